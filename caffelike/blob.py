@@ -1,0 +1,215 @@
+"""Blobs: the arrays of a net, with pycaffe's names.
+
+A `Storage` owns memory, a `Blob` is a shape over two of them: data and diff (the gradient).
+Blobs that share (a test net's weights, Split, Reshape) point to one Storage.
+"""
+
+import sys
+import weakref
+from collections.abc import Callable
+
+import numpy as np
+
+from caffelike.errors import ShapeError
+
+_ALIGNMENT = 64  # bytes: a cache line, and the widest vector a kernel loads
+
+
+def aligned_zeros(count: int, dtype: type = np.float32) -> np.ndarray:
+    """A zeroed 1-D array of `count` elements that starts on a cache line."""
+    size = np.dtype(dtype).itemsize
+    raw = np.zeros(count * size + _ALIGNMENT, np.uint8)
+    start = -raw.ctypes.data % _ALIGNMENT
+    return raw[start : start + count * size].view(dtype)
+
+
+class Storage:
+    """A growing piece of float32 memory that knows whether somebody may have written into it.
+
+    array: (capacity,) float32, for code inside this package; taking it changes nothing.
+    view(shape): what `.data` and `.diff` hand out; taking it counts as a write.
+    """
+
+    __slots__ = ("_public", "_version", "array")
+
+    def __init__(self, count: int = 0):
+        self._version = 0
+        self.adopt(aligned_zeros(count))
+
+    def adopt(self, array: np.ndarray) -> None:
+        """Use `array` (1-D float32, contiguous) as the memory from now on."""
+        self.array = array
+        # Views handed out have this object as their base and not `array`, so that its
+        # reference count tells whether any of them, or a slice of one, is still alive.
+        self._public = np.frombuffer(memoryview(array), np.float32) if array.size else array
+        self._version += 1
+
+    def reserve(self, count: int) -> bool:
+        """Make room for `count` elements; True when the memory moved (the contents are then lost)."""
+        if count <= self.array.size:
+            return False
+        self.adopt(aligned_zeros(count))
+        return True
+
+    def view(self, shape: tuple[int, ...], count: int) -> np.ndarray:
+        """A writable array of `shape` over the first `count` elements."""
+        self._version += 1
+        return self._public[:count].reshape(shape)
+
+    def owns(self, array: np.ndarray) -> bool:
+        """Whether `array`, handed out by `view`, still looks at this memory."""
+        return array.base is self._public
+
+    def wrote(self) -> None:
+        """Say that the contents changed (an update, weights read from a file)."""
+        self._version += 1
+
+    @property
+    def version(self) -> int:
+        """A number that differs whenever the contents may differ; grows while a view is held outside."""
+        if sys.getrefcount(self._public) > 2:
+            self._version += 1
+        return self._version
+
+
+class Blob:
+    """An N-d float32 array with a gradient of the same shape.
+
+    data, diff: writable arrays of `shape`; writing into them takes effect at once, and they stay
+    the same memory until the blob is reshaped to something larger.
+    """
+
+    __slots__ = ("__weakref__", "_data", "_diff", "_on_change", "_raw", "_views", "count", "shape")
+
+    def __init__(self, shape: tuple[int, ...] = (), on_change: Callable[[], None] | None = None):
+        self._data, self._diff = Storage(), Storage()
+        self._on_change = on_change
+        self._set_shape(())
+        self.reshape(*shape)
+
+    def _set_shape(self, shape: tuple[int, ...]) -> None:
+        self.shape = shape
+        self.count = int(np.prod(shape, dtype=np.int64))
+        self._forget()
+
+    def _forget(self) -> None:
+        self._views: list = [None, None]
+        self._raw: list = [None, None]
+
+    def reshape(self, *dims: int) -> None:
+        """Give the blob another shape; memory grows when needed and never shrinks.
+
+        Raises ShapeError for a negative dimension or more than 32 axes.
+        """
+        if len(dims) == 1 and not isinstance(dims[0], (int, np.integer)):
+            dims = tuple(dims[0])
+        shape = tuple(int(d) for d in dims)
+        if any(d < 0 for d in shape) or len(shape) > 32:
+            raise ShapeError(f"A blob cannot have the shape {shape}: at most 32 axes, none negative.")
+        if shape == self.shape and self.count <= self._data.array.size:
+            return
+        self._set_shape(shape)
+        self._data.reserve(self.count)
+        if self._diff.array.size:
+            self._diff.reserve(self.count)
+        self._changed()
+
+    def _changed(self) -> None:
+        self._forget()
+        if self._on_change:
+            self._on_change()
+
+    def _view(self, which: int, storage: Storage) -> np.ndarray:
+        kept = self._views[which]
+        array = kept() if kept else None
+        if array is None or not storage.owns(array):
+            array = storage.view(self.shape, self.count)
+            self._views[which] = weakref.ref(array)
+        else:
+            storage.wrote()
+        return array
+
+    def _raw_view(self, which: int, storage: Storage) -> np.ndarray:
+        array = self._raw[which]
+        if array is None or array.base is not storage.array.base:
+            array = self._raw[which] = storage.array[: self.count].reshape(self.shape)
+        return array
+
+    @property
+    def data(self) -> np.ndarray:
+        """The values: a writable float32 view of `shape`."""
+        return self._view(0, self._data)
+
+    @property
+    def diff(self) -> np.ndarray:
+        """The gradient: a writable float32 view of `shape`, allocated (zero) on first use."""
+        self._diff.reserve(self.count)
+        return self._view(1, self._diff)
+
+    @property
+    def raw_data(self) -> np.ndarray:
+        """`data` for the package's own use: taking it does not count as a write."""
+        return self._raw_view(0, self._data)
+
+    @property
+    def raw_diff(self) -> np.ndarray:
+        """`diff` for the package's own use."""
+        self._diff.reserve(self.count)
+        return self._raw_view(1, self._diff)
+
+    @property
+    def data_storage(self) -> Storage:
+        """The Storage behind `data`: shared with every blob that shares it."""
+        return self._data
+
+    @property
+    def diff_storage(self) -> Storage:
+        """The Storage behind `diff`."""
+        return self._diff
+
+    @property
+    def has_diff(self) -> bool:
+        """Whether a gradient was ever asked for."""
+        return self._diff.array.size >= self.count and self._diff.array.size > 0
+
+    def share_data(self, other: "Blob") -> None:
+        """Use the data memory of `other` (at least as large) from now on."""
+        if self._data is not other._data:
+            self._data = other._data
+            self._changed()
+
+    def share_diff(self, other: "Blob") -> None:
+        """Use the diff memory of `other` from now on."""
+        if self._diff is not other._diff:
+            self._diff = other._diff
+            self._changed()
+
+    def _legacy(self, axis: int) -> int:
+        if len(self.shape) > 4:
+            raise ShapeError(
+                f"num, channels, height and width need a blob of at most 4 axes; this one is {self.shape}. Use .shape."
+            )
+        return self.shape[axis] if axis < len(self.shape) else 1
+
+    @property
+    def num(self) -> int:
+        """Axis 0 of a blob of at most 4 axes; 1 where it has no such axis."""
+        return self._legacy(0)
+
+    @property
+    def channels(self) -> int:
+        """Axis 1, see `num`."""
+        return self._legacy(1)
+
+    @property
+    def height(self) -> int:
+        """Axis 2, see `num`."""
+        return self._legacy(2)
+
+    @property
+    def width(self) -> int:
+        """Axis 3, see `num`."""
+        return self._legacy(3)
+
+    def __repr__(self) -> str:
+        return f"<Blob {' '.join(map(str, self.shape))} ({self.count})>"

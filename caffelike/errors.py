@@ -1,0 +1,58 @@
+"""Every error caffelike raises on purpose.
+
+All of them are `CaffelikeError`, which is a `RuntimeError` because that is what pycaffe raises.
+A message names the culprit (file:line, or layer and blob), what was expected, what came, and the cure.
+"""
+
+
+class CaffelikeError(RuntimeError):
+    """Base of all errors raised on purpose; its text is meant for the user, without a traceback."""
+
+
+class FileError(CaffelikeError):
+    """A file or folder is missing, unreadable or not writable."""
+
+
+class ParseError(CaffelikeError):
+    """A text definition cannot be read; `filename`, `line` and `column` (from 1) say where."""
+
+    def __init__(self, message: str, filename: str = "", line: int = 0, column: int = 0):
+        self.message, self.filename, self.line, self.column = message, filename, line, column
+        place = ":".join(str(part) for part in (filename, line, column) if part)
+        super().__init__(f"{place}: {message}" if place else message)
+
+
+class ModelError(CaffelikeError):
+    """A definition reads well but describes no possible net; `layer` names the layer at fault."""
+
+    def __init__(self, message: str, layer: str = ""):
+        self.layer = layer
+        super().__init__(message)
+
+
+class ShapeError(ModelError):
+    """Blob shapes that do not fit together."""
+
+
+class WeightsError(CaffelikeError):
+    """A weight or state file is damaged, or does not fit the net it is read into."""
+
+
+class DataError(CaffelikeError):
+    """A data source is empty, damaged, or holds what the net cannot take."""
+
+
+class LabelError(DataError):
+    """A label outside its range; `item` is its index in the batch, `label` the value found."""
+
+    def __init__(self, message: str, item: int, label: float):
+        self.item, self.label = item, label
+        super().__init__(message)
+
+
+class SolverError(CaffelikeError):
+    """A solver definition or state that cannot be run."""
+
+
+class NotFiniteError(SolverError):
+    """Training produced a NaN or an infinity."""

@@ -1,0 +1,120 @@
+"""Tables of what can be named in a definition: layer types, solver types, fillers, data sources.
+
+A module registers itself with a decorator when it is imported; the packages listed in `_PACKAGES`
+are imported whole the first time one of their names is looked up, so nothing is listed by hand.
+"""
+
+import difflib
+import importlib
+import pkgutil
+from collections.abc import Callable, Iterator
+from typing import Any
+
+from caffelike.errors import ModelError
+
+_PACKAGES = {"layer": "caffelike.layers", "solver": "caffelike.solvers", "source": "caffelike.data"}
+
+
+class Registry:
+    """Names to classes or functions of one kind (`layer`, `solver`, `filler`, `source`)."""
+
+    def __init__(self, kind: str):
+        self.kind = kind
+        self._entries: dict[str, Any] = {}
+        self._complete = kind not in _PACKAGES
+
+    def add(self, name: str, entry: Any) -> None:
+        """Enter `entry` under `name`; a name can be taken once only."""
+        taken = self._entries.get(name)
+        if taken is not None and (taken.__module__, taken.__qualname__) != (
+            entry.__module__,
+            entry.__qualname__,
+        ):
+            raise ModelError(
+                f"The {self.kind} type {name!r} is registered already, by {taken.__module__}.{taken.__qualname__};"
+                " choose another name."
+            )
+        self._entries[name] = entry
+
+    def _load(self) -> None:
+        if self._complete:
+            return
+        self._complete = True
+        package = importlib.import_module(_PACKAGES[self.kind])
+        for module in pkgutil.iter_modules(package.__path__):
+            importlib.import_module(f"{package.__name__}.{module.name}")
+
+    def __getitem__(self, name: str) -> Any:
+        self._load()
+        if name not in self._entries:
+            raise ModelError(self.unknown(name))
+        return self._entries[name]
+
+    def __contains__(self, name: str) -> bool:
+        self._load()
+        return name in self._entries
+
+    def __iter__(self) -> Iterator[str]:
+        self._load()
+        return iter(sorted(self._entries))
+
+    def near(self, name: str) -> list[str]:
+        """Registered names that look like `name`, the likeliest first."""
+        known = {entry.lower(): entry for entry in self}
+        return [known[k] for k in difflib.get_close_matches(name.lower(), known, n=3, cutoff=0.6)]
+
+    def unknown(self, name: str) -> str:
+        """The message for a name nobody registered."""
+        near = self.near(name)
+        hint = f"Did you mean {' or '.join(near)}? " if near else ""
+        return f"Unknown {self.kind} type: {name}. {hint}Known types: {', '.join(self)}."
+
+
+layers = Registry("layer")
+solvers = Registry("solver")
+fillers = Registry("filler")
+sources = Registry("source")
+
+
+def register(type_name: str, param: str | None = None) -> Callable[[type], type]:
+    """Class decorator that makes a Layer usable as `type: "TypeName"`.
+
+    param: the field of LayerParameter with its options (`"pooling_param"`), or None if it has none.
+    """
+
+    def enter(cls: type) -> type:
+        cls.type, cls.param = type_name, param  # type: ignore[attr-defined]
+        layers.add(type_name, cls)
+        return cls
+
+    return enter
+
+
+def register_solver(type_name: str) -> Callable[[type], type]:
+    """Class decorator for an update rule usable as solver `type: "TypeName"`."""
+
+    def enter(cls: type) -> type:
+        solvers.add(type_name, cls)
+        return cls
+
+    return enter
+
+
+def register_filler(type_name: str) -> Callable[[Callable], Callable]:
+    """Decorator for a filler function, see `caffelike.fillers`."""
+
+    def enter(function: Callable) -> Callable:
+        fillers.add(type_name, function)
+        return function
+
+    return enter
+
+
+def register_source(type_name: str) -> Callable[[type], type]:
+    """Class decorator for a record source usable as `backend: NAME`."""
+
+    def enter(cls: type) -> type:
+        sources.add(type_name, cls)
+        return cls
+
+    return enter
