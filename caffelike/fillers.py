@@ -1,6 +1,6 @@
 """The seven fillers of Caffe: how a learnable blob gets its first values.
 
-Each is a function of (array, FillerParameter, generator) that writes into the array in place.
+Each is a function of (float32 array, FillerParameter, generator) that writes into the array in place.
 fan_in is count / shape[0] and fan_out count / shape[1] whatever the layer, as in Caffe.
 """
 
@@ -26,6 +26,18 @@ def _refuse_sparse(filler: Any) -> None:
         raise ModelError(f"Filler {filler.type!r} takes no 'sparse': only 'gaussian' does. Remove the field.")
 
 
+def _uniform(array: np.ndarray, low: float, high: float, generator: np.random.Generator) -> None:
+    generator.random(out=array, dtype=np.float32)
+    array *= high - low
+    array += low
+
+
+def _normal(array: np.ndarray, mean: float, std: float, generator: np.random.Generator) -> None:
+    generator.standard_normal(out=array, dtype=np.float32)
+    array *= std
+    array += mean
+
+
 @register_filler("constant")
 def constant(array: np.ndarray, filler: Any, generator: np.random.Generator) -> None:
     """Every element is `value` (0)."""
@@ -37,13 +49,13 @@ def constant(array: np.ndarray, filler: Any, generator: np.random.Generator) -> 
 def uniform(array: np.ndarray, filler: Any, generator: np.random.Generator) -> None:
     """Uniform in [min, max) (0, 1)."""
     _refuse_sparse(filler)
-    array[...] = generator.uniform(filler.min, filler.max, array.shape)
+    _uniform(array, filler.min, filler.max, generator)
 
 
 @register_filler("gaussian")
 def gaussian(array: np.ndarray, filler: Any, generator: np.random.Generator) -> None:
     """Normal with `mean` (0) and `std` (1); with `sparse` = s each element is kept with probability s / shape[0]."""
-    array[...] = generator.normal(filler.mean, filler.std, array.shape)
+    _normal(array, filler.mean, filler.std, generator)
     if filler.sparse >= 0:
         array *= generator.random(array.shape) < filler.sparse / array.shape[0]
 
@@ -69,14 +81,14 @@ def xavier(array: np.ndarray, filler: Any, generator: np.random.Generator) -> No
     """Uniform in [-a, a) with a = sqrt(3 / fan). Source: Glorot and Bengio, AISTATS 2010."""
     _refuse_sparse(filler)
     bound = np.sqrt(3.0 / _fan(array, filler))
-    array[...] = generator.uniform(-bound, bound, array.shape)
+    _uniform(array, -bound, bound, generator)
 
 
 @register_filler("msra")
 def msra(array: np.ndarray, filler: Any, generator: np.random.Generator) -> None:
     """Normal with std sqrt(2 / fan). Source: He et al., ICCV 2015."""
     _refuse_sparse(filler)
-    array[...] = generator.normal(0.0, np.sqrt(2.0 / _fan(array, filler)), array.shape)
+    _normal(array, 0.0, np.sqrt(2.0 / _fan(array, filler)), generator)
 
 
 @register_filler("bilinear")

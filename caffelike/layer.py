@@ -70,6 +70,7 @@ class Layer:
         self.saved: dict[str, Saved] = {}
         self.blobs: list[Blob] = []
         self.param_names: list[str] = []
+        self._fillers: list[tuple[Any, float]] = []
 
     # What a layer type writes ------------------------------------------------------------------
 
@@ -86,13 +87,9 @@ class Layer:
     # What it may use ---------------------------------------------------------------------------
 
     def add_param(self, name: str, shape: Shape, filler: Any = None, value: float = 0.0) -> None:
-        """Declare a learnable blob, filled by the FillerParameter `filler` or with the constant `value`."""
-        blob = Blob(shape)
-        if filler is None:
-            blob.raw_data[...] = value
-        else:
-            fillers.fill(blob.raw_data, filler, self.seed, self.name, len(self.blobs))
-        self.blobs.append(blob)
+        """Declare a learnable blob; fill_params() fills it as the FillerParameter `filler` says, or with `value`."""
+        self.blobs.append(Blob(shape))
+        self._fillers.append((filler, value))
         self.param_names.append(name)
 
     def save(self, name: str, shape: Shape, dtype: type = np.float32) -> None:
@@ -125,6 +122,18 @@ class Layer:
             if "diff" in self.shares:
                 blob.share_diff(bottom[0])
             blob.reshape(*shape)
+
+    def fill_params(self, indices: Sequence[int]) -> None:
+        """Give these parameters their first values: the graph does so where none are loaded or shared."""
+        for index in indices:
+            if index >= len(self._fillers):  # a Python layer's own blob
+                continue
+            blob, (filler, value) = self.blobs[index], self._fillers[index]
+            if filler is None:
+                blob.raw_data[...] = value
+            else:
+                fillers.fill(blob.raw_data, filler, self.seed, self.name, index)
+            blob.data_storage.wrote()
 
     def check_counts(self, bottoms: int, tops: int) -> None:
         """Raise ModelError unless this type takes that many bottoms and tops."""

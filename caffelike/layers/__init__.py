@@ -1,0 +1,1 @@
+"""One file a layer type: its options, its shapes and its definition in plain NumPy."""
