@@ -1,0 +1,153 @@
+"""Compiling kernels: the decorators `kernel` and `shared`, and the cache on disk behind them.
+
+Numba stamps a cached function with its own file's time only, so an edit in a file that it calls into would go
+unnoticed. Here the cache folder's name holds a hash of all kernel sources: any edit starts a fresh folder, and
+all but the last few are removed.
+"""
+
+import contextlib
+import hashlib
+import os
+import shutil
+import stat
+import tempfile
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import llvmlite.binding
+import numba
+from llvmlite import ir
+from numba import types
+from numba.core import cgutils
+from numba.extending import intrinsic
+
+SUMS = frozenset({"contract", "reassoc", "nsz", "arcp"})
+"""fastmath flags that let sums and products vectorise while NaN and infinity keep their meaning."""
+
+_KEPT = 4  # cache folders: environments with different versions of caffelike may take turns
+
+
+def sources_hash() -> str:
+    """Hash over the names and contents of all files in caffelike/kernels."""
+    root = Path(__file__).parent
+    digest = hashlib.sha256()
+    for path in sorted(root.rglob("*.py")):
+        digest.update(str(path.relative_to(root)).encode() + b"\0" + path.read_bytes() + b"\0")
+    return digest.hexdigest()[:16]
+
+
+def cache_base() -> Path:
+    """The folder caches are made in: CAFFELIKE_CACHE_DIR, NUMBA_CACHE_DIR, XDG_CACHE_HOME/caffelike or the like."""
+    for name, tail in (("CAFFELIKE_CACHE_DIR", ""), ("NUMBA_CACHE_DIR", "caffelike"), ("XDG_CACHE_HOME", "caffelike")):
+        if os.environ.get(name):
+            return Path(os.environ[name], tail).absolute()
+    if os.name == "nt" and os.environ.get("LOCALAPPDATA"):
+        return Path(os.environ["LOCALAPPDATA"], "caffelike", "cache")
+    with contextlib.suppress(RuntimeError):  # no home directory
+        return Path.home() / ".cache" / "caffelike"
+    return Path(tempfile.gettempdir()) / f"caffelike-{os.getuid() if hasattr(os, 'getuid') else 'user'}"
+
+
+def _private(folder: Path) -> bool:
+    """Make the folder for this user alone; False if it cannot be made or somebody else could write into it."""
+    try:
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        status = folder.stat()
+    except OSError:
+        return False
+    if hasattr(os, "getuid") and (status.st_uid != os.getuid() or status.st_mode & (stat.S_IWGRP | stat.S_IWOTH)):
+        return False
+    return os.access(folder, os.W_OK)
+
+
+def open_cache(base: Path) -> Path | None:
+    """The folder for the present kernel sources under `base`, older ones removed; None where none can be had.
+
+    The folder holds pickles, hence is private (mode 0700) and refused when others may write into it.
+    """
+    folder = base / f"kernels-{sources_hash()}"
+    if not _private(folder):
+        return None
+    with contextlib.suppress(OSError):  # another process may be tidying up as well
+        os.utime(folder)  # "used last" for the order below
+        found = sorted(base.glob("kernels-*"), key=lambda path: path.stat().st_mtime, reverse=True)
+        for old in found[_KEPT:]:
+            shutil.rmtree(old, ignore_errors=True)
+    return folder
+
+
+cache_folder: Path | None = open_cache(cache_base())
+"""Where compiled kernels are kept; None: nowhere, every process compiles for itself."""
+
+
+@contextlib.contextmanager
+def caching() -> Iterator[bool]:
+    """Within it, `numba.njit(cache=...)` uses our folder; yields whether there is one."""
+    before, numba.config.CACHE_DIR = numba.config.CACHE_DIR, str(cache_folder or "")
+    try:
+        yield cache_folder is not None
+    finally:
+        numba.config.CACHE_DIR = before
+
+
+def kernel(function: Callable | None = None, *, fastmath: frozenset[str] = frozenset()) -> Any:
+    """Compile a function on its first call: no GIL, division by zero gives infinity, kept on disk.
+
+    fastmath: LLVM flags, e.g. `SUMS`. Pass float32 arrays, ints and float32 numbers; never capture another
+    compiled function in a closure (it would miss the cache for ever), name it as a module global.
+    """
+    if function is None:
+        return lambda f: kernel(f, fastmath=fastmath)
+    with caching() as cached:
+        return numba.njit(function, nogil=True, error_model="numpy", cache=cached, fastmath=set(fastmath))
+
+
+def shared(signature: types.Type) -> Callable[[Callable], Any]:
+    """Compile a function once for all kernels: they call it by its address, so its code is not in each of them.
+
+    signature: of scalars and pointers, e.g. `types.void(types.CPointer(types.float32), types.intp)`. The name is
+    published to the linker as `caffelike_<name>` when the module is imported, before any kernel can be loaded.
+    """
+
+    def decorate(function: Callable) -> Any:
+        symbol = f"caffelike_{function.__name__}"
+        with caching() as cached:
+            compiled = numba.cfunc(signature, nopython=True, error_model="numpy", cache=cached)(function)
+        llvmlite.binding.add_symbol(symbol, compiled.address)
+        return calling(symbol, signature, function.__doc__, compiled)
+
+    return decorate
+
+
+def calling(symbol: str, signature: Any, doc: str | None, keep: Any) -> Any:
+    """An intrinsic that calls the published `symbol`; an array may stand where a pointer is expected.
+
+    A pointer argument is given as two: the array and the index of the element that it points to.
+    """
+    pointers = [isinstance(a, types.CPointer) for a in signature.args]
+
+    def call(context: Any, builder: Any, given: Any, values: Any) -> Any:
+        kinds, values = list(given.args[0]), cgutils.unpack_tuple(builder, values[0])
+        arguments, i = [], 0
+        for pointer in pointers:
+            if pointer:
+                data = context.make_array(kinds[i])(context, builder, values[i]).data
+                arguments.append(builder.gep(data, [values[i + 1]], inbounds=True))
+            else:
+                arguments.append(values[i])
+            i += 1 + pointer
+        kind = ir.FunctionType(ir.VoidType(), [a.type for a in arguments])
+        builder.call(cgutils.get_or_insert_function(builder.module, kind, symbol), arguments)
+        return context.get_dummy_value()
+
+    @intrinsic
+    def shared_call(typingctx, *args):
+        kinds = args[0] if isinstance(args[0], tuple) else args
+        wanted: list[Any] = []
+        for pointer, kind in zip(pointers, signature.args, strict=True):
+            wanted += [kinds[len(wanted)], types.intp] if pointer else [kind]
+        return types.void(types.StarArgTuple(wanted)), call
+
+    shared_call.__doc__, shared_call.compiled = doc, keep
+    return shared_call

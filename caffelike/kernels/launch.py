@@ -1,0 +1,256 @@
+"""Running kernels on several threads: the decorator `task`, the number of threads, scratch memory.
+
+A task is a function that does the items lo..hi of its work. Calling it as `f(n, grain, *args)` cuts n items into
+chunks of `grain`; each thread takes the next chunk until none is left. A chunk writes its own part of the output
+and never depends on how many threads there are, so results have the same bits for any number of them.
+"""
+
+import os
+import threading
+from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
+from types import FunctionType
+from typing import Any
+
+# Idle workers of GNU OpenMP spin before they sleep. Its default (about a millisecond) bridges the gaps between the
+# layers of a net but burns the other core for nothing after each pass; it must be set before the library loads.
+os.environ.setdefault("GOMP_SPINCOUNT", "20000")
+
+import numba
+import numpy as np
+from llvmlite import ir
+from numba import types
+from numba.core import cgutils, compiler
+from numba.core.typing import signature as make_signature
+from numba.extending import intrinsic
+
+from caffelike.kernels.jit import caching
+
+if "NUMBA_THREADING_LAYER" not in os.environ and "NUMBA_THREADING_LAYER_PRIORITY" not in os.environ:
+    # A launch costs about 1 us with omp, 10 with tbb, 80 with workqueue; but tbb may be an old system library.
+    numba.config.THREADING_LAYER_PRIORITY = ["omp", "workqueue", "tbb"]
+
+I64 = ir.IntType(64)
+BYTES = ir.IntType(8).as_pointer()
+
+
+def _default_threads() -> int:
+    """OMP_NUM_THREADS if it is a number, else the processors this process may use."""
+    wanted = os.environ.get("OMP_NUM_THREADS", "").split(",")[0].strip()
+    return min(int(wanted), numba.config.NUMBA_NUM_THREADS) if wanted.isdigit() and int(wanted) else _most()
+
+
+def _most() -> int:
+    return int(numba.config.NUMBA_NUM_THREADS)
+
+
+_threads = _default_threads()
+_starting = threading.Lock()
+_guard: AbstractContextManager = nullcontext()  # a lock where the threading layer bears one launch at a time
+
+
+def get_num_threads() -> int:
+    """How many threads kernels use at most."""
+    return _threads
+
+
+def set_num_threads(n: int) -> None:
+    """Let kernels use `n` threads, from 1 to the number Numba was started with (NUMBA_NUM_THREADS, the processors)."""
+    global _threads
+    if not 1 <= n <= _most():
+        raise ValueError(f"The number of threads must be from 1 to {_most()} (NUMBA_NUM_THREADS), not {n}.")
+    _threads = n
+
+
+def _after_fork_in_child() -> None:
+    """Workers are gone in the child and GNU OpenMP would hang on them: run serial from here on."""
+    global _threads, _guard
+    if _fork_address:
+        _threads, _guard = 1, nullcontext()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_after_fork_in_child)
+
+
+# The parallel region --------------------------------------------------------------------------------------------
+
+
+@intrinsic
+def _enter(typingctx, entry, data, worker):
+    """Call the function at address `entry` with (data, worker)."""
+
+    def codegen(context, builder, given, values):
+        kind = ir.FunctionType(ir.VoidType(), [BYTES, I64])
+        builder.call(builder.inttoptr(values[0], kind.as_pointer()), [builder.inttoptr(values[1], BYTES), values[2]])
+        return context.get_dummy_value()
+
+    return types.void(types.intp, types.intp, types.intp), codegen
+
+
+def _region(entry: int, data: int, threads: int) -> None:
+    for worker in numba.prange(threads):
+        _enter(entry, data, worker)
+
+
+def _fork(entry: int, data: int, threads: int) -> None:
+    """Run entry(data, worker) for worker = 0..threads-1, each on its own thread."""
+    _region(entry, data, threads)
+
+
+_fork_address = 0
+
+
+def _start() -> None:
+    """Start the workers; note whether their layer bears launches from several Python threads."""
+    global _fork_address, _guard, _region
+    with _starting:
+        if _fork_address:
+            return
+        numba.get_num_threads()  # loads the threading layer, which the compiled code below is linked against
+        with caching() as cached:
+            _region = numba.njit(_region, parallel=True, nogil=True, cache=cached)
+            fork = numba.cfunc(types.void(types.intp, types.intp, types.intp), cache=cached)(_fork)
+        if numba.threading_layer() == "workqueue":
+            _guard = threading.Lock()
+        _fork_address = fork.address
+
+
+def _make_run(work: Callable, fastmath: frozenset[str]) -> Any:
+    """The intrinsic run(threads, fork, n, grain, args): all chunks of `work` on that many threads.
+
+    fork: the address of `_fork`. The arguments and a chunk counter lie on the caller's stack; `entry` is what each
+    thread executes. It is the only machine code made of `work`, and none of it goes through Numba's slow parallel
+    transform.
+    """
+
+    @intrinsic
+    def run(typingctx, threads, fork, n, grain, args):
+        def codegen(context, builder, given, values):
+            threads, fork, n, grain, args = values
+            block = builder.alloca(ir.LiteralStructType([I64, I64, I64, args.type]))  # counter, n, grain, arguments
+            zero = ir.Constant(I64, 0)
+            for i, value in enumerate((zero, n, grain, args)):
+                builder.store(value, cgutils.gep_inbounds(builder, block, 0, i))
+            entry = ir.Function(
+                builder.module, ir.FunctionType(ir.VoidType(), [BYTES, I64]), f"{builder.function.name}.entry"
+            )
+            entry.linkage = "internal"
+            entry.attributes.add("noinline")
+            _emit_entry(context, entry, block.type, work, given.args[4], fastmath)
+            data = builder.bitcast(block, BYTES)
+            alone = builder.icmp_signed("<=", threads, ir.Constant(I64, 1))
+            with builder.if_else(alone) as (serial, parallel):
+                with serial:
+                    builder.call(entry, [data, zero])
+                with parallel:
+                    kind = ir.FunctionType(ir.VoidType(), [I64, I64, I64]).as_pointer()
+                    builder.call(
+                        builder.inttoptr(fork, kind),
+                        [builder.ptrtoint(entry, I64), builder.ptrtoint(data, I64), threads],
+                    )
+            return context.get_dummy_value()
+
+        return types.void(types.intp, types.intp, types.intp, types.intp, args), codegen
+
+    return run
+
+
+def _emit_entry(context: Any, entry: Any, block: Any, work: Callable, args: Any, fastmath: frozenset[str]) -> None:
+    """while (chunk = counter++) * grain < n: work(worker, lo, hi, *args)"""
+    flags = compiler.Flags()
+    flags.nrt, flags.error_model = True, "numpy"
+    if fastmath:
+        flags.fastmath = set(fastmath)
+    given = make_signature(types.void, types.intp, types.intp, types.intp, *args)
+    builder = ir.IRBuilder(entry.append_basic_block("entry"))
+    compiled = context.compile_subroutine(builder, work, given, flags=flags)
+    pointer = builder.bitcast(entry.args[0], block)
+
+    counter, n, grain, values = (cgutils.gep_inbounds(builder, pointer, 0, i) for i in range(4))
+    n, grain, values = builder.load(n), builder.load(grain), cgutils.unpack_tuple(builder, builder.load(values))
+    head, body, done = (entry.append_basic_block(name) for name in ("next", "chunk", "done"))
+    builder.branch(head)
+    builder.position_at_end(head)
+    chunk = builder.atomic_rmw("add", counter, ir.Constant(I64, 1), "monotonic")
+    lo = builder.mul(chunk, grain)
+    builder.cbranch(builder.icmp_signed("<", lo, n), body, done)
+    builder.position_at_end(body)
+    end = builder.add(lo, grain)
+    hi = builder.select(builder.icmp_signed("<", end, n), end, n)
+    context.call_internal_no_propagate(builder, compiled.fndesc, given, [entry.args[1], lo, hi, *values])
+    builder.branch(head)
+    builder.position_at_end(done)
+    builder.ret_void()
+
+
+def _driver(threads, fork, n, grain, *args):  # the code of every task's compiled function; `run` is its own
+    run(threads, fork, n, grain, args)  # noqa: F821
+
+
+class Task:
+    """A compiled loop over chunks; see `task`."""
+
+    def __init__(self, work: Callable, fastmath: frozenset[str]):
+        self.work, self.__doc__, self.__name__ = work, work.__doc__, work.__name__
+        # A closure over `run` would miss Numba's cache, so the driver finds it among its own globals.
+        driver = FunctionType(_driver.__code__, {"run": _make_run(work, fastmath)}, work.__name__)
+        driver.__qualname__ = f"{work.__module__}.{work.__qualname__}"
+        driver.__module__ = work.__module__
+        with caching() as cached:
+            self.run = numba.njit(nogil=True, error_model="numpy", cache=cached)(driver)
+
+    def __call__(self, n: int, grain: int, *args: Any) -> None:
+        """Do items 0..n in chunks of `grain`; args: C-contiguous arrays, ints, floats (no None, no keywords)."""
+        threads = min(_threads, -(-n // grain))
+        if threads <= 1:
+            self.run(1, 0, n, grain, *args)
+            return
+        if not _fork_address:
+            _start()
+        if _threads == _most():
+            with _guard:
+                self.run(threads, _fork_address, n, grain, *args)
+            return
+        # Numba's own number (of this Python thread, perhaps used by other code) decides how many workers wake up.
+        before = numba.get_num_threads()
+        numba.set_num_threads(_threads)
+        try:
+            with _guard:
+                self.run(threads, _fork_address, n, grain, *args)
+        finally:
+            numba.set_num_threads(before)
+
+
+def task(work: Callable | None = None, *, fastmath: frozenset[str] = frozenset()) -> Any:
+    """Make a parallel kernel of `work(worker, lo, hi, *args)`, to be called as `f(n, grain, *args)`.
+
+    worker (from 0, below get_num_threads()) tells which part of a scratch array is this thread's own. The result
+    must not depend on it. Choose grain so that a chunk takes some 10 us or more, from the shapes alone.
+    """
+    if work is None:
+        return lambda f: Task(f, fastmath)
+    return Task(work, fastmath)
+
+
+# Scratch memory -------------------------------------------------------------------------------------------------
+
+_local = threading.local()
+
+
+def scratch(role: str, size: int) -> np.ndarray:
+    """`size` float32 on a 64-byte boundary, contents undefined; one array per role and calling thread.
+
+    All layers share them, so they stay in the cache: nothing may be left in one from call to call.
+    """
+    have = _local.__dict__.get(role)
+    if have is None or have.size < size:
+        have = _local.__dict__[role] = aligned(size)
+    return have
+
+
+def aligned(size: int) -> np.ndarray:
+    """`size` uninitialised float32 that start on a 64-byte boundary."""
+    raw = np.empty(size + 16, np.float32)
+    skip = -raw.ctypes.data % 64 // 4
+    return raw[skip : skip + size]
