@@ -1,0 +1,80 @@
+"""caffelike runs and trains Caffe models in Python; the names are pycaffe's.
+
+    import caffelike as caffe
+    net = caffe.Net("deploy.prototxt", "weights.caffemodel", caffe.TEST)
+
+Names load what they need on first use, so importing this package is cheap.
+"""
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
+from caffelike._version import __version__
+
+if TYPE_CHECKING:
+    from caffelike import io as io
+    from caffelike.blob import Blob
+    from caffelike.device import set_mode_cpu, set_mode_gpu
+    from caffelike.errors import CaffelikeError
+    from caffelike.graph.net import Net
+    from caffelike.hub import load
+    from caffelike.layers.python import PythonLayer as Layer
+    from caffelike.log import init_log
+    from caffelike.registry import layer_type_list
+    from caffelike.rng import set_random_seed
+    from caffelike.schema import TEST, TRAIN
+    from caffelike.solvers import (
+        AdaDeltaSolver,
+        AdaGradSolver,
+        AdamSolver,
+        NesterovSolver,
+        RMSPropSolver,
+        SGDSolver,
+        get_solver,
+    )
+
+# Public name -> module, or "module:name" where it is called otherwise there.
+_HOMES = {
+    "Blob": "caffelike.blob",
+    "CaffelikeError": "caffelike.errors",
+    "Layer": "caffelike.layers.python:PythonLayer",
+    "Net": "caffelike.graph.net",
+    "TEST": "caffelike.schema",
+    "TRAIN": "caffelike.schema",
+    "init_log": "caffelike.log",
+    "layer_type_list": "caffelike.registry",
+    "load": "caffelike.hub",
+    "set_mode_cpu": "caffelike.device",
+    "set_mode_gpu": "caffelike.device",
+    "set_random_seed": "caffelike.rng",
+    **dict.fromkeys(
+        (
+            "AdaDeltaSolver",
+            "AdaGradSolver",
+            "AdamSolver",
+            "NesterovSolver",
+            "RMSPropSolver",
+            "SGDSolver",
+            "get_solver",
+        ),
+        "caffelike.solvers",
+    ),
+}
+_SUBMODULES = ("io", "testing")
+
+__all__ = ["__version__", *_HOMES, *_SUBMODULES]
+
+
+def __getattr__(name: str) -> Any:
+    if name in _SUBMODULES:
+        return importlib.import_module(f"caffelike.{name}")
+    if name not in _HOMES:
+        raise AttributeError(f"module 'caffelike' has no attribute {name!r}")
+    module, _, other = _HOMES[name].partition(":")
+    value = getattr(importlib.import_module(module), other or name)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)

@@ -35,7 +35,7 @@ def bind(function: Callable, layer: Layer, values: dict[str, Any]) -> tuple:
             arguments.append(None)
         else:
             raise TypeError(
-                f"{function.__module__}.{function.__qualname__}: parameter {name!r} is no blob, saved array or option of"
-                f" layer type {layer.type}; options: {', '.join(layer.options) or 'none'}"
+                f"{function.__module__}.{function.__qualname__}: parameter {name!r} is no blob, saved array or option"
+                f" of layer type {layer.type}; options: {', '.join(layer.options) or 'none'}"
             )
     return tuple(arguments)

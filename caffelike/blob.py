@@ -114,6 +114,10 @@ class Blob:
             self._diff.reserve(self.count)
         self._changed()
 
+    def watch(self, on_change: Callable[[], None]) -> None:
+        """Call `on_change` whenever the shape or the memory changes from now on."""
+        self._on_change = on_change
+
     def _changed(self) -> None:
         self._forget()
         if self._on_change:

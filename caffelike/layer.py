@@ -185,10 +185,12 @@ class HostLayer(Layer):
             raise self.fail("has no gradient; set propagate_down: false on its bottoms.", ModelError)
 
     def connect(self, bottom: Sequence[Blob], top: Sequence[Blob]) -> None:
+        """Set the layer up for these blobs (once); `fit` follows."""
         self.check_counts(len(bottom), len(top))
         self.setup(bottom, top)
 
     def fit(self, bottom: Sequence[Blob], top: Sequence[Blob]) -> None:
+        """Let the layer reshape its tops."""
         self.reshape(bottom, top)
 
     def close(self) -> None:

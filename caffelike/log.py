@@ -36,6 +36,7 @@ class GlogFormatter(logging.Formatter):
     """Formats a record as glog does; every line of a multi-line text follows one prefix."""
 
     def format(self, record: logging.LogRecord) -> str:
+        """The record as one glog line."""
         when = datetime.fromtimestamp(record.created)
         source = getattr(record, "source", f"{record.filename}:{record.lineno}")
         return (
@@ -66,6 +67,14 @@ def add_handler(handler: logging.Handler, minloglevel: int = 0) -> None:
     logger.addHandler(handler)
     logger.setLevel(logging.INFO)
     _handlers.append(handler)
+
+
+def init_log(level: int = 0, stderr: bool = True) -> None:
+    """pycaffe's init_log: show log lines on stderr from `level` (0 INFO, 1 WARNING, 2 ERROR, 3 FATAL) up."""
+    if stderr:
+        attach(level)
+    else:
+        detach()
 
 
 def detach() -> None:

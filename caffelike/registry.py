@@ -118,3 +118,8 @@ def register_source(type_name: str) -> Callable[[type], type]:
         return cls
 
     return enter
+
+
+def layer_type_list() -> list[str]:
+    """The names of all layer types, in alphabetical order."""
+    return list(layers)

@@ -19,8 +19,8 @@ _ROUNDS = 10
 _state = threading.local()
 
 
-def set_seed(seed: int | None) -> None:
-    """Seed this thread's random numbers (None or negative: from the operating system), as Caffe's set_random_seed."""
+def set_random_seed(seed: int | None) -> None:
+    """Seed this thread's random numbers, as Caffe's function of that name; None or negative: from the system."""
     _state.seed = int(seed) if seed is not None and seed >= 0 else _entropy()
     _state.nets = 0
 
@@ -32,7 +32,7 @@ def _entropy() -> int:
 def next_seed() -> int:
     """A seed for the next net built in this thread: the thread's seed and how many nets came before."""
     if not hasattr(_state, "seed"):
-        set_seed(None)
+        set_random_seed(None)
     _state.nets += 1
     return (_state.seed * 1_000_003 + _state.nets - 1) & 0xFFFFFFFFFFFFFFFF
 

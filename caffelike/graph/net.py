@@ -1,0 +1,429 @@
+"""The net, with pycaffe's names and behaviour."""
+
+import os
+from collections import OrderedDict
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+
+from caffelike import log, rng
+from caffelike.blob import Blob
+from caffelike.errors import CaffelikeError, FileError, ShapeError
+from caffelike.graph import backward, weights
+from caffelike.graph.build import Learnable, build
+from caffelike.graph.definition import Definition
+from caffelike.graph.phases import filter_layers
+from caffelike.graph.plan import Plan
+from caffelike.graph.splits import insert_splits
+from caffelike.layer import HostLayer, Layer
+from caffelike.schema import TEST, TRAIN
+
+
+class Net:
+    """A net built from a definition, with its weights.
+
+    Net(file, phase, weights=None, level=0, stages=None) or, as older scripts write it, Net(file, weights, phase).
+
+    file: a .prototxt of any generation. phase: caffelike.TRAIN or caffelike.TEST. weights: a .caffemodel or
+    .caffemodel.h5 to copy by layer name. level, stages: for include and exclude rules.
+
+    blobs: OrderedDict of Blob by name; params: OrderedDict of lists of Blob by layer name; inputs, outputs: blob names
+    (outputs in alphabetical order); layers, layer_dict: the layers, Split layers included.
+    learnable, arena_data, arena_diff: what a solver updates, see `Learnable`.
+
+    Raises FileError, ParseError (with file:line:column), ModelError, ShapeError, WeightsError.
+    """
+
+    def __init__(
+        self,
+        file: str | os.PathLike,
+        phase: int | str | os.PathLike = TEST,
+        weights: str | os.PathLike | int | None = None,
+        level: int = 0,
+        stages: Sequence[str] | None = None,
+    ):
+        from caffelike.schema import text
+
+        if not isinstance(phase, int):  # Net(file, weights, phase)
+            log.warning(
+                "_caffe.cpp:140", "DEPRECATION WARNING - deprecated use of Python interface: Net(file, weights, phase)"
+            )
+            phase, weights = (weights if isinstance(weights, int) else TEST), phase
+        if isinstance(weights, int):
+            raise CaffelikeError("Net(file, phase, weights): weights must be a path, but a number was given.")
+        path = os.fspath(file)
+        if not os.path.isfile(path):
+            raise FileError(f"Could not open file {path}")
+        document = text.read_net(path)
+        message = document.message
+        message.state.phase = phase
+        message.state.level = level
+        message.state.stage.extend(stages or ())
+        places = [document.where_layer(i) for i in range(len(message.layer))]
+        self._init(message, path, places, None if weights is None else os.fspath(weights), None)
+
+    @classmethod
+    def build(
+        cls,
+        message: Any,
+        phase: int | None = None,
+        *,
+        filename: str = "",
+        level: int | None = None,
+        stages: Sequence[str] = (),
+        where: Callable[[int], str] | None = None,
+        weights: str | None = None,
+        share: "Net | None" = None,
+    ) -> "Net":
+        """A net from a NetParameter in today's form (`schema.upgrade` makes it one).
+
+        phase, level: written into the message's state unless None; stages: added to it. filename: for messages and
+        for files that layers name. where: index in message.layer -> "file:line". weights: a file to copy. share: a net
+        whose parameter data is used instead of memory of its own.
+        """
+        copy = type(message)()
+        copy.CopyFrom(message)
+        if phase is not None:
+            copy.state.phase = phase
+        if level is not None:
+            copy.state.level = level
+        copy.state.stage.extend(stages)
+        places = [where(i) if where else "" for i in range(len(copy.layer))]
+        net = cls.__new__(cls)
+        net._init(copy, filename, places, weights, share)
+        return net
+
+    def _init(self, message: Any, filename: str, places: list[str], path: str | None, share: "Net | None") -> None:
+        from caffelike.schema import text
+
+        state = message.state
+        definitions = [Definition(layer, place) for layer, place in zip(message.layer, places, strict=True)]
+        definitions = filter_layers(definitions, state)
+        if log.logger.isEnabledFor(20):
+            shown = type(message)()
+            shown.CopyFrom(message)
+            del shown.layer[:]
+            shown.layer.extend(d.message for d in definitions)
+            log.info("net.cpp:53", "Initializing net from parameters: \n" + text.format(shown))
+        definitions = insert_splits(definitions)
+        self.name: str = message.name
+        self.phase: int = state.phase
+        self.filename = filename
+        self.seed = rng.next_seed()
+        # Blobs of a half-built net report their first shapes to nobody: the plan comes after them.
+        self._plan: Plan | None = None
+        built = build(definitions, self.phase, self.seed, os.path.dirname(filename), self._on_change)
+        self._nodes = built.nodes
+        self.learnable: list[Learnable] = built.learnable
+        self.arena_data, self.arena_diff = built.arena_data, built.arena_diff
+        self.inputs, self.outputs = built.inputs, built.outputs
+        self.blobs: OrderedDict[str, Blob] = OrderedDict(zip(built.blob_names, built.blobs, strict=True))
+        self._blob_list, self._blob_names = built.blobs, built.blob_names
+        backward.mark(self._nodes, message.force_backward)
+        for name in self.outputs:
+            log.info("net.cpp:244", f"This network produces output {name}")
+        self._plan = Plan(self._nodes, self.learnable)
+        self._callbacks: dict[str, list[Callable[[int], None]]] = {}
+        self._give_weights(path, share)
+        log.info("net.cpp:257", "Network initialization done.")
+
+    def _on_change(self) -> None:
+        if self._plan:
+            self._plan.shape_changed()
+
+    def _give_weights(self, path: str | None, share: "Net | None") -> None:
+        """Share or load parameters; the rest gets its fillers' values."""
+        given: set[int] = set()
+        if share is not None:
+            self.share_with(share)
+            given |= {id(own.blob.data_storage) for own in share.learnable}
+        if path is not None:
+            given |= self._copy(path)
+        for node in self._nodes:
+            fresh = [i for i, b in enumerate(node.layer.blobs) if id(b.data_storage) not in given]
+            node.layer.fill_params(fresh)
+            given.update(id(node.layer.blobs[i].data_storage) for i in fresh)
+
+    # What pycaffe shows ------------------------------------------------------------------------
+
+    @property
+    def layers(self) -> list[Layer]:
+        """All layers in order, Split layers included."""
+        return [node.layer for node in self._nodes]
+
+    @property
+    def _layer_names(self) -> list[str]:
+        return [node.name for node in self._nodes]
+
+    @property
+    def layer_dict(self) -> "OrderedDict[str, Layer]":
+        """Layers by name."""
+        return OrderedDict((node.name, node.layer) for node in self._nodes)
+
+    @property
+    def params(self) -> "OrderedDict[str, list[Blob]]":
+        """Parameter blobs by layer name, for layers that have any."""
+        return OrderedDict((node.name, node.layer.blobs) for node in self._nodes if node.layer.blobs)
+
+    @property
+    def top_names(self) -> "OrderedDict[str, list[str]]":
+        """The tops' names by layer name."""
+        return OrderedDict((node.name, list(node.top_names)) for node in self._nodes)
+
+    @property
+    def bottom_names(self) -> "OrderedDict[str, list[str]]":
+        """The bottoms' names by layer name."""
+        return OrderedDict((node.name, list(node.bottom_names)) for node in self._nodes)
+
+    @property
+    def blob_loss_weights(self) -> "OrderedDict[str, float]":
+        """The weight of each blob in the loss, by name."""
+        found = OrderedDict((name, 0.0) for name in self._blob_names)
+        for node in self._nodes:
+            for name, weight in zip(node.top_names, node.loss_weights, strict=True):
+                if weight:
+                    found[name] = weight
+        return found
+
+    @property
+    def _inputs(self) -> list[int]:
+        return [self._blob_names.index(name) for name in self.inputs]
+
+    @property
+    def _outputs(self) -> list[int]:
+        return [self._blob_names.index(name) for name in self.outputs]
+
+    @property
+    def _blobs(self) -> list[Blob]:
+        return list(self._blob_list)
+
+    def _top_ids(self, layer: int) -> list[int]:
+        return list(self._nodes[layer].top_ids)
+
+    def _bottom_ids(self, layer: int) -> list[int]:
+        return list(self._nodes[layer].bottom_ids)
+
+    # Running -----------------------------------------------------------------------------------
+
+    def forward(
+        self,
+        blobs: Sequence[str] | None = None,
+        start: str | None = None,
+        end: str | None = None,
+        **inputs: np.ndarray,
+    ) -> dict[str, np.ndarray]:
+        """Run the layers from `start` to `end` (names, both included; default all).
+
+        inputs: arrays for the input blobs by name, all of them or none. blobs: further blobs to return.
+        Returns views, not copies, of the output blobs (or of the tops of `end`) and of `blobs`, by name.
+        Raises CaffelikeError when the inputs' names or batch size do not match.
+        """
+        first = self._index(start, 0)
+        last = self._index(end, len(self._nodes) - 1)
+        wanted = set(self.outputs if end is None else self._nodes[last].top_names) | set(blobs or ())
+        if inputs:
+            self._check_names(inputs, self.inputs, "Input blob arguments do not match net inputs")
+            for name, array in inputs.items():
+                self._assign(self.blobs[name], name, "Input", array, diff=False)
+        self.run_forward(first, last)
+        return {name: self._blob(name).data for name in sorted(wanted)}
+
+    def backward(
+        self,
+        diffs: Sequence[str] | None = None,
+        start: str | None = None,
+        end: str | None = None,
+        **top_diffs: np.ndarray,
+    ) -> dict[str, np.ndarray]:
+        """Run the gradients from layer `start` down to `end` (names, both included; default all).
+
+        top_diffs: gradients of the output blobs by name, all of them or none. diffs: further blobs to return.
+        Parameter gradients are added to what their diffs hold; see `clear_param_diffs`.
+        Returns views of the diffs of the input blobs (or of the bottoms of `end`) and of `diffs`, by name.
+        """
+        first = self._index(start, len(self._nodes) - 1)
+        last = self._index(end, 0)
+        wanted = set(self.inputs if end is None else self._nodes[last].bottom_names) | set(diffs or ())
+        if top_diffs:
+            self._check_names(top_diffs, self.outputs, "Top diff arguments do not match net outputs")
+            for name, array in top_diffs.items():
+                self._assign(self.blobs[name], name, "Diff", array, diff=True)
+        if not any(node.needs_backward for node in self._nodes):
+            log.warning(
+                "net.cpp:560",
+                "backward() has nothing to do: no loss in this net. Add one, or write force_backward: true.",
+            )
+        self.run_backward(first, last)
+        return {name: self._blob(name).diff for name in sorted(wanted)}
+
+    def run_forward(self, start: int = 0, end: int | None = None) -> float:
+        """Run layers start..end by index; returns the weighted loss."""
+        last = len(self._nodes) - 1 if end is None else end
+        assert self._plan
+        if not self._callbacks:
+            return self._plan.forward(start, last)
+        loss = 0.0
+        for i in range(start, last + 1):
+            self._call("before_forward", i)
+            loss += self._plan.forward(i, i)
+            self._call("after_forward", i)
+        return loss
+
+    def run_backward(self, start: int | None = None, end: int = 0, beta: int = 1) -> None:
+        """Run backward from layer `start` (default the last) down to `end` by index.
+
+        beta: 1 adds to the parameter gradients; 0 overwrites them (whole passes only).
+        """
+        first = len(self._nodes) - 1 if start is None else start
+        assert self._plan
+        if not self._callbacks:
+            self._plan.backward(first, end, beta)
+            return
+        if beta == 0:
+            self.clear_param_diffs()
+        for i in range(first, end - 1, -1):
+            self._call("before_backward", i)
+            self._plan.backward(i, i, 1)
+            self._call("after_backward", i)
+
+    def forward_backward(self, beta: int = 0) -> float:
+        """One whole forward and backward pass; returns the loss. beta: as in `run_backward`."""
+        loss = self.run_forward()
+        self.run_backward(beta=beta)
+        return loss
+
+    def reshape(self) -> None:
+        """Fit all layers to the present shapes of the inputs; forward() does so by itself."""
+        assert self._plan
+        self._plan.shape_changed()
+        self._plan.refresh()
+
+    def clear_param_diffs(self) -> None:
+        """Set all parameter gradients to zero."""
+        for own in self.learnable:
+            own.blob.raw_diff[...] = 0
+
+    def before_forward(self, function: Callable[[int], None]) -> None:
+        """Call function(layer index) before each layer's forward from now on."""
+        self._callbacks.setdefault("before_forward", []).append(function)
+
+    def after_forward(self, function: Callable[[int], None]) -> None:
+        """Call function(layer index) after each layer's forward from now on."""
+        self._callbacks.setdefault("after_forward", []).append(function)
+
+    def before_backward(self, function: Callable[[int], None]) -> None:
+        """Call function(layer index) before each layer's backward from now on."""
+        self._callbacks.setdefault("before_backward", []).append(function)
+
+    def after_backward(self, function: Callable[[int], None]) -> None:
+        """Call function(layer index) after each layer's backward from now on."""
+        self._callbacks.setdefault("after_backward", []).append(function)
+
+    def _call(self, when: str, layer: int) -> None:
+        for function in self._callbacks.get(when, ()):
+            function(layer)
+
+    def _index(self, name: str | None, default: int) -> int:
+        if name is None:
+            return default
+        try:
+            return self._layer_names.index(name)
+        except ValueError:
+            raise CaffelikeError(
+                f"Net '{self.name}' has no layer '{name}'; its layers are {', '.join(self._layer_names)}."
+            ) from None
+
+    def _blob(self, name: str) -> Blob:
+        try:
+            return self.blobs[name]
+        except KeyError:
+            raise CaffelikeError(
+                f"Net '{self.name}' has no blob '{name}'; its blobs are {', '.join(self._blob_names)}."
+            ) from None
+
+    @staticmethod
+    def _check_names(given: dict[str, Any], known: list[str], text: str) -> None:
+        if set(given) != set(known):
+            raise CaffelikeError(
+                f"{text}: given {', '.join(sorted(given))}; needed {', '.join(sorted(known)) or 'none'}."
+            )
+
+    @staticmethod
+    def _assign(blob: Blob, name: str, what: str, array: np.ndarray, diff: bool) -> None:
+        array = np.asarray(array)
+        if array.ndim and array.shape[0] != (blob.shape or (1,))[0]:
+            raise ShapeError(
+                f"{what} is not batch sized: '{name}' takes {blob.shape}, but {array.shape} was given."
+                f" Reshape it first: net.blobs['{name}'].reshape{array.shape}."
+            )
+        try:
+            (blob.diff if diff else blob.data)[...] = array
+        except ValueError:
+            raise ShapeError(
+                f"{what} '{name}' takes an array of shape {blob.shape}, but {array.shape} was given."
+            ) from None
+
+    # Weights -----------------------------------------------------------------------------------
+
+    def copy_from(self, path: str | os.PathLike) -> None:
+        """Copy weights by layer name from a .caffemodel or .h5 file. Raises FileError or WeightsError."""
+        self._copy(os.fspath(path))
+
+    def _copy(self, path: str) -> set[int]:
+        from caffelike.schema import weights as stored
+
+        if path.endswith(".h5"):
+            return weights.copy_weights(self._nodes, stored.read_hdf5_weights(path).layers, path, fewer=True)
+        return weights.copy_weights(self._nodes, stored.read_weights(path).layers, path)
+
+    def load_hdf5(self, path: str | os.PathLike) -> None:
+        """Copy weights from an HDF5 file whatever its name."""
+        from caffelike.schema import weights as stored
+
+        name = os.fspath(path)
+        weights.copy_weights(self._nodes, stored.read_hdf5_weights(name).layers, name, fewer=True)
+
+    def save(self, path: str | os.PathLike, write_diff: bool = False) -> None:
+        """Write the net with its weights as a .caffemodel that Caffe reads; `path` is replaced at the very end."""
+        from caffelike.schema import weights as stored
+
+        stored.write_weights(os.fspath(path), self.name, self._stored_layers(write_diff))
+
+    def save_hdf5(self, path: str | os.PathLike, write_diff: bool = False) -> None:
+        """Write the weights as Caffe's HDF5 form; shared parameters are stored once."""
+        from caffelike.schema import weights as stored
+
+        stored.write_hdf5_weights(os.fspath(path), self._stored_layers(write_diff, owners_only=True))
+
+    def _stored_layers(self, write_diff: bool, owners_only: bool = False) -> list[Any]:
+        """The layers with their parameter arrays, as `schema.weights` takes them."""
+        from caffelike.schema.weights import LayerArrays
+
+        owned = {(own.layer, own.index) for own in self.learnable}
+        layers = []
+        for node in self._nodes:
+            blobs: list[Any] = []
+            for i, blob in enumerate(node.layer.blobs):
+                if owners_only and (node.name, i) not in owned:
+                    blobs.append(None)
+                else:
+                    blobs.append((blob.raw_data, blob.raw_diff if write_diff else None))
+            layers.append(LayerArrays(node.layer.message, blobs))
+        return layers
+
+    def share_with(self, other: "Net") -> None:
+        """Use the parameter data of `other`'s layers of the same names from now on."""
+        weights.share_weights(self._nodes, other._nodes)
+
+    # Life --------------------------------------------------------------------------------------
+
+    def close(self) -> None:
+        """Let go of files and prefetch threads. The net cannot run afterwards."""
+        for node in self._nodes:
+            if isinstance(node.layer, HostLayer):
+                node.layer.close()
+
+    def __repr__(self) -> str:
+        phase = "TRAIN" if self.phase == TRAIN else "TEST"
+        return f"<Net '{self.name}' {phase}: {len(self._nodes)} layers>"

@@ -1,0 +1,45 @@
+"""A layer in its place in a net."""
+
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from caffelike.blob import Blob
+from caffelike.layer import Layer
+
+
+@dataclass
+class Node:
+    """A layer with its blobs and what the graph found out about it.
+
+    bottom_ids, top_ids: indices into the net's list of blobs.
+    loss_weights: one a top, 0 where it does not count.
+    needs_backward: whether the backward pass visits it; bottom_backward, param_backward: for which
+    bottoms and parameters it computes a gradient.
+    arrays: saved arrays by name; key: the random key, for layers that draw.
+    place: "file:line" of the definition.
+    """
+
+    layer: Layer
+    bottom: list[Blob]
+    top: list[Blob]
+    bottom_names: list[str]
+    top_names: list[str]
+    bottom_ids: list[int]
+    top_ids: list[int]
+    place: str
+    loss_weights: list[float] = field(default_factory=list)
+    needs_backward: bool = False
+    bottom_backward: list[bool] = field(default_factory=list)
+    param_backward: list[bool] = field(default_factory=list)
+    arrays: dict[str, np.ndarray] = field(default_factory=dict)
+    key: np.ndarray | None = None
+
+    @property
+    def name(self) -> str:
+        """The layer's name."""
+        return self.layer.name
+
+    def in_place(self, top: int) -> bool:
+        """Whether top number `top` is the same blob as the bottom of that number."""
+        return top < len(self.bottom) and self.bottom[top] is self.top[top]

@@ -1,0 +1,259 @@
+"""The plan of a net: every layer's functions bound to their arrays, once per shape.
+
+A step is (function, arguments); running a net is a loop over steps. When a blob changes its shape the
+plan is stale, and the next pass fits all layers and binds anew.
+"""
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+from caffelike import device
+from caffelike.binding import bind, by_name
+from caffelike.errors import CaffelikeError, LabelError, ModelError
+from caffelike.graph.build import Learnable, fill_loss_diffs
+from caffelike.graph.definition import at
+from caffelike.graph.node import Node
+from caffelike.layer import HostLayer
+
+Step = tuple[Callable, tuple]
+
+
+class Plan:
+    """The bound steps of a net's forward and backward pass."""
+
+    def __init__(self, nodes: list[Node], learnable: list[Learnable]):
+        self._nodes, self._learnable = nodes, learnable
+        self._forward: list[list[Step]] = [[] for _ in nodes]
+        self._losses: list[list[tuple[np.ndarray, np.ndarray]]] = [[] for _ in nodes]
+        self._backward: dict[int, list[list[Step]]] = {}
+        self._unwritten: list[np.ndarray] = []
+        self._stale = True
+        self._fitted = True
+
+    # Keeping it current ----------------------------------------------------------------------
+
+    def shape_changed(self) -> None:
+        """A blob of the net changed its shape or memory: fit and bind again before the next pass."""
+        self._stale = True
+        self._fitted = False
+
+    def refresh(self) -> None:
+        """Fit every layer to its bottoms' shapes and bind all steps, if anything changed."""
+        if not self._stale:
+            return
+        if not self._fitted:
+            self._fit_from(0)
+        for i in range(len(self._nodes)):
+            self._bind_forward(i)
+        self._backward.clear()
+        self._stale = False
+
+    def _fit_from(self, start: int) -> None:
+        for node in self._nodes[start:]:
+            if node.bottom:
+                try:
+                    node.layer.fit(node.bottom, node.top)
+                except CaffelikeError as error:
+                    raise at(node.place, error) from error
+                fill_loss_diffs(node)
+        self._fitted = True
+
+    # Binding ---------------------------------------------------------------------------------
+
+    def _values(self, node: Node) -> dict[str, Any]:
+        """Arrays by name for `bind`, without gradients."""
+        layer = node.layer
+        values = by_name(layer.bottoms, [b.raw_data for b in node.bottom])
+        values |= by_name(layer.tops, [t.raw_data for t in node.top])
+        values |= {name: blob.raw_data for name, blob in zip(layer.param_names, layer.blobs, strict=False)}
+        values |= self._saved(node)
+        values["key"] = node.key
+        return values
+
+    def _saved(self, node: Node) -> dict[str, np.ndarray | None]:
+        arrays: dict[str, np.ndarray | None] = {}
+        for name, saved in node.layer.saved.items():
+            if saved.for_backward and not node.needs_backward:
+                arrays[name] = None
+                continue
+            array = node.arrays.get(name)
+            if array is None or array.shape != saved.shape or array.dtype != saved.dtype:
+                array = node.arrays[name] = np.zeros(saved.shape, saved.dtype)
+            arrays[name] = array
+        return arrays
+
+    def _bind_forward(self, i: int) -> None:
+        node = self._nodes[i]
+        layer = node.layer
+        self._losses[i] = [(t.raw_data, t.raw_diff) for t, w in zip(node.top, node.loss_weights, strict=True) if w]
+        if isinstance(layer, HostLayer):
+            self._forward[i] = [(self._run_host, (i,))]
+            return
+        steps: list[Step] = []
+        function = implementation(layer, "forward")
+        if function is not None:
+            if layer.random:
+                steps.append((_next_pass, (node.key,)))
+            if (copied := self._private_bottom(node)) is not None:
+                steps.append((np.copyto, (copied, node.bottom[0].raw_data)))
+            for values in self._pairs(node):
+                steps.append((function, bind(function, layer, values)))
+            if (copied := self._private_top(i)) is not None:
+                steps.append((np.copyto, (copied, node.top[0].raw_data)))
+        self._forward[i] = steps
+
+    def _pairs(self, node: Node) -> list[dict[str, Any]]:
+        """One dictionary of values, or one for each (bottom, top) pair of a pairwise layer."""
+        values = self._values(node)
+        if not node.layer.pairwise or len(node.bottom) < 2:
+            return [values]
+        x, y = node.layer.bottoms[0], node.layer.tops[0]
+        return [values | {x: b.raw_data, y: t.raw_data} for b, t in zip(node.bottom, node.top, strict=True)]
+
+    def _private_bottom(self, node: Node) -> np.ndarray | None:
+        """A copy of an in-place layer's input, where its backward reads what it overwrites."""
+        reads = node.layer.bottoms and node.layer.bottoms[0] in node.layer.backward_reads
+        if not (reads and node.needs_backward and node.top and node.in_place(0)):
+            return None
+        return self._array(node, "(bottom)", node.bottom[0].shape)
+
+    def _private_top(self, i: int) -> np.ndarray | None:
+        """A copy of a layer's output, where its backward reads it and a later layer overwrites it."""
+        node = self._nodes[i]
+        if not (node.needs_backward and node.layer.tops and node.layer.tops[0] in node.layer.backward_reads):
+            return None
+        overwritten = any(node.top[0] is b for later in self._nodes[i + 1 :] for b in later.top)
+        return self._array(node, "(top)", node.top[0].shape) if overwritten else None
+
+    @staticmethod
+    def _array(node: Node, name: str, shape: tuple[int, ...]) -> np.ndarray:
+        if name not in node.arrays or node.arrays[name].shape != shape:
+            node.arrays[name] = np.empty(shape, np.float32)
+        return node.arrays[name]
+
+    def _bind_backward(self, first_beta: int) -> list[list[Step]]:
+        """Backward steps of every node; `first_beta` 0 lets a parameter's first gradient overwrite."""
+        written: set[int] = set()
+        self._unwritten = []
+        all_steps: list[list[Step]] = [[] for _ in self._nodes]
+        for i in range(len(self._nodes) - 1, -1, -1):
+            node = self._nodes[i]
+            if not node.needs_backward or not (any(node.bottom_backward) or any(node.param_backward)):
+                continue
+            layer = node.layer
+            if isinstance(layer, HostLayer):
+                all_steps[i] = [(layer.backward, (node.top, node.bottom_backward, node.bottom))]
+                continue
+            function = implementation(layer, "backward")
+            if function is None:
+                if "diff" not in layer.shares:
+                    raise layer.fail(
+                        "has no gradient, but one is asked for; set propagate_down: false on its bottoms.", ModelError
+                    )
+                continue
+            for values in self._gradients(node, i):
+                learning = [b for b, on in zip(layer.blobs, node.param_backward, strict=True) if on]
+                fresh = [b for b in learning if id(b.diff_storage) not in written]
+                values["beta"] = first_beta if len(fresh) == len(learning) else 1
+                if values["beta"]:  # added to beside a shared one: must start from zero
+                    self._unwritten += [b.raw_diff for b in fresh]
+                written.update(id(b.diff_storage) for b in learning)
+                all_steps[i].append((function, bind(function, layer, values)))
+        self._unwritten += [own.blob.raw_diff for own in self._learnable if id(own.blob.diff_storage) not in written]
+        return all_steps
+
+    def _gradients(self, node: Node, i: int) -> list[dict[str, Any]]:
+        """Values for backward: arrays and diffs by name, one dictionary for each pair of a pairwise layer."""
+        layer = node.layer
+        down = [b.raw_diff if wanted else None for b, wanted in zip(node.bottom, node.bottom_backward, strict=True)]
+        diffs = {f"d{k}": v for k, v in by_name(layer.bottoms, down).items()}
+        diffs |= {f"d{k}": v for k, v in by_name(layer.tops, [t.raw_diff for t in node.top]).items()}
+        for name, blob, wanted in zip(layer.param_names, layer.blobs, node.param_backward, strict=True):
+            diffs[f"d{name}"] = blob.raw_diff if wanted else None
+        pairs = [values | diffs for values in self._pairs(node)]
+        if len(pairs) > 1:
+            x, y = layer.bottoms[0], layer.tops[0]
+            for values, top, dx in zip(pairs, node.top, down, strict=True):
+                values |= {f"d{x}": dx, f"d{y}": top.raw_diff}
+        if (copied := self._private_bottom(node)) is not None:
+            pairs[0][layer.bottoms[0]] = copied
+        if (copied := self._private_top(i)) is not None:
+            pairs[0][layer.tops[0]] = copied
+        return pairs
+
+    # Running ---------------------------------------------------------------------------------
+
+    def forward(self, start: int, end: int) -> float:
+        """Run layers start..end (both included); the sum of their weighted losses."""
+        self.refresh()
+        loss = 0.0
+        i = start
+        try:
+            for i in range(start, end + 1):
+                for function, arguments in self._forward[i]:
+                    function(*arguments)
+                for data, weight in self._losses[i]:
+                    loss += float(np.vdot(data, weight))
+        except CaffelikeError as error:
+            raise self._explain(i, error) from error
+        return loss
+
+    def backward(self, start: int, end: int, beta: int) -> None:
+        """Run the backward steps of layers start down to end (both included).
+
+        beta 0: parameter gradients are overwritten (a whole pass only), 1: added to.
+        """
+        self.refresh()
+        if beta not in self._backward:
+            self._backward[beta] = self._bind_backward(beta)
+        steps = self._backward[beta]
+        if beta == 0:
+            for diff in self._unwritten:
+                diff[...] = 0
+        i = start
+        try:
+            for i in range(start, end - 1, -1):
+                for function, arguments in steps[i]:
+                    function(*arguments)
+        except CaffelikeError as error:
+            raise self._explain(i, error) from error
+
+    def _run_host(self, i: int) -> None:
+        """Run a layer that works on blobs; what follows is fitted and bound again if its tops changed shape."""
+        node = self._nodes[i]
+        layer: Any = node.layer
+        layer.reshape(node.bottom, node.top)
+        layer.forward(node.bottom, node.top)
+        if self._stale:
+            self._fit_from(i + 1)
+            for later in range(i + 1, len(self._nodes)):
+                self._bind_forward(later)
+            self._losses[i] = [(t.raw_data, t.raw_diff) for t, w in zip(node.top, node.loss_weights, strict=True) if w]
+            self._backward.clear()
+            self._stale = False
+
+    def _explain(self, i: int, error: CaffelikeError) -> CaffelikeError:
+        """The error with place and layer, and for a bad label the record it came from."""
+        node = self._nodes[i]
+        text = str(error)
+        if f"'{node.name}'" not in text:
+            text = f"Layer '{node.name}' ({node.layer.type}): {text}"
+        if isinstance(error, LabelError):
+            for other in self._nodes[:i]:
+                keys = getattr(other.layer, "batch_keys", None)
+                if keys and error.item < len(keys):
+                    text += f" The record is '{keys[error.item]}' of layer '{other.name}'."
+                    break
+        error.args = (text, *error.args[1:])
+        return at(node.place, error)
+
+
+def implementation(layer: Any, name: str) -> Callable | None:
+    """The fast kernel of a layer's type for `name`, else its definition, else None."""
+    return device.kernel(layer.stem(), name) or layer.definition(name)
+
+
+def _next_pass(key: np.ndarray) -> None:
+    key[2] += np.uint64(1)
