@@ -1,0 +1,1 @@
+"""Where records come from (LMDB, LevelDB, HDF5, image lists, memory), how they are transformed and fetched ahead."""

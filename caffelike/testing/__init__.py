@@ -1,0 +1,1 @@
+"""Checks for people who write layers: finite differences, and the contract every registered layer meets."""
