@@ -1,0 +1,173 @@
+"""Bringing operands into the order in which the register tile (tile.py) reads them.
+
+Left operand (A): panels of ROWS rows, [panel][k][ROWS], rows below the last are zero.
+Right operand (B): one panel of up to COLUMNS columns, [k][columns rounded up to LANES]; what the columns beyond the
+last hold is never used, so it is left as it is.
+Buffers need SLACK floats behind their end.
+"""
+
+from typing import Any
+
+from numba import types
+from numba.extending import intrinsic
+
+from caffelike.kernels.cpu.tile import ROWS
+from caffelike.kernels.jit import shared
+from caffelike.kernels.vector import LANES, Emit, copy_first, copy_some, copy_vector
+
+SLACK = 64 * LANES
+
+_FLOATS = types.CPointer(types.float32)
+_INTS = types.CPointer(types.int64)
+_INT = types.intp
+
+
+@intrinsic
+def _transpose_rows(typingctx, to, i, source, j, pitch, rows, n):
+    """to[i + k*ROWS + r] = source[j + r*pitch + k] for k < n <= LANES, r < ROWS; zero for r >= rows."""
+
+    def codegen(context, builder, given, values):
+        b, e = builder, Emit(builder)
+        target = e.array(context, given.args[0], *values[0:2])
+        origin = e.array(context, given.args[2], *values[2:4])
+        pitch, rows, n = values[4:]
+        lines = [e.at(origin, b.mul(pitch, e.int(r))) for r in range(ROWS)]
+        whole = b.and_(b.icmp_signed("==", rows, e.int(ROWS)), b.icmp_signed(">=", n, e.int(LANES)))
+        with b.if_else(whole) as (all_of_it, part):
+            with all_of_it:
+                for v, value in enumerate(e.transpose([e.load(p) for p in lines])):
+                    e.store(value, e.at(target, v * LANES))
+            with part:
+                here = [b.select(b.icmp_signed(">", rows, e.int(r)), n, e.int(0)) for r in range(ROWS)]
+                values = e.transpose([e.masked_load(p, e.first(m)) for p, m in zip(lines, here, strict=True)])
+                for v, value in enumerate(values):  # k-th vector of LANES numbers in the order [k][ROWS]
+                    e.masked_store(value, e.at(target, v * LANES), e.first(b.mul(n, e.int(ROWS)), v * LANES))
+        return context.get_dummy_value()
+
+    intp = types.intp
+    return types.void(to, intp, source, intp, intp, intp, intp), codegen
+
+
+@intrinsic
+def _transpose_lines(typingctx, to, i, pitch, source, j, offsets, o, n):
+    """to[i + k*pitch + l] = source[j + offsets[o + l] + k] for l < LANES and k < n <= LANES (the rest: zero)."""
+
+    def codegen(context, builder, given, values):
+        b, e = builder, Emit(builder)
+        target, n = e.at(values[0], values[1]), values[7]
+        origin, offsets = e.at(values[3], values[4]), e.at(values[5], values[6])
+        lines = [e.at(origin, b.load(e.at(offsets, lane))) for lane in range(LANES)]
+        with b.if_else(b.icmp_signed(">=", n, e.int(LANES))) as (whole, part):
+            with whole:
+                full = [e.load(p) for p in lines]
+                after_full = b.block
+            with part:
+                partial = [e.masked_load(p, e.first(n)) for p in lines]
+                after_part = b.block
+        loaded = []
+        for pair in zip(full, partial, strict=True):
+            phi = b.phi(e.vector)
+            for value, block in zip(pair, (after_full, after_part), strict=True):
+                phi.add_incoming(value, block)
+            loaded.append(phi)
+        for k, value in enumerate(e.transpose(loaded)):
+            e.store(value, e.at(target, b.mul(values[2], e.int(k))))
+        return context.get_dummy_value()
+
+    intp = types.intp
+    return types.void(to, intp, intp, source, intp, offsets, intp, intp), codegen
+
+
+@shared(types.void(_FLOATS, _INT, _FLOATS, _INT, _INT, _INT, _INT))
+def pack_left(to, panel_pitch, source, rows, row_pitch, depth, k_pitch):
+    """A[r, k] = source[r*row_pitch + k*k_pitch], r < rows, k < depth, into panels panel_pitch floats apart."""
+    for first in range(0, rows, ROWS):
+        n = min(ROWS, rows - first)
+        d, s = first // ROWS * panel_pitch, first * row_pitch
+        if k_pitch == 1:
+            for k in range(0, depth, LANES):
+                _transpose_rows(to, d + k * ROWS, source, s + k, row_pitch, n, min(LANES, depth - k))
+        else:
+            for k in range(depth):
+                for r in range(n):
+                    to[d + k * ROWS + r] = source[s + r * row_pitch + k * k_pitch]
+                for r in range(n, ROWS):
+                    to[d + k * ROWS + r] = 0
+
+
+@shared(types.void(_FLOATS, _FLOATS, _INTS, _INT, _INT, _INT, _INT, _INT, _INT, _INT))
+def pack_right(to, source, offsets, depth, first, width, run, rows, pitch, image):
+    """One panel B[k, c] = source[offsets[k] + place(first + c)], k < depth, c < width.
+
+    place(p), p = (n, y, x) of a grid with `rows` rows of `run` columns, is n*image + y*pitch + x.
+    """
+    padded = (width + LANES - 1) // LANES * LANES
+    done = 0
+    while done < width:
+        y, x = (first + done) // run, (first + done) % run
+        place = y // rows * image + y % rows * pitch + x
+        n = min(run - x, width - done)
+        for k in range(depth):
+            d, s = k * padded + done, offsets[k] + place
+            for v in range(0, n - LANES + 1, LANES):
+                copy_vector(to, d + v, source, s + v)
+            v = n // LANES * LANES
+            if v < n:
+                copy_some(to, d + v, source, s + v, n - v)
+        done += n
+
+
+@shared(types.void(_FLOATS, _FLOATS, _INTS, _INT, _INT, _INT, _INT, _INT, _INT, _INT))
+def pack_right_transposed(to, source, offsets, width, first, depth, run, rows, pitch, image):
+    """One panel B[k, c] = source[offsets[c] + place(first + k)], k < depth, c < width; `place` as in pack_right.
+
+    offsets must go on for LANES entries behind the last column, with any valid place.
+    """
+    padded = (width + LANES - 1) // LANES * LANES
+    done = 0
+    while done < depth:
+        y, x = (first + done) // run, (first + done) % run
+        place = y // rows * image + y % rows * pitch + x
+        n = min(run - x, depth - done)
+        for k in range(0, n, LANES):
+            for c in range(0, padded, LANES):
+                _transpose_lines(to, (done + k) * padded + c, padded, source, place + k, offsets, c, min(LANES, n - k))
+        done += n
+
+
+@shared(types.void(_FLOATS, _FLOATS, *[_INT] * 13))
+def pack_planes(to, source, channels, height, width, stride_y, stride_x, pad_y, pad_x, phases_y, phases_x,
+                plane_height, plane_width, first, last):  # fmt: skip
+    """Pad an image and split it into phases, so that each tap of a strided window reads consecutive numbers.
+
+    Plane [c][p][q][plane_height][plane_width] holds the pixels (y*stride_y + p - pad_y, x*stride_x + q - pad_x),
+    zero outside of the image; only its rows first <= y < last are written.
+    """
+    for c in range(channels):
+        for p in range(phases_y):
+            for q in range(phases_x):
+                plane = ((c * phases_y + p) * phases_x + q) * plane_height
+                left = min(plane_width, max(0, (pad_x - q + stride_x - 1) // stride_x))  # first x with a pixel
+                right = max(left, min(plane_width, (width - 1 + pad_x - q) // stride_x + 1))  # one past the last
+                for y in range(first, last):
+                    d = (plane + y) * plane_width
+                    row = y * stride_y + p - pad_y
+                    if row < 0 or row >= height:
+                        for x in range(plane_width):
+                            to[d + x] = 0
+                        continue
+                    for x in range(left):
+                        to[d + x] = 0
+                    s = (c * height + row) * width + left * stride_x + q - pad_x
+                    n = right - left
+                    if stride_x == 1:
+                        for x in range(0, n, LANES):
+                            copy_first(to, d + left + x, source, s + x, n - x)
+                    elif stride_x == 2:
+                        for x in range(n):
+                            to[d + left + x] = source[s + 2 * x]
+                    else:
+                        for x in range(n):
+                            to[d + left + x] = source[s + stride_x * x]
+                    for x in range(right, plane_width):
+                        to[d + x] = 0

@@ -1,0 +1,209 @@
+"""Explicit vector code for Numba: a small layer over LLVM's IR builder, for the width of the processor at hand.
+
+LLVM vectorises plain loops well; this is for what it does not: register tiles, transposes, masked tails. An
+intrinsic written with `Emit` must be a module global of the kernels that call it.
+"""
+
+from typing import Any, NamedTuple
+
+from llvmlite import ir
+from numba.core import cgutils, types
+from numba.core.registry import cpu_target
+from numba.extending import intrinsic
+
+F32, I1, I32, I64 = ir.FloatType(), ir.IntType(1), ir.IntType(32), ir.IntType(64)
+BYTES = ir.IntType(8).as_pointer()
+
+
+class Machine(NamedTuple):
+    """Vector registers of a processor and the register tile that suits them.
+
+    A tile holds rows x (vectors * lanes) sums: all registers but those for `vectors` columns and one broadcast.
+    """
+
+    lanes: int  # float32 in a vector
+    rows: int  # a power of two
+    vectors: int
+
+
+AVX512 = Machine(16, 8, 3)  # 32 registers
+AVX = Machine(8, 4, 3)  # 16
+NEON = Machine(4, 8, 3)  # 32
+SSE = Machine(4, 4, 3)  # 16
+
+# What NUMBA_CPU_NAME implies where NUMBA_CPU_FEATURES is not given (Numba then passes no features)
+_WIDE = ("avx512", "icelake", "sapphire", "cascadelake", "cannonlake", "znver4", "znver5", "x86-64-v4")
+_OLD = ("generic", "x86-64", "x86-64-v2", "core2", "nehalem", "westmere", "penryn")
+
+
+def machine_of(triple: str, name: str, features: str) -> Machine:
+    """The machine for LLVM's target triple, processor name and feature list ("+avx2,-avx512f,...")."""
+    if triple.startswith(("aarch64", "arm64")):
+        return NEON
+    on = set(features.split(","))
+    if "+avx512f" in on or (not features and any(word in name for word in _WIDE)):
+        return AVX512
+    if "+avx2" in on or (not features and name not in _OLD):
+        return AVX
+    return SSE
+
+
+MACHINE = machine_of(*cpu_target.target_context.codegen().magic_tuple())
+"""The machine that Numba compiles for (NUMBA_CPU_NAME and NUMBA_CPU_FEATURES are honoured)."""
+
+LANES: int = MACHINE.lanes
+
+
+class Emit:
+    """Vector operations on an IR builder; `width` lanes of float32 unless told otherwise."""
+
+    def __init__(self, builder: ir.IRBuilder, width: int = LANES):
+        self.b, self.width = builder, width
+        self.vector = ir.VectorType(F32, width)
+
+    # Addresses and scalars
+
+    def array(self, context: Any, kind: types.Type, value: Any, offset: Any) -> Any:
+        """Pointer to element `offset` of a C-contiguous array or of a CPointer."""
+        data = value if isinstance(kind, types.CPointer) else context.make_array(kind)(context, self.b, value).data
+        return self.at(data, offset)
+
+    def int(self, value: int) -> Any:
+        """An intp constant."""
+        return ir.Constant(I64, value)
+
+    def at(self, pointer: Any, index: Any) -> Any:
+        """pointer + index elements."""
+        return self.b.gep(pointer, [self.int(index) if isinstance(index, int) else index], inbounds=True)
+
+    def call(self, name: str, result: Any, *args: Any) -> Any:
+        """Call an LLVM intrinsic or external function by its name."""
+        kind = ir.FunctionType(result, [a.type for a in args])
+        return self.b.call(cgutils.get_or_insert_function(self.b.module, kind, name), args)
+
+    # Vectors
+
+    def const(self, value: float) -> Any:
+        """All lanes `value`."""
+        return ir.Constant(self.vector, [float(value)] * self.width)
+
+    def splat(self, scalar: Any) -> Any:
+        """All lanes `scalar`, of any type."""
+        kind = ir.VectorType(scalar.type, self.width)
+        one = self.b.insert_element(ir.Constant(kind, ir.Undefined), scalar, ir.Constant(I32, 0))
+        return self.b.shuffle_vector(one, one, ir.Constant(ir.VectorType(I32, self.width), [0] * self.width))
+
+    def load(self, pointer: Any) -> Any:
+        """`width` floats from any address."""
+        return self.b.load(self.b.bitcast(pointer, self.vector.as_pointer()), align=4)
+
+    def store(self, value: Any, pointer: Any) -> None:
+        """A vector of any width to any address."""
+        self.b.store(value, self.b.bitcast(pointer, value.type.as_pointer()), align=4)
+
+    def first(self, n: Any, start: int = 0) -> Any:
+        """Mask of the lanes l with start + l < n; n: intp, also negative or large."""
+        lanes = ir.Constant(ir.VectorType(I64, self.width), [start + lane for lane in range(self.width)])
+        return self.b.icmp_signed("<", lanes, self.splat(n))
+
+    def masked_load(self, pointer: Any, mask: Any) -> Any:
+        """Zero where the mask is off; memory there is not touched."""
+        pointer = self.b.bitcast(pointer, self.vector.as_pointer())
+        name = f"llvm.masked.load.v{self.width}f32.p0"
+        return self.call(name, self.vector, pointer, ir.Constant(I32, 4), mask, self.const(0))
+
+    def masked_store(self, value: Any, pointer: Any, mask: Any) -> None:
+        """Write the lanes where the mask is on."""
+        pointer = self.b.bitcast(pointer, self.vector.as_pointer())
+        name = f"llvm.masked.store.v{self.width}f32.p0"
+        self.call(name, ir.VoidType(), value, pointer, ir.Constant(I32, 4), mask)
+
+    def fma(self, a: Any, b: Any, c: Any) -> Any:
+        """a * b + c, in one rounding where the processor has it (on others a library call would take its place)."""
+        return self.call(f"llvm.fmuladd.v{a.type.count}f32", a.type, a, b, c)
+
+    def shuffle(self, a: Any, b: Any, lanes: list[int]) -> Any:
+        """The given lanes of the concatenation of a and b."""
+        return self.b.shuffle_vector(a, b, ir.Constant(ir.VectorType(I32, len(lanes)), lanes))
+
+    def at_least(self, value: Any, floor: Any) -> Any:
+        """max(value, floor); NaN stays NaN."""
+        return self.b.select(self.b.fcmp_ordered("<", value, floor), floor, value)
+
+    def prefetch(self, pointer: Any) -> None:
+        """Ask for the cache line at `pointer` (any address will do)."""
+        args = [ir.Constant(I32, value) for value in (0, 3, 1)]  # read, keep in all levels, data
+        self.call("llvm.prefetch.p0", ir.VoidType(), self.b.bitcast(pointer, BYTES), *args)
+
+    def transpose(self, rows: list) -> list:
+        """A power of two of vectors -> as many vectors that hold lane 0 of all rows, then lane 1 of all, ..."""
+        half, n = len(rows) // 2, self.width
+        for _ in range(len(rows).bit_length() - 1):  # each step interleaves the first half with the second
+            zipped = []
+            for a, b in zip(rows[:half], rows[half:], strict=True):
+                both = [k for lane in range(n) for k in (lane, n + lane)]
+                zipped += [self.shuffle(a, b, both[:n]), self.shuffle(a, b, both[n:])]
+            rows = zipped
+        return rows
+
+    def loop(self, n: Any, carried: list, body: Any) -> list:
+        """for k in range(n), n >= 1: carried = body(k, carried); values stay in registers; returns the last ones."""
+        b, before = self.b, self.b.block
+        inside, done = b.append_basic_block("loop"), b.append_basic_block("done")
+        b.branch(inside)
+        b.position_at_end(inside)
+        k = b.phi(I64)
+        k.add_incoming(self.int(0), before)
+        phis = []
+        for value in carried:
+            phi = b.phi(value.type)
+            phi.add_incoming(value, before)
+            phis.append(phi)
+        results = body(k, phis)
+        following = b.add(k, self.int(1))
+        for phi, value in zip([k, *phis], [following, *results], strict=True):
+            phi.add_incoming(value, b.block)
+        b.cbranch(b.icmp_signed("<", following, n), inside, done)
+        b.position_at_end(done)
+        return results
+
+
+@intrinsic
+def copy_vector(typingctx, to, i, source, j):
+    """to[i : i + LANES] = source[j : j + LANES]"""
+
+    def codegen(context, builder, given, values):
+        e = Emit(builder)
+        e.store(
+            e.load(e.array(context, given.args[2], *values[2:4])), e.array(context, given.args[0], *values[0:2])
+        )
+        return context.get_dummy_value()
+
+    return types.void(to, types.intp, source, types.intp), codegen
+
+
+@intrinsic
+def copy_first(typingctx, to, i, source, j, n):
+    """to[i : i + LANES] = source[j : j + n], then zeros; n may be <= 0 or > LANES; reads nothing beyond."""
+
+    def codegen(context, builder, given, values):
+        e = Emit(builder)
+        source = e.masked_load(e.array(context, given.args[2], *values[2:4]), e.first(values[4]))
+        e.store(source, e.array(context, given.args[0], *values[0:2]))
+        return context.get_dummy_value()
+
+    return types.void(to, types.intp, source, types.intp, types.intp), codegen
+
+
+@intrinsic
+def copy_some(typingctx, to, i, source, j, n):
+    """to[i : i + n] = source[j : j + n] for n <= LANES; touches nothing beyond on either side."""
+
+    def codegen(context, builder, given, values):
+        e = Emit(builder)
+        mask = e.first(values[4])
+        value = e.masked_load(e.array(context, given.args[2], *values[2:4]), mask)
+        e.masked_store(value, e.array(context, given.args[0], *values[0:2]), mask)
+        return context.get_dummy_value()
+
+    return types.void(to, types.intp, source, types.intp, types.intp), codegen
