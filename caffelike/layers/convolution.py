@@ -1,0 +1,117 @@
+"""Convolution over any number of spatial axes."""
+
+from typing import Any
+
+import numpy as np
+
+from caffelike.layer import Layer, Shape
+from caffelike.layers._spatial import (
+    Sizes,
+    canonical_axis,
+    check_fits,
+    check_group,
+    check_images,
+    col2im,
+    convolution_window,
+    convolved_size,
+    im2col,
+)
+from caffelike.registry import register
+
+
+@register("Convolution", param="convolution_param")
+class Convolution(Layer):
+    """y[n, o] = bias[o] + sum over c and taps of weight[o, c, tap] * x[n, c, place * stride - pad + tap * dilation].
+
+    bottoms: x (N, C, *size), any number of one shape, each with its own top y (N, num_output, *out),
+        out = (size + 2 pad - dilation (kernel - 1) - 1) // stride + 1.
+    params: weight (num_output, C / group, *kernel); bias (num_output,) unless bias_term is false.
+    num_output: required. kernel_size: required; one number for all axes or one for each, or kernel_h and kernel_w.
+    stride 1, pad 0, dilation 1: likewise (dilation has no _h, _w). group 1: output channels of a group see that
+        group's input channels only. axis 1: the channel axis; what stands before it is the batch.
+    weight_filler, bias_filler: constant 0. engine, force_nd_im2col: change no number, ignored.
+    Gradient: to x, weight and bias. Errors: ModelError for options, ShapeError for bottoms that do not fit.
+    Source: BVLC Caffe's Convolution layer.
+    """
+
+    params = ("weight", "bias?")
+    pairwise = True
+    backward_reads = ("x", "weight")
+
+    def setup(self, p: Any, *shapes: Shape) -> None:
+        """Read the window and declare weight and bias."""
+        axis = canonical_axis(self, p.axis, len(shapes[0]))
+        window = convolution_window(self, p, len(shapes[0]) - axis - 1)
+        channels = shapes[0][axis]
+        self._axis, self._channels, self._outputs = axis, channels, int(p.num_output)
+        group = check_group(self, channels, self._outputs, int(p.group))
+        self.options = {**window._asdict(), "group": group}
+        self.add_param("weight", (self._outputs, channels // group, *window.kernel), p.weight_filler)
+        if p.bias_term:
+            self.add_param("bias", (self._outputs,), p.bias_filler)
+
+    def reshape(self, *shapes: Shape) -> list[Shape]:
+        """(N, num_output, *out) for each bottom."""
+        check_images(self, shapes, self._axis, self._channels, len(self.options["kernel"]))
+        before, size = shapes[0][: self._axis], shapes[0][self._axis + 1 :]
+        kernel, dilation = self.options["kernel"], self.options["dilation"]
+        out = convolved_size(size, kernel, self.options["stride"], self.options["pad"], dilation)
+        check_fits(self, size, out, f"A kernel of {'x'.join(map(str, kernel))} (dilation {dilation})")
+        return [(*before, self._outputs, *out)] * len(shapes)
+
+
+def forward(
+    x: np.ndarray,
+    weight: np.ndarray,
+    bias: np.ndarray | None,
+    y: np.ndarray,
+    kernel: Sizes,
+    stride: Sizes,
+    pad: Sizes,
+    dilation: Sizes,
+    group: int,
+) -> None:
+    """Unfold each image and multiply by the weights, group by group."""
+    images = x.reshape(-1, *x.shape[x.ndim - len(kernel) - 1 :])
+    outputs = y.reshape(images.shape[0], group, weight.shape[0] // group, -1)
+    filters = weight.reshape(group, weight.shape[0] // group, -1)
+    for image, out in zip(images, outputs, strict=True):
+        columns = im2col(image, kernel, stride, pad, dilation)
+        np.matmul(filters, columns.reshape(group, filters.shape[2], -1), out=out)
+        if bias is not None:
+            out += bias.reshape(group, -1, 1)
+
+
+def backward(
+    dy: np.ndarray,
+    x: np.ndarray,
+    weight: np.ndarray,
+    dx: np.ndarray | None,
+    dweight: np.ndarray | None,
+    dbias: np.ndarray | None,
+    kernel: Sizes,
+    stride: Sizes,
+    pad: Sizes,
+    dilation: Sizes,
+    group: int,
+    beta: float,
+) -> None:
+    """dweight = dy times the unfolded image, dx = the folded product of weights and dy."""
+    images = x.reshape(-1, *x.shape[x.ndim - len(kernel) - 1 :])
+    grads = dy.reshape(images.shape[0], group, weight.shape[0] // group, -1)
+    filters = weight.reshape(group, weight.shape[0] // group, -1)
+    if dbias is not None:
+        total = grads.sum(axis=(0, 3)).reshape(-1)
+        dbias[...] = dbias + total if beta else total
+    if dweight is not None:
+        sums = dweight.reshape(filters.shape)
+        if not beta:
+            sums[...] = 0
+        for image, grad in zip(images, grads, strict=True):
+            columns = im2col(image, kernel, stride, pad, dilation).reshape(group, filters.shape[2], -1)
+            sums += grad @ columns.transpose(0, 2, 1)
+    if dx is not None:
+        out = dy.shape[dy.ndim - len(kernel) :]
+        for image, grad in zip(dx.reshape(images.shape), grads, strict=True):
+            columns = filters.transpose(0, 2, 1) @ grad
+            col2im(columns.reshape(-1, *kernel, *out), image, kernel, stride, pad, dilation)

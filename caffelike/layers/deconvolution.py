@@ -1,0 +1,118 @@
+"""Deconvolution: convolution's transpose, for learned upsampling."""
+
+from typing import Any
+
+import numpy as np
+
+from caffelike.layer import Layer, Shape
+from caffelike.layers._spatial import (
+    Sizes,
+    canonical_axis,
+    check_fits,
+    check_group,
+    check_images,
+    col2im,
+    convolution_window,
+    im2col,
+)
+from caffelike.registry import register
+
+
+@register("Deconvolution", param="convolution_param")
+class Deconvolution(Layer):
+    """Every input pixel adds its value times the kernel to the top: what Convolution's gradient to x computes.
+
+    bottoms: x (N, C, *size), any number of one shape, each with its own top y (N, num_output, *out),
+        out = stride (size - 1) + dilation (kernel - 1) + 1 - 2 pad.
+    params: weight (C, num_output / group, *kernel); bias (num_output,) unless bias_term is false.
+    Options, gradient and errors as Convolution.
+    Source: BVLC Caffe's Deconvolution layer; Zeiler et al., "Deconvolutional Networks", CVPR 2010.
+    """
+
+    params = ("weight", "bias?")
+    pairwise = True
+    backward_reads = ("x", "weight")
+
+    def setup(self, p: Any, *shapes: Shape) -> None:
+        """Read the window and declare weight and bias."""
+        axis = canonical_axis(self, p.axis, len(shapes[0]))
+        window = convolution_window(self, p, len(shapes[0]) - axis - 1)
+        channels = shapes[0][axis]
+        self._axis, self._channels, self._outputs = axis, channels, int(p.num_output)
+        group = check_group(self, channels, self._outputs, int(p.group))
+        self.options = {**window._asdict(), "group": group}
+        self.add_param("weight", (channels, self._outputs // group, *window.kernel), p.weight_filler)
+        if p.bias_term:
+            self.add_param("bias", (self._outputs,), p.bias_filler)
+
+    def reshape(self, *shapes: Shape) -> list[Shape]:
+        """(N, num_output, *out) for each bottom."""
+        kernel, stride, pad, dilation = (self.options[k] for k in ("kernel", "stride", "pad", "dilation"))
+        check_images(self, shapes, self._axis, self._channels, len(kernel))
+        before, size = shapes[0][: self._axis], shapes[0][self._axis + 1 :]
+        out = tuple(
+            s * (n - 1) + d * (k - 1) + 1 - 2 * q
+            for n, k, s, q, d in zip(size, kernel, stride, pad, dilation, strict=True)
+        )
+        check_fits(self, size, out, f"Pad {pad}")
+        return [(*before, self._outputs, *out)] * len(shapes)
+
+
+def forward(
+    x: np.ndarray,
+    weight: np.ndarray,
+    bias: np.ndarray | None,
+    y: np.ndarray,
+    kernel: Sizes,
+    stride: Sizes,
+    pad: Sizes,
+    dilation: Sizes,
+    group: int,
+) -> None:
+    """Multiply each image by the weights, group by group, and fold the products into the top."""
+    first = x.ndim - len(kernel) - 1
+    size = x.shape[first + 1 :]
+    images = x.reshape(-1, group, weight.shape[0] // group, int(np.prod(size)))
+    filters = weight.reshape(group, weight.shape[0] // group, -1)
+    for image, out in zip(images, y.reshape(-1, *y.shape[first:]), strict=True):
+        columns = filters.transpose(0, 2, 1) @ image
+        col2im(columns.reshape(-1, *kernel, *size), out, kernel, stride, pad, dilation)
+        if bias is not None:
+            out += bias.reshape(-1, *[1] * len(kernel))
+
+
+def backward(
+    dy: np.ndarray,
+    x: np.ndarray,
+    weight: np.ndarray,
+    dx: np.ndarray | None,
+    dweight: np.ndarray | None,
+    dbias: np.ndarray | None,
+    kernel: Sizes,
+    stride: Sizes,
+    pad: Sizes,
+    dilation: Sizes,
+    group: int,
+    beta: float,
+) -> None:
+    """dx = dy convolved with the weights, dweight = x times the unfolded dy."""
+    first = x.ndim - len(kernel) - 1
+    grads = dy.reshape(-1, *dy.shape[first:])
+    size = x.shape[first + 1 :]
+    images = x.reshape(-1, group, weight.shape[0] // group, int(np.prod(size)))
+    filters = weight.reshape(group, weight.shape[0] // group, -1)
+    if dbias is not None:
+        total = grads.sum(axis=(0, *range(2, grads.ndim)))
+        dbias[...] = dbias + total if beta else total
+    if dweight is None and dx is None:
+        return
+    sums = None if dweight is None else dweight.reshape(filters.shape)
+    if sums is not None and not beta:
+        sums[...] = 0
+    down = None if dx is None else dx.reshape(images.shape)
+    for n, (image, grad) in enumerate(zip(images, grads, strict=True)):
+        columns = im2col(grad, kernel, stride, pad, dilation, size).reshape(group, filters.shape[2], -1)
+        if sums is not None:
+            sums += image @ columns.transpose(0, 2, 1)
+        if down is not None:
+            np.matmul(filters, columns, out=down[n])
