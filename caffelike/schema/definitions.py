@@ -1,14 +1,13 @@
 """Reads the definitions people write (nets, solvers) and brings them to the current form."""
 
 import os
-import re
 from typing import Any
 
 from caffelike import log
-from caffelike.errors import CaffelikeError, ModelError, ParseError
+from caffelike.errors import ParseError
 from caffelike.files import atomic_path
 from caffelike.schema import message_class
-from caffelike.schema.text import Document, read
+from caffelike.schema.reader import Document, read
 from caffelike.schema.upgrade import Origin, net_needs_upgrade, upgrade_net, upgrade_solver
 from caffelike.schema.upgrade_v0 import OLD_NAMES
 from caffelike.schema.writer import format_text

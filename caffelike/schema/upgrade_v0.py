@@ -97,7 +97,7 @@ def upgrade_layers(net: Any, problem: Callable[[str], None]) -> list[int]:
 
 def _fold_padding(net: Any) -> list[int]:
     """Give the pad of every padding layer to the layers that read it; the indexes of all others."""
-    maker = {name: -1 for name in net.input}
+    maker = dict.fromkeys(net.input, -1)
     kept = []
     for index, layer in enumerate(net.layers):
         if layer.layer.type != "padding":
