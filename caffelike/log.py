@@ -22,6 +22,11 @@ def info(source: str, text: str) -> None:
         logger.info(text, extra={"source": source})
 
 
+def enabled() -> bool:
+    """Whether anybody listens to INFO lines: for those that cost something to make."""
+    return logger.isEnabledFor(logging.INFO)
+
+
 def warning(source: str, text: str) -> None:
     """Log what the user should know but need not act on."""
     logger.warning(text, extra={"source": source})
@@ -41,7 +46,7 @@ class GlogFormatter(logging.Formatter):
         source = getattr(record, "source", f"{record.filename}:{record.lineno}")
         return (
             f"{record.levelname[0]}{when:%Y%m%d %H:%M:%S.%f} {threading.get_native_id()}"
-            f" {source}] {record.getMessage()}"
+            f" {source}] {record.getMessage().removesuffix(chr(10))}"
         )
 
 

@@ -100,7 +100,7 @@ class Net:
         state = message.state
         definitions = [Definition(layer, place) for layer, place in zip(message.layer, places, strict=True)]
         definitions = filter_layers(definitions, state)
-        if log.logger.isEnabledFor(20):
+        if log.enabled():
             shown = type(message)()
             shown.CopyFrom(message)
             del shown.layer[:]
