@@ -103,7 +103,7 @@ def kernel(function: Callable | None = None, *, fastmath: frozenset[str] = froze
         return numba.njit(function, nogil=True, error_model="numpy", cache=cached, fastmath=set(fastmath))
 
 
-def shared(signature: types.Type) -> Callable[[Callable], Any]:
+def shared(signature: Any) -> Callable[[Callable], Any]:
     """Compile a function once for all kernels: they call it by its address, so its code is not in each of them.
 
     signature: of scalars and pointers, e.g. `types.void(types.CPointer(types.float32), types.intp)`. The name is

@@ -161,7 +161,7 @@ def _emit_entry(context: Any, entry: Any, block: Any, work: Callable, args: Any,
     flags = compiler.Flags()
     flags.nrt, flags.error_model = True, "numpy"
     if fastmath:
-        flags.fastmath = set(fastmath)
+        flags.fastmath = set(fastmath)  # type: ignore[misc, assignment]
     given = make_signature(types.void, types.intp, types.intp, types.intp, *args)
     builder = ir.IRBuilder(entry.append_basic_block("entry"))
     compiled = context.compile_subroutine(builder, work, given, flags=flags)

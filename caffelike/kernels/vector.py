@@ -174,9 +174,7 @@ def copy_vector(typingctx, to, i, source, j):
 
     def codegen(context, builder, given, values):
         e = Emit(builder)
-        e.store(
-            e.load(e.array(context, given.args[2], *values[2:4])), e.array(context, given.args[0], *values[0:2])
-        )
+        e.store(e.load(e.array(context, given.args[2], *values[2:4])), e.array(context, given.args[0], *values[0:2]))
         return context.get_dummy_value()
 
     return types.void(to, types.intp, source, types.intp), codegen

@@ -6,8 +6,6 @@ last hold is never used, so it is left as it is.
 Buffers need SLACK floats behind their end.
 """
 
-from typing import Any
-
 from numba import types
 from numba.extending import intrinsic
 

@@ -10,7 +10,7 @@ from numba import types
 from numba.extending import intrinsic
 
 from caffelike.kernels.jit import shared
-from caffelike.kernels.vector import F32, LANES, MACHINE, Emit, Machine
+from caffelike.kernels.vector import LANES, MACHINE, Emit, Machine
 
 ROWS: int = MACHINE.rows
 COLUMNS: int = MACHINE.vectors * LANES
@@ -54,7 +54,11 @@ def emit_tile(e: Emit, machine: Machine, vectors: int, operands: tuple, sizes: t
         return block
 
     def from_c(load_last: Any) -> list:
-        return [e.load(e.at(p, v * lanes)) if v < vectors - 1 else load_last(e.at(p, last)) for p in lines for v in range(vectors)]
+        return [
+            e.load(e.at(p, v * lanes)) if v < vectors - 1 else load_last(e.at(p, last))
+            for p in lines
+            for v in range(vectors)
+        ]
 
     def from_bias() -> list:
         return [value for r in inside for value in [e.splat(b.load(e.at(bias, r)))] * vectors]

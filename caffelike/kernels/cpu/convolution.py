@@ -1,0 +1,158 @@
+"""Convolution of maps of any number of axes; see layers/convolution.py for the definition.
+
+One or two axes run as implicit products; more axes, and the gradient of the bottom at a stride, by columns.
+"""
+
+import numpy as np
+
+from caffelike.kernels.cpu.columns import from_columns, to_columns
+from caffelike.kernels.cpu.correlate import Window, correlate, correlate_weights
+from caffelike.kernels.cpu.gemm import gemm
+from caffelike.kernels.jit import SUMS
+from caffelike.kernels.launch import scratch, task
+
+Ints = tuple[int, ...]
+
+
+def plane_window(kernel: Ints, stride: Ints, pad: Ints, dilation: Ints) -> Window | None:
+    """The window over maps seen as 2-D (a missing axis has size 1); None for more than two axes."""
+    if len(kernel) > 2:
+        return None
+    k, s, p, d = ((1,) * (2 - len(kernel)) + tuple(kernel), (1,) * (2 - len(kernel)) + tuple(stride),
+                  (0,) * (2 - len(kernel)) + tuple(pad), (1,) * (2 - len(kernel)) + tuple(dilation))  # fmt: skip
+    return Window(k, s, p, d)
+
+
+def as_planes(x: np.ndarray) -> np.ndarray:
+    """(N, C, *S) as (N, C, H, W)."""
+    return x if x.ndim == 4 else x.reshape(x.shape[:2] + (1,) * (4 - x.ndim) + x.shape[2:])
+
+
+def forward(
+    x: np.ndarray,
+    weight: np.ndarray,
+    bias: np.ndarray | None,
+    y: np.ndarray,
+    kernel: Ints,
+    stride: Ints,
+    pad: Ints,
+    dilation: Ints,
+    group: int,
+) -> None:
+    """y (N, O, *out) = x (N, C, *size) correlated with weight (O, C/group, *kernel), plus bias (O,)."""
+    _forward(x, weight, bias, y, kernel, stride, pad, dilation, group, False)
+
+
+def forward_relu(
+    x: np.ndarray,
+    weight: np.ndarray,
+    bias: np.ndarray | None,
+    y: np.ndarray,
+    kernel: Ints,
+    stride: Ints,
+    pad: Ints,
+    dilation: Ints,
+    group: int,
+) -> None:
+    """As `forward`, then max(y, 0) in the same pass (NaN stays NaN)."""
+    _forward(x, weight, bias, y, kernel, stride, pad, dilation, group, True)
+
+
+def _forward(x, weight, bias, y, kernel, stride, pad, dilation, group, relu):
+    window = plane_window(kernel, stride, pad, dilation)
+    if window is not None:
+        correlate(as_planes(x), weight, bias, as_planes(y), window, group, relu=relu)
+        return
+    if bias is not None:
+        y[...] = bias.reshape(-1, *(1,) * len(kernel))
+    for a, b, m in matrices(x, y, weight, group):
+        columns = _columns(a, kernel, b.shape[1:])
+        to_columns(a, columns, b.shape[1:], kernel, stride, pad, dilation)
+        gemm(m, columns, b.reshape(len(b), -1), False, False, 0 if bias is None else 1)
+    if relu:
+        np.maximum(y, 0, out=y)
+
+
+def matrices(x, y, weight, group):
+    """For each image and group its part of x and of y, and the weight of the group as a matrix (rows of y, k)."""
+    weight = weight.reshape(group, -1, weight[0].size)
+    for n in range(len(x)):
+        yield from zip(np.split(x[n], group), np.split(y[n], group), weight, strict=True)
+
+
+def _columns(a: np.ndarray, kernel: Ints, out: Ints) -> np.ndarray:
+    rows, pixels = len(a) * int(np.prod(kernel)), int(np.prod(out))
+    return scratch("columns", rows * pixels)[: rows * pixels].reshape(rows, pixels)
+
+
+def backward(
+    dy: np.ndarray,
+    x: np.ndarray,
+    weight: np.ndarray,
+    dx: np.ndarray | None,
+    dweight: np.ndarray | None,
+    dbias: np.ndarray | None,
+    kernel: Ints,
+    stride: Ints,
+    pad: Ints,
+    dilation: Ints,
+    group: int,
+    beta: float,
+) -> None:
+    """Gradients; None where not wanted. dx is overwritten, dweight and dbias become theirs + beta * themselves."""
+    if dbias is not None:
+        bias_gradient(dy, dbias, beta)
+    if dweight is not None:
+        weight_gradient(x, dy, dweight, kernel, stride, pad, dilation, group, beta)
+    if dx is not None:
+        map_gradient(dy, weight, None, dx, kernel, stride, pad, dilation, group)
+
+
+def weight_gradient(x, dy, dweight, kernel, stride, pad, dilation, group, beta):
+    """dweight = gradient of `forward` + beta * dweight (beta 0 or 1)."""
+    window = plane_window(kernel, stride, pad, dilation)
+    if window is not None:
+        correlate_weights(as_planes(x), as_planes(dy), dweight, window, group, beta != 0)
+        return
+    if beta == 0:
+        dweight[...] = 0
+    for a, b, m in matrices(x, dy, dweight, group):
+        columns = _columns(a, kernel, b.shape[1:])
+        to_columns(a, columns, b.shape[1:], kernel, stride, pad, dilation)
+        gemm(b.reshape(len(b), -1), columns, m, False, True, 1)
+
+
+def map_gradient(dy, weight, bias, dx, kernel, stride, pad, dilation, group):
+    """dx = gradient of `forward` with respect to x (+ bias per channel: then it is deconvolution's forward)."""
+    window = plane_window(kernel, stride, pad, dilation)
+    if window is not None and window.stride == (1, 1):
+        reach = tuple(d * (k - 1) - p for d, k, p in zip(window.dilation, window.kernel, window.pad, strict=True))
+        back = Window(window.kernel, (1, 1), reach, window.dilation)
+        correlate(as_planes(dy), weight, bias, as_planes(dx), back, group, mirrored=True)
+        return
+    for a, b, m in matrices(dx, dy, weight, group):
+        columns = _columns(a, kernel, b.shape[1:])
+        gemm(m, b.reshape(len(b), -1), columns, True, False, 0)
+        from_columns(columns, a, b.shape[1:], kernel, stride, pad, dilation)
+    if bias is not None:
+        dx += bias.reshape(-1, *(1,) * len(kernel))
+
+
+@task(fastmath=SUMS)
+def _sum_maps(worker, lo, hi, d, n, channels, pixels, out, add):
+    for c in range(lo, hi):
+        total = 0.0
+        for m in range(n):
+            s = np.float32(0)
+            for i in range((m * channels + c) * pixels, (m * channels + c + 1) * pixels):
+                s += d[i]
+            total += s
+        out[c] = out[c] + total if add else total
+
+
+def bias_gradient(dy: np.ndarray, dbias: np.ndarray, beta: float) -> None:
+    """dbias (O,) = sum of dy (N, O, *S) over images and pixels, + beta * dbias."""
+    n, channels = dy.shape[:2]
+    pixels = int(np.prod(dy.shape[2:]))
+    grain = max(1, 65536 // max(1, n * pixels))
+    _sum_maps(channels, grain, dy.reshape(-1), n, channels, pixels, dbias, beta != 0)

@@ -1,0 +1,58 @@
+"""Inner product (fully connected layer); see layers/inner_product.py for the definition.
+
+Small batches stream the weights once, as they lie (stream.py); larger ones are packed products (gemm.py).
+"""
+
+import numpy as np
+
+from caffelike.kernels.cpu.gemm import gemm
+from caffelike.kernels.jit import SUMS
+from caffelike.kernels.launch import task
+
+
+def _matrix(x: np.ndarray, axis: int) -> np.ndarray:
+    """x flattened to (product of the axes before `axis`, product of the others)."""
+    return x.reshape(int(np.prod(x.shape[:axis])), int(np.prod(x.shape[axis:])))
+
+
+def forward(
+    x: np.ndarray, weight: np.ndarray, bias: np.ndarray | None, y: np.ndarray, axis: int, transpose: bool
+) -> None:
+    """y (M, O) = x (M, K) . weight^T + bias (O,); weight is (O, K), or (K, O) if transpose."""
+    x, y = _matrix(x, axis), _matrix(y, axis)
+    if bias is not None:
+        y[...] = bias
+    gemm(x, weight, y, False, not transpose, 0 if bias is None else 1)
+
+
+def backward(
+    dy: np.ndarray,
+    x: np.ndarray,
+    weight: np.ndarray,
+    dx: np.ndarray | None,
+    dweight: np.ndarray | None,
+    dbias: np.ndarray | None,
+    axis: int,
+    transpose: bool,
+    beta: float,
+) -> None:
+    """Gradients; None where not wanted. dx is overwritten, dweight and dbias become theirs + beta * themselves."""
+    x, dy = _matrix(x, axis), _matrix(dy, axis)
+    if dbias is not None:
+        _sum_rows(dbias.size, max(64, 32768 // max(1, len(dy))), dy.reshape(-1), len(dy), dbias.reshape(-1), beta != 0)
+    if dweight is not None:
+        left, right = (x, dy) if transpose else (dy, x)
+        gemm(left, right, dweight, True, False, beta)
+    if dx is not None:
+        gemm(dy, weight, _matrix(dx, axis), False, transpose, 0)
+
+
+@task(fastmath=SUMS)
+def _sum_rows(worker, lo, hi, d, n, out, add):
+    width = out.size
+    for i in range(lo, hi):
+        if not add:
+            out[i] = 0
+    for m in range(n):
+        for i in range(lo, hi):
+            out[i] += d[m * width + i]

@@ -1,0 +1,112 @@
+import numpy as np
+import pytest
+from reference import conv_backward, conv_forward, conv_out
+
+from caffelike.kernels import launch
+from caffelike.kernels.cpu import convolution, deconvolution
+
+# batch, channels in, channels out, size, kernel, stride, pad, dilation, group
+CASES = [
+    (1, 1, 1, (1, 1), (1, 1), (1, 1), (0, 0), (1, 1), 1),
+    (2, 3, 9, (23, 30), (11, 11), (4, 4), (0, 0), (1, 1), 1),
+    (3, 16, 20, (13, 17), (5, 5), (1, 1), (2, 2), (1, 1), 2),
+    (2, 16, 24, (14, 14), (1, 1), (1, 1), (0, 0), (1, 1), 1),
+    (1, 24, 70, (13, 13), (3, 3), (1, 1), (1, 1), (1, 1), 1),
+    (1, 5, 17, (29, 31), (7, 7), (2, 2), (3, 3), (1, 1), 1),
+    (2, 12, 16, (15, 15), (1, 1), (2, 2), (0, 0), (1, 1), 1),
+    (1, 2, 3, (127, 9), (3, 2), (3, 1), (2, 0), (1, 1), 1),
+    (2, 6, 4, (15, 13), (3, 3), (2, 1), (2, 3), (2, 3), 2),
+    (1, 4, 4, (15, 15), (3, 3), (1, 1), (4, 4), (4, 4), 4),
+    (2, 3, 5, (7, 6), (3, 3), (1, 1), (3, 4), (1, 1), 1),  # pad beyond the kernel
+    (2, 4, 6, (37,), (5,), (2,), (2,), (1,), 2),
+    (2, 2, 4, (5, 6, 7), (3, 2, 3), (1, 2, 1), (1, 0, 1), (1, 1, 2), 2),
+    (1, 1, 2, (2, 3, 2, 3), (2, 2, 1, 2), (1,) * 4, (0, 1, 0, 0), (1,) * 4, 1),
+    (40, 1, 20, (12, 12), (5, 5), (1, 1), (0, 0), (1, 1), 1),
+    (0, 3, 4, (5, 5), (3, 3), (1, 1), (1, 1), (1, 1), 1),
+]
+
+
+def random(rng, *shape):
+    return rng.standard_normal(shape).astype(np.float32)
+
+
+def near(got, wanted, scale=2e-6):
+    assert got.shape == wanted.shape
+    limit = scale * max(1.0, float(np.abs(wanted).max(initial=0)))
+    assert np.abs(got - wanted).max(initial=0) <= limit
+
+
+@pytest.fixture(params=[1, 2])
+def threads(request):
+    before = launch.get_num_threads()
+    if before < request.param:
+        pytest.skip("one processor")
+    launch.set_num_threads(request.param)
+    yield request.param
+    launch.set_num_threads(before)
+
+
+@pytest.mark.parametrize("case", CASES)
+@pytest.mark.parametrize("biased", [True, False])
+def test_convolution(case, biased, threads, rng):
+    n, c, o, size, *window, group = case
+    x, w = random(rng, n, c, *size), random(rng, o, c // group, *window[0])
+    bias = random(rng, o) if biased else None
+    y = np.full((n, o, *conv_out(size, *window)), np.nan, np.float32)
+    convolution.forward(x, w, bias, y, *window, group)
+    near(y, conv_forward(x, w, bias, *window, group))
+    clipped = np.full_like(y, np.nan)
+    convolution.forward_relu(x, w, bias, clipped, *window, group)
+    np.testing.assert_array_equal(clipped, np.maximum(y, 0))
+
+    dy = random(rng, *y.shape)
+    wanted = conv_backward(dy, x, w, *window, group)
+    dx, dw, db = (np.full(a.shape, np.nan, np.float32) for a in (x, w, w[:, 0, ..., 0].reshape(o, -1)[:, 0]))
+    convolution.backward(dy, x, w, dx, dw, db, *window, group, 0)
+    for got, true in zip((dx, dw, db), wanted, strict=True):
+        near(got, true, 4e-6)
+    convolution.backward(dy, x, w, None, dw, None, *window, group, 1)
+    near(dw, 2 * wanted[1], 4e-6)
+    convolution.backward(dy, x, w, None, None, db, *window, group, 1)
+    near(db, 2 * wanted[2], 4e-6)
+
+
+@pytest.mark.parametrize("case", CASES)
+def test_deconvolution(case, threads, rng):
+    n, o, c, size, *window, group = case  # the convolution whose gradient it is maps o to c channels
+    small = conv_out(size, *window)
+    x, w, bias = random(rng, n, c, *small), random(rng, c, o // group, *window[0]), random(rng, o)
+    # the size a deconvolution gives, which drops what the convolution's stride would have ignored
+    size = tuple((m - 1) * s + d * (k - 1) + 1 - 2 * p for m, k, s, p, d in zip(small, *window, strict=True))
+    y = np.full((n, o, *size), np.nan, np.float32)
+    deconvolution.forward(x, w, bias, y, *window, group)
+    near(y, conv_backward(x, np.zeros_like(y), w, *window, group)[0] + bias.reshape(-1, *(1,) * len(size)))
+
+    dy = random(rng, *y.shape)
+    dx, dw, db = np.full_like(x, np.nan), np.full_like(w, np.nan), np.full_like(bias, np.nan)
+    deconvolution.backward(dy, x, w, dx, dw, db, *window, group, 0)
+    near(dx, conv_forward(dy, w, None, *window, group))
+    near(dw, conv_backward(x, dy, w, *window, group)[1], 4e-6)
+    near(db, dy.sum(axis=(0, *range(2, dy.ndim)), dtype=np.float64), 4e-6)
+    deconvolution.backward(dy, x, w, None, dw, db, *window, group, 1)
+    near(dw, 2 * conv_backward(x, dy, w, *window, group)[1], 4e-6)
+
+
+def test_bits_do_not_depend_on_threads(rng):
+    most = launch.get_num_threads()
+    if most < 2:
+        pytest.skip("one processor")
+    for case in CASES:
+        n, c, o, size, *window, group = case
+        x, w, b = random(rng, n, c, *size), random(rng, o, c // group, *window[0]), random(rng, o)
+        results = []
+        for threads in (1, 2):
+            launch.set_num_threads(threads)
+            y = np.empty((n, o, *conv_out(size, *window)), np.float32)
+            convolution.forward(x, w, b, y, *window, group)
+            dx, dw, db = np.empty_like(x), np.empty_like(w), np.empty_like(b)
+            convolution.backward(np.sin(y), x, w, dx, dw, db, *window, group, 0)
+            results.append((y, dx, dw, db))
+        launch.set_num_threads(most)
+        for one, two in zip(*results, strict=True):
+            np.testing.assert_array_equal(one, two)
