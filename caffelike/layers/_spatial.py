@@ -169,7 +169,7 @@ def check_images(layer: Layer, shapes: tuple[Shape, ...], axis: int, channels: i
             raise layer.fail(f"all bottoms must have one shape, but they are {shapes[0]} and {shape}.")
 
 
-def taps(kernel: Sizes, stride: Sizes, dilation: Sizes, out: Sizes) -> list[tuple[Sizes, tuple[slice, ...]]]:
+def taps(kernel: Sizes, stride: Sizes, dilation: Sizes, out: Sizes) -> list[tuple[Any, tuple[Any, ...]]]:
     """For each position inside the kernel: the position, and the slices of a padded image it meets in all windows."""
     return [
         (
@@ -201,4 +201,5 @@ def col2im(columns: np.ndarray, x: np.ndarray, kernel: Sizes, stride: Sizes, pad
     padded = np.zeros((x.shape[0], *(n + 2 * q for n, q in zip(size, pad, strict=True))), x.dtype)
     for at, place in taps(kernel, stride, dilation, out):
         padded[(slice(None), *place)] += columns[(slice(None), *at)]
-    x[...] = padded[(slice(None), *(slice(q, q + n) for n, q in zip(size, pad, strict=True)))]
+    inside: list[Any] = [slice(q, q + n) for n, q in zip(size, pad, strict=True)]
+    x[...] = padded[(slice(None), *inside)]
