@@ -9,8 +9,6 @@ import contextlib
 import hashlib
 import os
 import shutil
-import stat
-import tempfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -21,6 +19,8 @@ from llvmlite import ir
 from numba import types
 from numba.core import cgutils
 from numba.extending import intrinsic
+
+from caffelike.platform import cache_base, private_folder
 
 SUMS = frozenset({"contract", "reassoc", "nsz", "arcp"})
 """fastmath flags that let sums and products vectorise while NaN and infinity keep their meaning."""
@@ -37,37 +37,13 @@ def sources_hash() -> str:
     return digest.hexdigest()[:16]
 
 
-def cache_base() -> Path:
-    """The folder caches are made in: CAFFELIKE_CACHE_DIR, NUMBA_CACHE_DIR, XDG_CACHE_HOME/caffelike or the like."""
-    for name, tail in (("CAFFELIKE_CACHE_DIR", ""), ("NUMBA_CACHE_DIR", "caffelike"), ("XDG_CACHE_HOME", "caffelike")):
-        if os.environ.get(name):
-            return Path(os.environ[name], tail).absolute()
-    if os.name == "nt" and os.environ.get("LOCALAPPDATA"):
-        return Path(os.environ["LOCALAPPDATA"], "caffelike", "cache")
-    with contextlib.suppress(RuntimeError):  # no home directory
-        return Path.home() / ".cache" / "caffelike"
-    return Path(tempfile.gettempdir()) / f"caffelike-{os.getuid() if hasattr(os, 'getuid') else 'user'}"
-
-
-def _private(folder: Path) -> bool:
-    """Make the folder for this user alone; False if it cannot be made or somebody else could write into it."""
-    try:
-        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-        status = folder.stat()
-    except OSError:
-        return False
-    if hasattr(os, "getuid") and (status.st_uid != os.getuid() or status.st_mode & (stat.S_IWGRP | stat.S_IWOTH)):
-        return False
-    return os.access(folder, os.W_OK)
-
-
 def open_cache(base: Path) -> Path | None:
     """The folder for the present kernel sources under `base`, older ones removed; None where none can be had.
 
     The folder holds pickles, hence is private (mode 0700) and refused when others may write into it.
     """
     folder = base / f"kernels-{sources_hash()}"
-    if not _private(folder):
+    if not private_folder(folder):
         return None
     with contextlib.suppress(OSError):  # another process may be tidying up as well
         os.utime(folder)  # "used last" for the order below
