@@ -1,0 +1,40 @@
+"""What Caffe's own commands share: flags for device and net state, and how they choose a file."""
+
+from collections.abc import Callable
+from typing import Any
+
+import click
+
+from caffelike import log
+from caffelike.errors import CaffelikeError
+
+gpu = click.option("--gpu", default="", metavar="IDS", help="GPUs to run on: refused, this version runs on the CPU.")
+level = click.option("--level", default=0, help="Level of the net's state, for include and exclude rules.")
+stage = click.option("--stage", default="", metavar="A,B", help="Stages of the net's state.")
+iterations = click.option("--iterations", default=50, show_default=True, help="How many batches to run.")
+
+
+def model_file(function: Callable[..., Any]) -> Callable[..., Any]:
+    """Adds the net as a positional argument NET or as --model."""
+    function = click.option("--model", default="", metavar="FILE", help="The net's prototxt, if not given as NET.")(
+        function
+    )
+    return click.argument("net", required=False, default="")(function)
+
+
+def only_one(positional: str, flag: str, name: str, missing: str) -> str:
+    """The file given either way. Raises CaffelikeError when it is missing, or given twice."""
+    if positional and flag:
+        raise CaffelikeError(f"{positional} and -{name} {flag} are both given; one is enough.")
+    if not (positional or flag):
+        raise CaffelikeError(missing)
+    return positional or flag
+
+
+def use_cpu(gpu: str, source: str) -> None:
+    """Log which device runs; raises CaffelikeError when -gpu asks for what is not there."""
+    if gpu:
+        raise CaffelikeError(
+            f"Cannot use GPU {gpu}: this version of caffelike runs on the CPU only. Leave -gpu out to run there."
+        )
+    log.info(source, "Use CPU.")

@@ -1,0 +1,106 @@
+"""What reaches the terminal: glog's lines on stderr, and above a live progress line where stderr is a terminal."""
+
+import getpass
+import logging
+import os
+import socket
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import Any
+
+from caffelike import log
+from caffelike.errors import FileError
+
+_REFRESH = 0.2  # seconds between two updates of the progress line
+
+
+class _Stream:
+    """stderr, or a console that keeps its progress line below what is written."""
+
+    console: Any = None
+
+    def write(self, text: str) -> None:
+        if self.console is None:
+            sys.stderr.write(text)
+        else:
+            self.console.print(text, end="", markup=False, highlight=False, emoji=False, soft_wrap=True)
+
+    def flush(self) -> None:
+        if self.console is None:
+            sys.stderr.flush()
+
+
+_stream = _Stream()
+
+
+def attach_log(minloglevel: int | None, default: int, log_dir: str) -> None:
+    """Send log lines to stderr in glog's format, and into a file of `log_dir` if given (or GLOG_log_dir).
+
+    minloglevel: as the user asked, else the environment's GLOG_minloglevel, else the command's `default`.
+    """
+    if minloglevel is None:
+        minloglevel = int(os.environ.get("GLOG_minloglevel") or default)
+    log.attach(minloglevel, _stream)  # type: ignore[arg-type]
+    folder = log_dir or os.environ.get("GLOG_log_dir", "")
+    if folder:
+        log.add_handler(logging.FileHandler(_log_file(Path(folder)), encoding="utf-8"), minloglevel)
+
+
+def _log_file(folder: Path) -> Path:
+    """A new log file named as glog names it, with the link `caffelike.INFO` to the latest."""
+    if not folder.is_dir() or not os.access(folder, os.W_OK):
+        raise FileError(f"Cannot write a log into --log_dir {folder}: make the folder, or choose another one.")
+    user = "unknown"
+    with suppress(OSError, KeyError):
+        user = getpass.getuser()
+    name = f"caffelike.{socket.gethostname()}.{user}.log.INFO.{time.strftime('%Y%m%d-%H%M%S')}.{os.getpid()}"
+    link = folder / "caffelike.INFO"
+    with suppress(OSError):  # links are a convenience, and not every file system has them
+        link.unlink(missing_ok=True)
+        link.symlink_to(name)
+    return folder / name
+
+
+@contextmanager
+def progress(what: str, total: int) -> Iterator[Callable[[int, Callable[[], str]], None]]:
+    """A line with bar, rate and time left on a terminal; nothing elsewhere.
+
+    Yields show(done, note): note() is asked for its text only when the line is drawn anew.
+    """
+    if not sys.stderr.isatty():
+        yield lambda done, note: None
+        return
+    from rich.console import Console
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+    columns = (
+        TextColumn("{task.description}"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TextColumn("{task.fields[rate]}"),
+        TimeRemainingColumn(),
+        TextColumn("{task.fields[note]}"),
+    )
+    console = Console(stderr=True)
+    with Progress(*columns, console=console, auto_refresh=False, transient=True) as bar:
+        task = bar.add_task(what, total=total, rate="", note="")
+        began = drawn = time.perf_counter()
+        first: int | None = None
+
+        def show(done: int, note: Callable[[], str]) -> None:
+            nonlocal drawn, first
+            now = time.perf_counter()
+            first = done if first is None else first
+            if now - drawn >= _REFRESH:
+                drawn = now
+                rate = f"{(done - first) / (now - began):.1f}/s"
+                bar.update(task, completed=done, rate=rate, note=note(), refresh=True)
+
+        _stream.console = console
+        try:
+            yield show
+        finally:
+            _stream.console = None

@@ -1,0 +1,44 @@
+"""`caffelike test`: score a model."""
+
+import click
+
+from caffelike import log
+from caffelike.cli import _options, _terminal
+from caffelike.errors import CaffelikeError
+
+
+@click.command()
+@_options.model_file
+@click.argument("file", metavar="[WEIGHTS]", required=False, default="")
+@click.option("--weights", default="", metavar="FILE", help="The .caffemodel, if not given as WEIGHTS.")
+@_options.iterations
+@_options.gpu
+@_options.level
+@_options.stage
+def command(net: str, model: str, file: str, weights: str, iterations: int, gpu: str, level: int, stage: str) -> None:
+    """Score the weights in WEIGHTS on the data of NET (a prototxt), in phase TEST."""
+    from caffelike import TEST, Net
+    from caffelike.solvers.outputs import Outputs, weighted
+
+    path = _options.only_one(
+        net, model, "model", "Need a model definition to score. Write `caffelike test NET WEIGHTS` or -model FILE."
+    )
+    trained = _options.only_one(
+        file, weights, "weights", "Need model weights to score. Write `caffelike test NET WEIGHTS` or -weights FILE."
+    )
+    if iterations < 1:
+        raise CaffelikeError(f"-iterations must be at least 1, but is {iterations}.")
+    _options.use_cpu(gpu, "caffe.cpp:275")
+    tested = Net(path, TEST, weights=trained, level=level, stages=stage.split(","))
+    log.info("caffe.cpp:281", f"Running for {iterations} iterations.")
+    outputs, loss = Outputs(tested), 0.0
+    with _terminal.progress("test", iterations) as show:
+        for i in range(iterations):
+            loss += tested.run_forward()
+            for name, _, value in outputs.named(outputs.add()):
+                log.info("caffe.cpp:304", f"Batch {i}, {name} = {log.number(value)}")
+            show(i + 1, lambda: "")
+    log.info("caffe.cpp:309", f"Loss: {log.number(loss / iterations)}")
+    for name, weight, value in outputs.named(outputs.mean()):
+        log.info("caffe.cpp:321", f"{name} = {log.number(value)}{weighted(weight, value)}")
+    tested.close()

@@ -1,0 +1,78 @@
+"""`caffelike time`: how long each layer takes."""
+
+from time import perf_counter
+from typing import Any
+
+import click
+import numpy as np
+
+from caffelike import log
+from caffelike.cli import _options, _terminal
+from caffelike.errors import CaffelikeError
+
+
+@click.command()
+@_options.model_file
+@_options.iterations
+@click.option("--phase", default="TRAIN", show_default=True, help="TRAIN or TEST.")
+@_options.gpu
+@_options.level
+@_options.stage
+def command(net: str, model: str, iterations: int, phase: str, gpu: str, level: int, stage: str) -> None:
+    """Time forward and backward of NET (a prototxt), layer by layer."""
+    from caffelike import TEST, TRAIN, Net
+
+    path = _options.only_one(
+        net, model, "model", "Need a model definition to time. Write `caffelike time NET` or -model FILE."
+    )
+    if phase not in ("TRAIN", "TEST"):
+        raise CaffelikeError(f'phase must be "TRAIN" or "TEST", but is "{phase}".')
+    if iterations < 1:
+        raise CaffelikeError(f"-iterations must be at least 1, but is {iterations}.")
+    _options.use_cpu(gpu, "caffe.cpp:343")
+    timed = Net(path, TRAIN if phase == "TRAIN" else TEST, level=level, stages=stage.split(","))
+    log.info("caffe.cpp:351", "Performing Forward")
+    log.info("caffe.cpp:356", f"Initial loss: {log.number(timed.run_forward())}")
+    log.info("caffe.cpp:357", "Performing Backward")
+    timed.run_backward()
+    log.info("caffe.cpp:365", "*** Benchmark begins ***")
+    log.info("caffe.cpp:366", f"Testing for {iterations} iterations.")
+    began = perf_counter()
+    forward, backward = np.zeros(len(timed.layers)), np.zeros(len(timed.layers))
+    with _terminal.progress("time", iterations) as show:
+        for i in range(iterations):
+            taken = _pass(timed, forward, backward)
+            log.info("caffe.cpp:394", f"Iteration: {i + 1} forward-backward time: {_ms(taken)} ms.")
+            show(i + 1, lambda: "")
+    total = perf_counter() - began
+    log.info("caffe.cpp:397", "Average time per layer: ")
+    for i, name in enumerate(timed._layer_names):
+        log.info("caffe.cpp:400", f"{name:>10}\tforward: {_ms(forward[i] / iterations)} ms.")
+        log.info("caffe.cpp:403", f"{name:>10}\tbackward: {_ms(backward[i] / iterations)} ms.")
+    log.info("caffe.cpp:408", f"Average Forward pass: {_ms(forward.sum() / iterations)} ms.")
+    log.info("caffe.cpp:410", f"Average Backward pass: {_ms(backward.sum() / iterations)} ms.")
+    log.info("caffe.cpp:412", f"Average Forward-Backward: {_ms(total / iterations)} ms.")
+    log.info("caffe.cpp:414", f"Total Time: {_ms(total)} ms.")
+    log.info("caffe.cpp:415", "*** Benchmark ends ***")
+    timed.close()
+
+
+def _pass(net: Any, forward: np.ndarray, backward: np.ndarray) -> float:
+    """One pass of all layers; adds each one's seconds to `forward` and `backward` and returns the whole."""
+    count = len(forward)
+    began = last = perf_counter()
+    for i in range(count):
+        net.run_forward(i, i)
+        now = perf_counter()
+        forward[i] += now - last
+        last = now
+    for i in reversed(range(count)):
+        net.run_backward(i, i)
+        now = perf_counter()
+        backward[i] += now - last
+        last = now
+    return last - began
+
+
+def _ms(seconds: float) -> str:
+    return log.number(round(seconds * 1e3, 6))

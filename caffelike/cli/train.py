@@ -1,0 +1,67 @@
+"""`caffelike train`: train or fine-tune a model."""
+
+import click
+
+from caffelike import log
+from caffelike.cli import _options, _terminal
+from caffelike.cli._signals import Signals
+from caffelike.errors import CaffelikeError
+
+
+@click.command()
+@click.argument("file", metavar="[SOLVER]", required=False, default="")
+@click.option("--solver", default="", metavar="FILE", help="The solver's prototxt, if not given as SOLVER.")
+@click.option("--snapshot", default="", metavar="FILE", help="Go on from this .solverstate.")
+@click.option("--weights", default="", metavar="A,B", help="Start from these weights; of several the last wins.")
+@_options.gpu
+@_options.level
+@_options.stage
+@click.option("--sigint_effect", default="stop", show_default=True, help="What Ctrl-C does: stop, snapshot or none.")
+@click.option("--sighup_effect", default="snapshot", show_default=True, help="What a hang-up does: as above.")
+@click.option("--guard/--no-guard", default=True, show_default=True, help="Stop at the first NaN or infinity.")
+def command(
+    file: str,
+    solver: str,
+    snapshot: str,
+    weights: str,
+    gpu: str,
+    level: int,
+    stage: str,
+    sigint_effect: str,
+    sighup_effect: str,
+    guard: bool,
+) -> None:
+    """Train a model as SOLVER (a solver.prototxt) says, or fine-tune one, or go on from a snapshot."""
+    from caffelike.solvers import definition, get_solver
+
+    path = _options.only_one(
+        file,
+        solver,
+        "solver",
+        "Need a solver definition to train. Write `caffelike train solver.prototxt` or -solver FILE.",
+    )
+    if snapshot and weights:
+        raise CaffelikeError("Give a snapshot to resume training or weights to finetune but not both.")
+    signals = Signals(sigint_effect, sighup_effect)
+    param = definition.read(path)
+    param.train_state.level = level
+    param.train_state.stage.extend(stage.split(","))
+    if param.HasField("solver_mode") and param.solver_mode == param.GPU and not gpu:
+        log.warning("caffe.cpp:197", "solver_mode: GPU is asked for, but this version of caffelike trains on the CPU.")
+    _options.use_cpu(gpu, "caffe.cpp:197")
+    if snapshot or weights:
+        del param.weights[:]
+    if weights:
+        param.weights.append(weights)
+    trained = get_solver(param, filename=path, check_finite=guard)
+    with signals, _terminal.progress("train", param.max_iter) as show:
+        trained.action = signals
+        trained.add_callback(
+            lambda: show(trained.iter, lambda: f"loss {trained.smoothed_loss:.4g}  lr {trained.lr:.3g}"), lambda: None
+        )
+        if snapshot:
+            log.info("caffe.cpp:235", f"Resuming from {snapshot}")
+            trained.restore(snapshot)
+        log.info("caffe.cpp:239", "Starting Optimization")
+        trained.solve()
+        log.info("caffe.cpp:250", "Optimization Done.")

@@ -1,0 +1,131 @@
+"""From a solver.prototxt to the nets that it trains and tests."""
+
+import os
+from pathlib import Path
+from typing import Any
+
+from caffelike import log
+from caffelike.errors import FileError, SolverError
+from caffelike.graph.net import Net
+from caffelike.schema import TEST, TRAIN, message_class, text
+
+_TRAIN_FIELDS = ("net", "net_param", "train_net", "train_net_param")
+
+
+def read(path: str) -> Any:
+    """The SolverParameter in a file, in today's form and with a snapshot_prefix.
+
+    The prefix is the file's own path without its extension if none is given; a prefix that is a folder gets the
+    file's name appended. Raises FileError, ParseError.
+    """
+    param = text.read_solver(path).message
+    stem = os.path.splitext(path)[0]
+    if not param.HasField("snapshot_prefix"):
+        param.snapshot_prefix = stem
+        log.info("upgrade_proto.cpp:1107", f"snapshot_prefix was not specified and is set to {stem}")
+    elif os.path.isdir(param.snapshot_prefix):
+        param.snapshot_prefix = os.path.join(param.snapshot_prefix, os.path.basename(stem))
+        log.info(
+            "upgrade_proto.cpp:1112", f"snapshot_prefix was a directory and is replaced to {param.snapshot_prefix}"
+        )
+    return param
+
+
+def announce(param: Any) -> None:
+    """Log the options that training runs with."""
+    if log.logger.isEnabledFor(20):
+        log.info("solver.cpp:45", "Initializing solver from parameters: \n" + text.format(param).rstrip("\n"))
+
+
+def training_net(param: Any, filename: str) -> Net:
+    """Build the net to be trained and copy `weights:` into it. Raises SolverError unless one field names it."""
+    given = [field for field in _TRAIN_FIELDS if param.HasField(field)]
+    listed = ", ".join(_TRAIN_FIELDS)
+    if not given:
+        raise SolverError(
+            f"{_at(filename)}SolverParameter must specify a train net using one of these fields: {listed}."
+        )
+    if len(given) > 1:
+        raise SolverError(
+            f"{_at(filename)}SolverParameter must not contain more than one of these fields specifying a train net:"
+            f" {listed}; it has {' and '.join(given)}."
+        )
+    field = given[0]
+    value = getattr(param, field)
+    if field == "net":
+        log.info("solver.cpp:102", f"Creating training net from net file: {value}")
+    elif field == "train_net":
+        log.info("solver.cpp:93", f"Creating training net from train_net file: {value}")
+    else:
+        log.info("solver.cpp:97", f"Creating training net specified in {field}.")
+    return _build(value, TRAIN, param.train_state, filename, param.weights)
+
+
+def test_nets(param: Any, filename: str, train: Net) -> list[Net]:
+    """Build the test nets, one for each test_iter; they share the weights of `train`.
+
+    In order: each test_net_param, each test_net, then net_param or net as often as test_iter is left.
+    """
+    named = [("test_net_param", value) for value in param.test_net_param]
+    named += [(f"test_net file: {value}", value) for value in param.test_net]
+    for field in ("net_param", "net"):
+        if param.HasField(field):
+            value = getattr(param, field)
+            rest = len(param.test_iter) - len(named)
+            named += [(field if field == "net_param" else f"net file: {value}", value)] * rest
+    if len(param.test_iter) != len(named):
+        raise SolverError(
+            f"{_at(filename)}test_iter must be specified for each test network: there are {len(named)} test nets and"
+            f" {len(param.test_iter)} test_iter."
+        )
+    states = param.test_state
+    if states and len(states) != len(named):
+        raise SolverError(
+            f"{_at(filename)}test_state must be unspecified or specified once per test net: there are {len(named)} test"
+            f" nets and {len(states)} test_state."
+        )
+    if named and param.test_interval <= 0:
+        raise SolverError(f"{_at(filename)}test_interval must be greater than 0 where there is a test net (test_iter).")
+    nets = []
+    for i, (source, value) in enumerate(named):
+        log.info("solver.cpp:190", f"Creating test net (#{i}) specified by {source}")
+        state = states[i] if states else message_class("NetState")()
+        nets.append(_build(value, TEST, state, filename, param.weights, share=train))
+    return nets
+
+
+def _build(value: Any, phase: int, state: Any, filename: str, weights: Any, share: Net | None = None) -> Net:
+    """A net from a path or a NetParameter, its own `state` overridden by the solver's."""
+    merged = message_class("NetState")(phase=phase)
+    if isinstance(value, str):
+        path = beside(value, filename)
+        document = text.read_net(path)
+        message, where = document.message, document.where_layer
+    else:
+        path, message, where = filename, type(value)(), None
+        message.CopyFrom(value)
+    merged.MergeFrom(message.state)
+    merged.MergeFrom(state)
+    message.state.CopyFrom(merged)
+    net = Net.build(message, filename=path, where=where, share=share)
+    for names in weights:
+        for name in names.split(","):
+            log.info("solver.cpp:72", f"Finetuning from {name.strip()}")
+            net.copy_from(beside(name.strip(), filename))
+    return net
+
+
+def beside(path: str, filename: str) -> str:
+    """`path` as it is if it exists, else where it lies beside `filename`. Raises FileError if neither exists."""
+    if os.path.exists(path):
+        return path
+    other = Path(filename).parent / path
+    if filename and other.exists():
+        log.warning("solver.cpp:102", f"{path} is not in the working folder; reading {other}, beside {filename}.")
+        return str(other)
+    tried = f" or beside {filename}" if filename and str(other) != path else ""
+    raise FileError(f"Could not open file {path}: it is not in the working folder {os.getcwd()}{tried}.")
+
+
+def _at(filename: str) -> str:
+    return f"{filename}: " if filename else ""

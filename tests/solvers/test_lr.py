@@ -1,0 +1,72 @@
+"""Learning-rate policies against numbers worked out by hand from Caffe's formulas."""
+
+import math
+
+import pytest
+
+from caffelike.errors import SolverError
+from caffelike.schema import SolverParameter
+from caffelike.solvers import lr
+
+
+def parameters(**fields):
+    return SolverParameter(base_lr=0.1, **fields)
+
+
+@pytest.mark.parametrize(
+    ("fields", "iteration", "expected"),
+    [
+        ({"lr_policy": "fixed"}, 1000, 0.1),
+        ({"lr_policy": "step", "gamma": 0.5, "stepsize": 10}, 9, 0.1),
+        ({"lr_policy": "step", "gamma": 0.5, "stepsize": 10}, 10, 0.05),
+        ({"lr_policy": "step", "gamma": 0.5, "stepsize": 10}, 35, 0.0125),
+        ({"lr_policy": "exp", "gamma": 0.9}, 2, 0.081),
+        ({"lr_policy": "inv", "gamma": 1.0, "power": 0.5}, 3, 0.05),
+        ({"lr_policy": "poly", "power": 2.0, "max_iter": 4}, 1, 0.05625),
+        ({"lr_policy": "poly", "power": 0.5, "max_iter": 4}, 9, 0.0),
+        ({"lr_policy": "sigmoid", "gamma": -0.5, "stepsize": 4}, 4, 0.05),
+        ({"lr_policy": "sigmoid", "gamma": 0.5, "stepsize": 4}, 6, 0.1 / (1 + math.exp(-1))),
+    ],
+)
+def test_policy(fields, iteration, expected):
+    assert lr.rate(parameters(**fields), iteration, 0) == pytest.approx(expected, rel=1e-6)
+
+
+def test_the_rate_is_a_float32():
+    assert lr.rate(parameters(lr_policy="fixed"), 0, 0) == 0.10000000149011612
+
+
+def test_multistep_takes_one_step_an_iteration_even_when_several_are_due():
+    p = parameters(lr_policy="multistep", gamma=0.1, stepvalue=[3, 5])
+    assert [lr.next_step(p, i, 0) for i in (0, 2, 3, 9)] == [0, 0, 1, 1]
+    assert [lr.next_step(p, i, 1) for i in (4, 5, 9)] == [1, 2, 2]
+    assert lr.next_step(p, 9, 2) == 2
+    assert lr.rate(p, 9, 2) == pytest.approx(0.001)
+
+
+def test_step_stores_its_number_of_steps():
+    assert lr.next_step(parameters(lr_policy="step", gamma=0.1, stepsize=10), 25, 0) == 2
+
+
+def test_a_rate_too_large_for_a_float_is_infinite():
+    assert lr.rate(parameters(lr_policy="exp", gamma=10.0), 100_000, 0) == math.inf
+
+
+@pytest.mark.parametrize(
+    ("fields", "text"),
+    [
+        ({"lr_policy": "cosin"}, "Unknown learning rate policy: cosin. Known policies: fixed, step"),
+        ({}, "lr_policy is missing"),
+        ({"lr_policy": "exp"}, "needs gamma"),
+        ({"lr_policy": "step", "gamma": 1, "stepsize": 0}, "stepsize must be greater than 0, but is 0"),
+        ({"lr_policy": "inv", "gamma": -1, "power": 1}, "gamma must not be negative"),
+    ],
+)
+def test_impossible_policies(fields, text):
+    with pytest.raises(SolverError, match=text):
+        lr.check(parameters(**fields))
+
+
+def test_base_lr_is_needed():
+    with pytest.raises(SolverError, match="needs base_lr"):
+        lr.check(SolverParameter(lr_policy="fixed"))
