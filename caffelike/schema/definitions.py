@@ -44,8 +44,8 @@ class NetDocument:
         names = [part for part in path if isinstance(part, str)]
         last = names[-1] if names else ""
         numbers = [part for part in path if isinstance(part, int)]
-        old = (_VERSION_FIELDS.get(last, last), *numbers[:1])
-        spellings = [(*origin, *path)]
+        old: Origin = (_VERSION_FIELDS.get(last, last), *numbers[:1])
+        spellings: list[Origin] = [(*origin, *path)]
         if origin[0] == "layers" and names:
             spellings += [
                 (*origin, *old),

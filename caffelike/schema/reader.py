@@ -235,6 +235,7 @@ class _Reader:
         if kind not in ("word", "number"):
             raise self.unexpected(f"a value for {field.name}")
         self.at += 1
+        value: Any = None
         match field.kind:
             case "integer":
                 number = tokens.integer(text) if kind == "number" else None
@@ -250,8 +251,6 @@ class _Reader:
                 value = _BOOLS.get(text) if sign == 1 else None
             case "enum":
                 return self.word(field, text, sign, at)
-            case _:
-                value = None
         if value is None:
             expected = _SINGULAR.get(field.kind, "a number")
             self.problem(f"{field.name} takes {expected}, found `{'-' * (sign < 0)}{_short(text)}`", at)
