@@ -194,14 +194,12 @@ def copy_first(typingctx, to, i, source, j, n):
 
 
 @intrinsic
-def copy_some(typingctx, to, i, source, j, n):
-    """to[i : i + n] = source[j : j + n] for n <= LANES; touches nothing beyond on either side."""
+def prefetch(typingctx, source, j):
+    """Ask for the cache line of source[j]."""
 
     def codegen(context, builder, given, values):
         e = Emit(builder)
-        mask = e.first(values[4])
-        value = e.masked_load(e.array(context, given.args[2], *values[2:4]), mask)
-        e.masked_store(value, e.array(context, given.args[0], *values[0:2]), mask)
+        e.prefetch(e.array(context, given.args[0], *values))
         return context.get_dummy_value()
 
-    return types.void(to, types.intp, source, types.intp, types.intp), codegen
+    return types.void(source, types.intp), codegen

@@ -98,7 +98,7 @@ def _correlate(worker, lo, hi, maps, packed, bias, out, offsets, sizes, stride, 
     """Items (map, group, part) of out[n, g*rows + m, p]; parts: an item's share of (rows, pixels)."""
     groups, channels, height, width, rows, out_height, out_width, depth = sizes
     panels, pixels = (rows + ROWS - 1) // ROWS, out_height * out_width
-    own, mine = worker * planes_slot, worker * buffer_slot
+    own, mine = worker * planes_slot + LANES, worker * buffer_slot  # packing reads some lanes before its lines, too
     for item in range(lo, hi):
         part, ng = item % (parts[0] * parts[1]), item // (parts[0] * parts[1])
         i, j, g = part // parts[1], part % parts[1], ng % groups
@@ -229,7 +229,7 @@ def _taps(worker, lo, hi, maps, d, out, offsets, sizes, stride, pad, phases, pla
     """Items (run of maps, group, range of taps) of out[run, g*rows + m, k] (+)= sum over the run's maps and pixels."""
     n, groups, channels, height, width, rows, out_height, out_width, taps = sizes
     depth, pixels = channels * taps, out_height * out_width
-    own, mine, buffer = worker * planes_slot, worker * left_slot, worker * right_slot
+    own, mine, buffer = worker * planes_slot + LANES, worker * left_slot, worker * right_slot
     strips = (depth + COLUMNS - 1) // COLUMNS
     for item in range(lo, hi):
         run, g, part = item // (ranges * groups), item // ranges % groups, item % ranges

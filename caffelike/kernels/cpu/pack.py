@@ -6,14 +6,17 @@ last hold is never used, so it is left as it is.
 Buffers need SLACK floats behind their end.
 """
 
+from typing import Any
+
 from numba import types
 from numba.extending import intrinsic
 
 from caffelike.kernels.cpu.tile import ROWS
 from caffelike.kernels.jit import shared
-from caffelike.kernels.vector import LANES, Emit, copy_first, copy_some, copy_vector
+from caffelike.kernels.vector import LANES, Emit, copy_first, copy_vector, prefetch
 
 SLACK = 64 * LANES
+_AHEAD = 8  # lines of a matrix in memory to ask for in advance: each is on another page
 
 _FLOATS = types.CPointer(types.float32)
 _INTS = types.CPointer(types.int64)
@@ -76,6 +79,48 @@ def _transpose_lines(typingctx, to, i, pitch, source, j, offsets, o, n):
     return types.void(to, intp, intp, source, intp, offsets, intp, intp), codegen
 
 
+@intrinsic
+def _join_lines(typingctx, to, i, pitch, source, one, two, offsets, depth, cut):
+    """For all k < depth: to[i + k*pitch + l] = source[offsets[k] + (one if l < cut else two) + l], l < LANES."""
+
+    def codegen(context, builder, given, values):
+        e = Emit(builder)
+        target, first, second = e.at(values[0], values[1]), e.at(values[3], values[4]), e.at(values[3], values[5])
+        mask = e.first(values[8])
+
+        def line(k: Any, _: list) -> list:
+            offset = builder.load(e.at(values[6], k))
+            joined = builder.select(mask, e.load(e.at(first, offset)), e.load(e.at(second, offset)))
+            e.store(joined, e.at(target, builder.mul(k, values[2])))
+            return []
+
+        e.loop(values[7], [], line)
+        return context.get_dummy_value()
+
+    intp = types.intp
+    return types.void(to, intp, intp, source, intp, intp, offsets, intp, intp), codegen
+
+
+@intrinsic
+def _append_line(typingctx, to, i, pitch, source, place, offsets, depth, cut):
+    """For all k < depth: to[i + k*pitch + l] = source[offsets[k] + place + l] for cut <= l < LANES, others stay."""
+
+    def codegen(context, builder, given, values):
+        e = Emit(builder)
+        target, origin, mask = e.at(values[0], values[1]), e.at(values[3], values[4]), e.first(values[7])
+
+        def line(k: Any, _: list) -> list:
+            at = e.at(target, builder.mul(k, values[2]))
+            e.store(builder.select(mask, e.load(at), e.load(e.at(origin, builder.load(e.at(values[5], k))))), at)
+            return []
+
+        e.loop(values[6], [], line)
+        return context.get_dummy_value()
+
+    intp = types.intp
+    return types.void(to, intp, intp, source, intp, offsets, intp, intp), codegen
+
+
 @shared(types.void(_FLOATS, _INT, _FLOATS, _INT, _INT, _INT, _INT))
 def pack_left(to, panel_pitch, source, rows, row_pitch, depth, k_pitch):
     """A[r, k] = source[r*row_pitch + k*k_pitch], r < rows, k < depth, into panels panel_pitch floats apart."""
@@ -100,19 +145,31 @@ def pack_right(to, source, offsets, depth, first, width, run, rows, pitch, image
     place(p), p = (n, y, x) of a grid with `rows` rows of `run` columns, is n*image + y*pitch + x.
     """
     padded = (width + LANES - 1) // LANES * LANES
-    done = 0
-    while done < width:
-        y, x = (first + done) // run, (first + done) % run
+    y, x = first // run, first % run
+    if x + width <= run:  # one line, perhaps of a matrix that ends where it ends
         place = y // rows * image + y % rows * pitch + x
-        n = min(run - x, width - done)
         for k in range(depth):
-            d, s = k * padded + done, offsets[k] + place
-            for v in range(0, n - LANES + 1, LANES):
+            prefetch(source, offsets[min(k + _AHEAD, depth - 1)] + place)
+            d, s = k * padded, offsets[k] + place
+            for v in range(0, width - LANES + 1, LANES):
                 copy_vector(to, d + v, source, s + v)
-            v = n // LANES * LANES
-            if v < n:
-                copy_some(to, d + v, source, s + v, n - v)
-        done += n
+            if padded > width:
+                v = padded - LANES
+                copy_first(to, d + v, source, s + v, width - v)
+        return
+    for v in range(0, padded, LANES):
+        p, lane, count, before = first + v, 0, 0, 0
+        while lane < LANES:  # this line of the map begins at `lane` of the vector
+            y, x = p // run, p % run
+            place = y // rows * image + y % rows * pitch + x - lane
+            following = lane + run - x
+            if count == 1:
+                _join_lines(to, v, padded, source, before, place, offsets, depth, lane)
+            elif count > 1:
+                _append_line(to, v, padded, source, place, offsets, depth, lane)
+            elif following >= LANES:
+                _join_lines(to, v, padded, source, place, place, offsets, depth, LANES)
+            p, lane, count, before = p + run - x, following, count + 1, place
 
 
 @shared(types.void(_FLOATS, _FLOATS, _INTS, _INT, _INT, _INT, _INT, _INT, _INT, _INT))
