@@ -1,0 +1,92 @@
+import numpy as np
+import pytest
+from one_layer import OneLayer, image
+
+from caffelike.errors import ModelError, ShapeError
+
+
+def conv(options, **shapes):
+    tops = " ".join(f'bottom: "{name}" top: "y_{name}"' for name in shapes)
+    return OneLayer(f'type: "Convolution" {tops} convolution_param {{ {options} }}', **shapes)
+
+
+def test_worked_example():
+    layer = conv("num_output: 1 kernel_size: 2", x=(1, 1, 3, 3))
+    x = image([1, 2, 3], [4, 5, 6], [7, 8, 9])
+    y = layer.forward(x=x, p0=image([1, 0], [0, -1]), p1=10)
+    assert y.tolist() == [[[[6, 6], [6, 6]]]]
+    dx = layer.backward(image([1, 0], [0, 2]))
+    assert dx.tolist() == image([1, 0, 0], [0, 1, 0], [0, 0, -2]).tolist()
+    assert layer.param(0).diff.tolist() == image([1 + 10, 2 + 12], [4 + 16, 5 + 18]).tolist()
+    assert layer.param(1).diff.tolist() == [3]
+
+
+def test_stride_pad_dilation():
+    layer = conv("num_output: 1 kernel_size: 2 stride: 2 pad: 1 dilation: 2 bias_term: false", x=(1, 1, 3, 3))
+    y = layer.forward(x=image([1, 2, 3], [4, 5, 6], [7, 8, 9]), p0=image([1, 10], [100, 1000]))
+    # one window fits twice per axis?  extent 3, padded size 5: (5 - 3) // 2 + 1 = 2
+    assert y.tolist() == image([5000, 500], [50, 5]).tolist()
+
+
+def test_groups_see_their_own_channels():
+    layer = conv("num_output: 2 kernel_size: 1 group: 2 bias_term: false", x=(1, 2, 1, 1))
+    assert layer.param(0).shape == (2, 1, 1, 1)
+    y = layer.forward(x=np.array([3, 5]).reshape(1, 2, 1, 1), p0=np.array([2, 7]).reshape(2, 1, 1, 1))
+    assert y.ravel().tolist() == [6, 35]
+
+
+def test_one_and_three_axes():
+    layer = conv("num_output: 1 kernel_size: 2 bias_term: false", x=(1, 1, 4))
+    assert layer.forward(x=[[[1, 2, 4, 8]]], p0=[[[1, -1]]]).tolist() == [[[-1, -2, -4]]]
+    layer = conv("num_output: 1 kernel_size: 2 kernel_size: 1 kernel_size: 2 bias_term: false", x=(1, 1, 2, 1, 2))
+    assert layer.forward(x=[[[[[1, 2]], [[3, 4]]]]], p0=1).tolist() == [[[[[10]]]]]
+
+
+def test_axis_moves_the_channels():
+    layer = conv("num_output: 1 kernel_size: 2 axis: 2 bias_term: false", x=(2, 3, 1, 2))
+    assert layer.forward(x=np.arange(12).reshape(2, 3, 1, 2), p0=1).ravel().tolist() == [1, 5, 9, 13, 17, 21]
+    assert layer.backward(np.ones((2, 3, 1, 1))).tolist() == np.ones((2, 3, 1, 2)).tolist()
+
+
+def test_two_bottoms_share_the_weights():
+    layer = conv("num_output: 1 kernel_size: 1", a=(1, 1, 1, 1), b=(1, 1, 1, 1))
+    a, b = layer.forward(a=3, b=4, p0=2, p1=1)
+    assert (a.item(), b.item()) == (7, 9)
+    layer.backward(1, 10)
+    assert layer.param(0).diff.item() == 3 + 40
+    assert layer.param(1).diff.item() == 11
+
+
+def test_kernel_h_and_w():
+    layer = conv("num_output: 1 kernel_h: 1 kernel_w: 3 pad_w: 1 stride_h: 2 stride_w: 1", x=(1, 1, 3, 4))
+    assert layer.net.blobs["y_x"].shape == (1, 1, 2, 4)
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ("num_output: 1", "has no kernel_size"),
+        ("kernel_size: 1", "num_output must be"),
+        ("num_output: 1 kernel_size: 0", "kernel_size is 0"),
+        ("num_output: 1 kernel_size: 1 stride: 0", "stride is 0"),
+        ("num_output: 3 kernel_size: 1 group: 2", "group 2 must divide"),
+        ("num_output: 1 kernel_h: 2", "kernel_h is given without kernel_w"),
+        ("num_output: 1 kernel_size: 2 kernel_h: 2 kernel_w: 2", "both given"),
+        ("num_output: 1 kernel_size: 2 kernel_size: 2 kernel_size: 2", "given 3 times for 2 spatial axes"),
+        ("num_output: 1 kernel_size: 1 axis: 4", "axis is 4"),
+    ],
+)
+def test_options_refused(options, message):
+    with pytest.raises(ModelError, match=rf"Layer 'l' \(Convolution\).*{message}"):
+        conv(options, x=(1, 2, 3, 3))
+
+
+def test_shapes_refused():
+    with pytest.raises(ShapeError, match="kernel of 5x5"):
+        conv("num_output: 1 kernel_size: 5", x=(1, 1, 3, 3))
+    with pytest.raises(ShapeError, match="one shape"):
+        conv("num_output: 1 kernel_size: 1", a=(1, 1, 3, 3), b=(1, 1, 3, 4))
+    layer = conv("num_output: 1 kernel_size: 1", x=(1, 2, 3, 3))
+    layer.net.blobs["x"].reshape(1, 3, 3, 3)
+    with pytest.raises(ShapeError, match="weights are for 2 channels"):
+        layer.forward()

@@ -1,0 +1,45 @@
+import numpy as np
+import pytest
+from one_layer import OneLayer, image
+
+from caffelike.errors import ShapeError
+
+
+def deconv(options, **shapes):
+    return OneLayer(f'type: "Deconvolution" bottom: "x" top: "y" convolution_param {{ {options} }}', **shapes)
+
+
+def test_worked_example():
+    layer = deconv("num_output: 1 kernel_size: 3 stride: 2", x=(1, 1, 1, 2))
+    y = layer.forward(x=image([1, 10]), p0=image([1, 2, 3], [0, 0, 0], [4, 5, 6]), p1=0.5)
+    assert y.tolist() == image([1.5, 2.5, 13.5, 20.5, 30.5], [0.5] * 5, [4.5, 5.5, 46.5, 50.5, 60.5]).tolist()
+    dx = layer.backward(image([1, 0, 0, 0, 0], [0] * 5, [0, 0, 0, 0, 1]))
+    assert dx.tolist() == image([1, 6]).tolist()
+    assert layer.param(0).diff.tolist() == image([1, 0, 0], [0, 0, 0], [0, 0, 10]).tolist()
+    assert layer.param(1).diff.tolist() == [2]
+
+
+def test_pad_cuts_off():
+    layer = deconv("num_output: 1 kernel_size: 3 pad: 1 bias_term: false", x=(1, 1, 1, 1))
+    assert layer.forward(x=2, p0=image([1, 2, 3], [4, 5, 6], [7, 8, 9])).tolist() == [[[[10]]]]
+
+
+def test_groups_and_weight_shape():
+    layer = deconv("num_output: 4 kernel_size: 1 group: 2 bias_term: false", x=(1, 2, 1, 1))
+    assert layer.param(0).shape == (2, 2, 1, 1)
+    y = layer.forward(x=np.array([1, 10]).reshape(1, 2, 1, 1), p0=np.arange(1, 5).reshape(2, 2, 1, 1))
+    assert y.ravel().tolist() == [1, 2, 30, 40]
+
+
+def test_bilinear_upsampling_keeps_a_plane():
+    layer = deconv(
+        "num_output: 1 kernel_size: 4 stride: 2 pad: 1 bias_term: false weight_filler { type: 'bilinear' }",
+        x=(1, 1, 3, 3),
+    )
+    y = layer.forward(x=1)
+    np.testing.assert_allclose(y[0, 0, 1:-1, 1:-1], 1, rtol=1e-6)
+
+
+def test_pad_larger_than_the_top_is_refused():
+    with pytest.raises(ShapeError, match=r"Layer 'l' \(Deconvolution\)"):
+        deconv("num_output: 1 kernel_size: 1 pad: 1", x=(1, 1, 2, 2))

@@ -1,0 +1,33 @@
+import numpy as np
+import pytest
+from one_layer import OneLayer, image
+
+from caffelike.errors import ModelError, ShapeError
+
+
+def lrn(options, shape):
+    return OneLayer(f'type: "LRN" bottom: "x" top: "y" lrn_param {{ {options} }}', x=shape)
+
+
+def test_across_channels_worked_example():
+    layer = lrn("local_size: 3 alpha: 3 beta: 1 k: 1", (1, 3, 1, 1))
+    y = layer.forward(x=np.array([1, 2, 3]).reshape(1, 3, 1, 1))
+    np.testing.assert_allclose(y.ravel(), [1 / 6, 2 / 15, 3 / 14], rtol=1e-6)
+    # y0 = x0 / (1 + x0^2 + x1^2): dy0/dx0 = 1/6 - 2/36, dy0/dx1 = -4/36
+    dx = layer.backward(np.array([36, 0, 0]).reshape(1, 3, 1, 1))
+    np.testing.assert_allclose(dx.ravel(), [4, -4, 0], rtol=1e-5)
+
+
+def test_within_channel_ignores_k_and_counts_the_border():
+    layer = lrn("local_size: 3 alpha: 9 beta: 1 k: 50 norm_region: WITHIN_CHANNEL", (1, 1, 1, 3))
+    y = layer.forward(x=image([1, 2, 3]))
+    np.testing.assert_allclose(y.ravel(), [1 / 6, 2 / 15, 3 / 14], rtol=1e-6)
+    dx = layer.backward(image([36, 0, 0]))
+    np.testing.assert_allclose(dx.ravel(), [4, -4, 0], rtol=1e-5)
+
+
+def test_refused():
+    with pytest.raises(ModelError, match="must be odd"):
+        lrn("local_size: 4", (1, 1, 1, 1))
+    with pytest.raises(ShapeError, match="4 axes"):
+        lrn("", (1, 1))

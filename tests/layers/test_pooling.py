@@ -1,0 +1,120 @@
+import numpy as np
+import pytest
+from one_layer import OneLayer, image
+
+import caffelike
+from caffelike.errors import ModelError, ShapeError
+
+FLT_MAX = np.finfo(np.float32).max
+
+
+def pool(options, shape, tops='top: "y"', phase=caffelike.TRAIN):
+    return OneLayer(f'type: "Pooling" bottom: "x" {tops} pooling_param {{ {options} }}', phase, x=shape)
+
+
+def test_max_worked_example():
+    layer = pool("kernel_size: 2 stride: 2", (1, 1, 3, 4), 'top: "y" top: "mask"')
+    y, mask = layer.forward(x=image([1, 5, 2, 2], [5, 0, 2, 2], [-3, -4, -1, -2]))
+    assert y.tolist() == image([5, 2], [-3, -1]).tolist()
+    assert mask.tolist() == image([1, 2], [8, 10]).tolist()  # the first of equals
+    dx = layer.backward(image([1, 2], [3, 4]), 0)
+    assert dx.tolist() == image([0, 1, 2, 0], [0, 0, 0, 0], [3, 0, 4, 0]).tolist()
+
+
+def test_max_adds_where_windows_overlap():
+    layer = pool("kernel_h: 1 kernel_w: 2", (1, 1, 1, 3))
+    layer.forward(x=image([1, 9, 1]))
+    assert layer.backward(image([2, 3])).tolist() == image([0, 5, 0]).tolist()
+
+
+def test_max_takes_no_nan_and_no_infinity_below():
+    layer = pool("kernel_size: 1", (1, 1, 1, 3), 'top: "y" top: "mask"')
+    y, mask = layer.forward(x=image([np.nan, -np.inf, -FLT_MAX]))
+    assert y.tolist() == image([-FLT_MAX] * 3).tolist()
+    assert mask.tolist() == image([-1, -1, -1]).tolist()
+    assert layer.backward(image([1, 1, 1]), 0).tolist() == image([0, 0, 0]).tolist()
+
+
+def test_average_divides_by_the_padded_window():
+    layer = pool("pool: AVE kernel_size: 3 stride: 2 pad: 1", (1, 1, 4, 4))
+    y = layer.forward(x=36)
+    # rows -1..1, 1..3, and 3..4 (cut at the padded end): 2, 3, 1 rows inside of 3, 3, 2 counted
+    assert y.tolist() == image([16, 24, 12], [24, 36, 18], [12, 18, 9]).tolist()
+    dx = layer.backward(image([9, 0, 0], [0, 0, 0], [0, 0, 4]))
+    assert dx.tolist() == image([1, 1, 0, 0], [1, 1, 0, 0], [0, 0, 0, 0], [0, 0, 0, 1]).tolist()
+
+
+@pytest.mark.parametrize(
+    ("size", "options", "out"),
+    [
+        (8, "kernel_size: 3 stride: 2", 4),
+        (8, "kernel_size: 3 stride: 2 round_mode: FLOOR", 3),
+        (7, "kernel_size: 2 stride: 2 pad: 1", 4),
+        (5, "kernel_size: 1 stride: 3 ", 3),
+        (2, "kernel_size: 3 stride: 2", 1),
+    ],
+)
+def test_sizes(size, options, out):
+    assert pool(options, (1, 1, size, size)).net.blobs["y"].shape == (1, 1, out, out)
+
+
+def test_a_window_beyond_the_image_is_empty():
+    layer = pool("kernel_size: 1 stride: 3", (1, 1, 1, 5))
+    assert layer.forward(x=image([1, 2, 3, 4, 5])).tolist() == image([1, 4, -FLT_MAX]).tolist()
+    assert layer.backward(image([1, 1, 1])).tolist() == image([1, 0, 0, 1, 0]).tolist()
+
+
+def test_global_pooling_follows_the_bottom():
+    layer = pool("pool: AVE global_pooling: true", (1, 1, 2, 2))
+    assert layer.forward(x=image([1, 2], [3, 6])).tolist() == [[[[3]]]]
+    layer.net.blobs["x"].reshape(1, 1, 1, 3)
+    assert layer.forward(x=image([1, 2, 6])).tolist() == [[[[3]]]]
+
+
+def test_stochastic_takes_values_by_their_size():
+    layer = pool("pool: STOCHASTIC kernel_size: 2 stride: 2", (1, 1, 2, 2000), 'top: "y" top: "mask"')
+    x = np.tile([[1, 0], [0, 3]], (1, 1000))[None, None]
+    y, mask = layer.forward(x=x)
+    assert set(y.ravel().tolist()) == {1, 3}
+    assert 0.70 < (y == 3).mean() < 0.80
+    assert x.ravel()[mask.ravel().astype(int)].tolist() == y.ravel().tolist()
+    again, _ = layer.forward(x=x)
+    assert (again != y).any()
+    dx = layer.backward(np.ones(y.shape), 0)
+    assert dx.sum() == 1000
+    assert dx.ravel()[layer.net.blobs["mask"].data.ravel().astype(int)].tolist() == [1] * 1000
+
+
+def test_stochastic_weighs_while_testing():
+    layer = pool("pool: STOCHASTIC kernel_size: 2", (1, 1, 2, 2), phase=caffelike.TEST)
+    assert layer.forward(x=image([1, 0], [0, 3])).tolist() == [[[[2.5]]]]
+    # d/dx of sum(x^2) / sum(x) = (2 x sum(x) - sum(x^2)) / sum(x)^2
+    assert layer.backward(16).tolist() == image([-2, -10], [-10, 14]).tolist()
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ("", "needs kernel_size"),
+        ("kernel_h: 2", "needs kernel_size"),
+        ("kernel_size: 2 pad: 2", "must be smaller than the kernel"),
+        ("global_pooling: true kernel_size: 2", "takes no kernel size"),
+        ("global_pooling: true pad: 1", "stride 1 and pad 0"),
+        ("kernel_size: 2 stride: 1 stride_h: 1 stride_w: 1", "both given"),
+        ("kernel_size: 2 stride: 0", "at least 1"),
+        ("pool: STOCHASTIC kernel_size: 2 pad: 1", "STOCHASTIC cannot have pad"),
+        ("pool: LOWRES kernel_size: 2", "pool is LOWRES"),
+    ],
+)
+def test_options_refused(options, message):
+    with pytest.raises(ModelError, match=rf"Layer 'l' \(Pooling\).*{message}"):
+        pool(options, (1, 1, 4, 4))
+
+
+def test_shapes_refused():
+    with pytest.raises(ShapeError, match="4 axes"):
+        pool("kernel_size: 1", (1, 1, 4))
+    with pytest.raises(ShapeError, match="window of 5x5"):
+        pool("kernel_size: 5", (1, 1, 3, 3))
+    with pytest.raises(ModelError, match="AVE has no mask"):
+        pool("pool: AVE kernel_size: 1", (1, 1, 3, 3), 'top: "y" top: "mask"')
