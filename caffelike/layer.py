@@ -47,6 +47,7 @@ class Layer:
     shares: "data" and/or "diff" if the tops are views of bottom 0's memory.
     pairwise: applied to each (bottom, top) pair by itself, as Convolution is.
     random: forward draws random numbers (it gets `key`).
+    foreign: being built, it imports a module that the definition names; never done where a model is only looked at.
     """
 
     type: ClassVar[str] = ""
@@ -61,6 +62,7 @@ class Layer:
     shares: ClassVar[tuple[str, ...]] = ()
     pairwise: ClassVar[bool] = False
     random: ClassVar[bool] = False
+    foreign: ClassVar[bool] = False
 
     def __init__(self, message: Any, phase: int, seed: int = 0):
         """message: the LayerParameter; phase: 0 TRAIN, 1 TEST; seed: of the net, for fillers and `key`."""
@@ -83,6 +85,10 @@ class Layer:
     def reshape(self, *shapes: Shape) -> list[Shape]:
         """The tops' shapes for these bottoms; also declares arrays with save() and keep()."""
         raise NotImplementedError
+
+    def macs(self, bottom: Sequence[Shape], top: Sequence[Shape]) -> int:
+        """Multiply-accumulates of one forward pass for these shapes; only products with weight matrices count."""
+        return 0
 
     # What it may use ---------------------------------------------------------------------------
 

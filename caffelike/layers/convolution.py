@@ -1,5 +1,7 @@
 """Convolution over any number of spatial axes."""
 
+from collections.abc import Sequence
+from math import prod
 from typing import Any
 
 import numpy as np
@@ -58,6 +60,10 @@ class Convolution(Layer):
         out = convolved_size(size, kernel, self.options["stride"], self.options["pad"], dilation)
         check_fits(self, size, out, f"A kernel of {'x'.join(map(str, kernel))} (dilation {dilation})")
         return [(*before, self._outputs, *out)] * len(shapes)
+
+    def macs(self, bottom: Sequence[Shape], top: Sequence[Shape]) -> int:
+        """Every weight is used once for each place of an output channel."""
+        return sum(prod(shape) for shape in top) // self._outputs * self.blobs[0].count
 
 
 def forward(

@@ -1,5 +1,7 @@
 """Deconvolution: convolution's transpose, for learned upsampling."""
 
+from collections.abc import Sequence
+from math import prod
 from typing import Any
 
 import numpy as np
@@ -56,6 +58,10 @@ class Deconvolution(Layer):
         )
         check_fits(self, size, out, f"Pad {pad}")
         return [(*before, self._outputs, *out)] * len(shapes)
+
+    def macs(self, bottom: Sequence[Shape], top: Sequence[Shape]) -> int:
+        """Every weight is used once for each place of an input channel."""
+        return sum(prod(shape) for shape in bottom) // self._channels * self.blobs[0].count
 
 
 def forward(

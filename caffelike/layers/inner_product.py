@@ -1,5 +1,7 @@
 """InnerProduct: the fully connected layer."""
 
+from collections.abc import Sequence
+from math import prod
 from typing import Any
 
 import numpy as np
@@ -48,6 +50,10 @@ class InnerProduct(Layer):
                 f" {int(np.prod(shape[axis:], dtype=np.int64))}."
             )
         return [(*shape[:axis], self._outputs)]
+
+    def macs(self, bottom: Sequence[Shape], top: Sequence[Shape]) -> int:
+        """Every weight is used once for each vector of the batch."""
+        return sum(prod(shape) for shape in top) // self._outputs * self.blobs[0].count
 
 
 def forward(

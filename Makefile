@@ -1,0 +1,29 @@
+# Two commands. Both need Python 3.11 or newer and a package index, and make what else they need in $(VENV).
+#
+#   make demo    trains LeNet on real digits, tests it, classifies with it, draws what happened
+#   make test    runs every check of the project: style, types, import rules, generated files, tests
+
+VENV ?= .venv
+PYTHON ?= $(shell for p in python3 python3.14 python3.13 python3.12 python3.11 python; do \
+	$$p -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && echo $$p && break; done)
+BIN := $(VENV)/bin
+
+.PHONY: demo test
+
+demo: $(VENV)/.examples
+	$(BIN)/caffelike demo
+
+test: $(VENV)/.dev
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+	$(BIN)/python tools/build_schema.py --check
+	$(BIN)/pytest
+
+# The environment with one of pyproject.toml's extras; made anew when that file changes.
+$(VENV)/.%: pyproject.toml
+	@test -n "$(PYTHON)" || { echo "Python 3.11 or newer is needed: name it with make PYTHON=/path/to/python"; exit 1; }
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --editable ".[$*]"
+	@touch $@

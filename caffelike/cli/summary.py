@@ -1,0 +1,71 @@
+"""`caffelike summary`: shapes, parameters, multiply-accumulates and memory of a net, layer by layer."""
+
+import json
+import os
+import re
+import sys
+
+import click
+
+from caffelike.errors import CaffelikeError, FileError
+
+minloglevel = 1
+
+
+@click.command()
+@click.argument("model", metavar="FILE|MODEL")
+@click.option("--input", "inputs", multiple=True, metavar="[BLOB=]N,C,H,W", help="Take this shape instead of data.")
+@click.option("--phase", type=click.Choice(["TRAIN", "TEST"]), default="TEST", show_default=True)
+@click.option("--json", "as_json", is_flag=True, help="Print JSON instead of a table.")
+def command(model: str, inputs: tuple[str, ...], phase: str, as_json: bool) -> None:
+    """Count the net of FILE (a prototxt) or of MODEL (lenet, alexnet, caffenet).
+
+    MACs: multiply-accumulates with weights in one forward pass of the whole batch. Activations: bytes of float32
+    outputs, none for layers that work in place. Nothing is run and no data are needed if --input gives a shape.
+    """
+    from caffelike import TEST, TRAIN
+    from caffelike.summary import describe
+
+    shapes = dict(_shape(text) for text in inputs)
+    summary = describe(_definition(model), TRAIN if phase == "TRAIN" else TEST, shapes)
+    if as_json:
+        click.echo(json.dumps(summary.to_dict(), indent=1))
+    else:
+        _print(summary)
+
+
+def _definition(model: str) -> str:
+    """A file as it is, or the deploy.prototxt of a model known by name."""
+    from caffelike import hub
+
+    if os.path.isfile(model):
+        return model
+    if os.sep in model or model.endswith(".prototxt"):
+        raise FileError(f"Could not open file {model}")
+    return str(hub.find(model) / "deploy.prototxt")
+
+
+def _shape(text: str) -> tuple[str, tuple[int, ...]]:
+    name, _, dims = text.rpartition("=")
+    if not re.fullmatch(r"\d+([,x]\d+)*", dims):
+        raise CaffelikeError(f"--input takes a shape such as 64,3,227,227 or data=64,3,227,227, not '{text}'.")
+    return name, tuple(int(d) for d in re.split("[,x]", dims))
+
+
+def _print(summary) -> None:
+    from rich.box import SIMPLE_HEAD
+    from rich.console import Console
+    from rich.table import Table
+
+    table = Table(box=SIMPLE_HEAD, title=f"{summary.name} ({summary.phase})", title_justify="left", show_footer=True)
+    table.add_column("layer", footer="total")
+    table.add_column("type")
+    table.add_column("output")
+    for title, column in (("parameters", "parameters"), ("MACs", "macs"), ("activations", "activation_bytes")):
+        table.add_column(title, footer=f"{summary.totals[column]:,}", justify="right", no_wrap=True)
+    for row in summary.layers:
+        shapes = "\n".join(" x ".join(map(str, shape)) or "scalar" for shape in row.tops.values())
+        numbers = (row.parameters, row.macs, row.activation_bytes)
+        table.add_row(row.name, row.type, shapes, *(f"{n:,}" if n else "" for n in numbers))
+    # Where nobody looks at a terminal's width, a table must not be cut.
+    Console(width=None if sys.stdout.isatty() else 200).print(table, highlight=False)

@@ -1,0 +1,153 @@
+"""What a net is made of: shapes, parameters, multiply-accumulates and memory, counted from the built net."""
+
+import os
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
+
+from caffelike import registry
+from caffelike.errors import CaffelikeError, DataError, FileError, ModelError
+from caffelike.layer import Shape
+from caffelike.schema import TEST, TRAIN
+
+if TYPE_CHECKING:
+    from caffelike.graph.definition import Definition
+    from caffelike.graph.net import Net
+
+FIRST = ""  # as a name in `inputs`: the first blob that is not computed from others
+
+
+@dataclass(frozen=True)
+class Row:
+    """One layer: shapes of its tops by name, learnable numbers, multiply-accumulates of a forward pass, bytes.
+
+    parameters: shared ones count with their owner. activation_bytes: float32 memory of the tops; 0 where a top lies
+    in its bottom's memory (in place, Reshape, Flatten).
+    """
+
+    name: str
+    type: str
+    tops: dict[str, Shape]
+    parameters: int
+    macs: int
+    activation_bytes: int
+
+
+@dataclass(frozen=True)
+class Summary:
+    """The rows of a net, Split layers that the graph put in left out, and their sums."""
+
+    name: str
+    phase: str
+    layers: list[Row]
+
+    @cached_property
+    def totals(self) -> dict[str, int]:
+        """Sums of parameters, macs and activation_bytes."""
+        columns = ("parameters", "macs", "activation_bytes")
+        return {column: sum(getattr(row, column) for row in self.layers) for column in columns}
+
+    def to_dict(self) -> dict[str, Any]:
+        """Everything as plain dictionaries, lists, strings and ints."""
+        return {**asdict(self), "totals": self.totals}
+
+
+def summarize(net: "Net") -> Summary:
+    """Count a built net."""
+    owned: dict[str, int] = {}
+    for own in net.learnable:
+        owned[own.layer] = owned.get(own.layer, 0) + own.count
+    counted: set[int] = set()
+    rows = []
+    for node in net._nodes:
+        size = 0
+        for blob in node.top:
+            if id(blob.data_storage) not in counted:
+                counted.add(id(blob.data_storage))
+                size += 4 * blob.count
+        if node.layer.type == "Split" and node.name.endswith("_split"):
+            continue
+        shapes = [blob.shape for blob in node.top]
+        rows.append(
+            Row(
+                name=node.name,
+                type=node.layer.type,
+                tops=dict(zip(node.top_names, shapes, strict=True)),
+                parameters=owned.pop(node.name, 0),
+                macs=node.layer.macs([blob.shape for blob in node.bottom], shapes),
+                activation_bytes=size,
+            )
+        )
+    return Summary(net.name, "TRAIN" if net.phase == TRAIN else "TEST", rows)
+
+
+def describe(path: str | os.PathLike, phase: int = TEST, inputs: Mapping[str, Shape] | None = None) -> Summary:
+    """Build the net of a prototxt without weights and count it; modules that it names are not imported.
+
+    inputs: shapes by blob name (or FIRST). The layer that makes such a blob is not built: its tops become inputs of
+    these shapes, and one that is not given gets the batch size alone, as labels have. So a net is counted whose data
+    are not here, or with another batch size.
+    Raises what Net raises; an error about a missing source says how `inputs` helps.
+    """
+    from caffelike.graph.definition import Definition
+    from caffelike.graph.net import Net
+    from caffelike.graph.phases import filter_layers
+    from caffelike.schema import text
+
+    name = os.fspath(path)
+    document = text.read_net(name)
+    message = document.message
+    message.state.phase = phase
+    layers = [Definition(layer, document.where_layer(i)) for i, layer in enumerate(message.layer)]
+    layers = [definition.with_copy() for definition in filter_layers(layers, message.state)]
+    _make_inputs(layers, dict(inputs or {}))
+    for definition in layers:
+        _refuse_foreign(definition)
+    del message.layer[:]
+    message.layer.extend(definition.message for definition in layers)
+    try:
+        net = Net.build(message, filename=name, where=lambda i: layers[i].place)
+    except (FileError, DataError) as error:
+        raise type(error)(
+            f"{error}\nTo count the net without its data, give the shape they have: --input 64,3,227,227"
+        ) from error
+    try:
+        return summarize(net)
+    finally:
+        net.close()
+
+
+def _make_inputs(layers: "list[Definition]", shapes: dict[str, Shape]) -> None:
+    """Turn the layers that make the blobs in `shapes` into Input layers."""
+    sources = [d.message for d in layers if d.message.top and not d.message.bottom]
+    if FIRST in shapes:
+        if not sources:
+            raise CaffelikeError("This net has no layer without bottoms, so --input needs a name: --input BLOB=SHAPE.")
+        shapes[sources[0].top[0]] = shapes.pop(FIRST)
+    missing = set(shapes)
+    for message in (d.message for d in layers):
+        tops = [top for top in message.top if top not in message.bottom]
+        given = [shapes[top] for top in tops if top in shapes]
+        if not given or not missing.intersection(tops):
+            continue
+        missing.difference_update(tops)
+        replacement = type(message)(name=message.name, type="Input", top=tops)
+        for top in tops:
+            replacement.input_param.shape.add().dim.extend(shapes.get(top, given[0][:1]))
+        message.CopyFrom(replacement)
+    if missing:
+        known = ", ".join(top for message in sources for top in message.top)
+        raise CaffelikeError(
+            f"No layer makes the blob '{min(missing)}' that --input names. The net starts from {known or 'nothing'}."
+        )
+
+
+def _refuse_foreign(definition: "Definition") -> None:
+    message = definition.message
+    if message.type in registry.layers and registry.layers[message.type].foreign:
+        raise ModelError(
+            f"{definition.place}: layer '{message.name}' runs Python code of its own, which is not imported just to"
+            f" look at a model. Give the shape of what it makes: --input {message.top[0] if message.top else 'BLOB'}=SHAPE.",
+            layer=message.name,
+        )
