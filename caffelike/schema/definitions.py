@@ -1,16 +1,12 @@
 """Reads the definitions people write (nets, solvers) and brings them to the current form."""
 
 import os
-from typing import Any
 
-from caffelike import log
 from caffelike.errors import ParseError
-from caffelike.files import atomic_path
 from caffelike.schema import message_class
 from caffelike.schema.reader import Document, read
-from caffelike.schema.upgrade import Origin, net_needs_upgrade, upgrade_net, upgrade_solver
+from caffelike.schema.upgrade import Origin, upgrade_net, upgrade_solver
 from caffelike.schema.upgrade_v0 import OLD_NAMES
-from caffelike.schema.writer import format_text
 
 _VERSION_FIELDS = {"lr_mult": "blobs_lr", "decay_mult": "weight_decay", "share_mode": "blob_share_mode"}
 
@@ -88,39 +84,3 @@ def read_solver(path: str | os.PathLike, problems: list[ParseError] | None = Non
     for net in solver.test_net_param:
         upgrade_net(net, document.filename)
     return document
-
-
-def upgrade_net_proto_text(source: str, target: str) -> bool:
-    """Read a net's text in any form and write it in the current one; False when parts had no place.
-
-    A net that is already current is written too, after an error line, as by Caffe's tool.
-    """
-    net = read(source, message_class("NetParameter")).message
-    problems: list[str] = []
-    if net_needs_upgrade(net):
-        upgrade_net(net, source, problems=problems)
-        if problems:
-            log.error(
-                "upgrade_net_proto_text.cpp:39",
-                "Encountered error(s) while upgrading prototxt; see details above.",
-            )
-    else:
-        log.error("upgrade_net_proto_text.cpp:43", f"File already in latest proto format: {source}")
-    _write_text(target, net)
-    log.info("upgrade_net_proto_text.cpp:49", f"Wrote upgraded NetParameter text proto to {target}")
-    return not problems
-
-
-def upgrade_solver_proto_text(source: str, target: str) -> bool:
-    """Read a solver's text and write it in the current form; returns True."""
-    solver = read(source, message_class("SolverParameter")).message
-    if not upgrade_solver(solver, source):
-        log.error("upgrade_solver_proto_text.cpp:42", f"File already in latest proto format: {source}")
-    _write_text(target, solver)
-    log.info("upgrade_solver_proto_text.cpp:48", f"Wrote upgraded SolverParameter text proto to {target}")
-    return True
-
-
-def _write_text(target: str, message: Any) -> None:
-    with atomic_path(target) as temporary:
-        temporary.write_text(format_text(message), encoding="ascii")

@@ -283,13 +283,20 @@ def _signed(value: int) -> int:
     return value - (1 << 64) if value >> 63 else value
 
 
-def blob_pieces(data: np.ndarray, diff: np.ndarray | None = None) -> list[Any]:
-    """A BlobProto in wire form: bytes, and arrays whose memory is to be written between them."""
-    dims = b"".join(varint(length) for length in data.shape)
-    shape = header(1, len(dims)) + dims if dims else b""
+def blob_pieces(data: np.ndarray, diff: np.ndarray | None = None, legacy: bool = False) -> list[Any]:
+    """A BlobProto in wire form: bytes, and arrays whose memory is to be written between them.
+
+    legacy: the shape (of four axes) as num, channels, height, width.
+    """
     pieces: list[Any] = []
+    if legacy:
+        pieces.append(b"".join(varint(axis << 3) + varint(length) for axis, length in enumerate(data.shape, 1)))
     for number, array in ((5, data), (6, diff)):
         if array is not None and array.size:
             flat = np.ascontiguousarray(array, "<f4").reshape(-1)
             pieces += [header(number, flat.nbytes), flat]
+    if legacy:
+        return pieces
+    dims = b"".join(varint(length) for length in data.shape)
+    shape = header(1, len(dims)) + dims if dims else b""
     return [*pieces, header(7, len(shape)) + shape]

@@ -6,7 +6,7 @@ the form BVLC Caffe 1.0 writes and reads. HDF5 files are `schema.weights_hdf5`, 
 """
 
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
 import numpy as np
@@ -18,7 +18,7 @@ from caffelike.schema import message_class
 from caffelike.schema.stored import LayerArrays, StoredBlob, StoredLayer, WeightsFile, blob_pieces, read_blob
 from caffelike.schema.upgrade import v1_type_name
 from caffelike.schema.weights_hdf5 import is_hdf5, read_hdf5_weights, write_hdf5_weights
-from caffelike.schema.wire import BYTES, VARINT, Field, Source, header, length_of, varint, write_pieces
+from caffelike.schema.wire import BYTES, VARINT, Field, Source, header, length_of, write_pieces
 
 __all__ = [
     "LayerArrays",
@@ -31,6 +31,7 @@ __all__ = [
     "read_weights",
     "write_hdf5_weights",
     "write_mean",
+    "write_net",
     "write_weights",
 ]
 
@@ -164,9 +165,14 @@ def write_weights(path: str | os.PathLike, name: str, layers: Sequence[LayerArra
 
     The file appears complete or not at all. Raises FileError when it cannot be written.
     """
+    encoded = name.encode()
+    write_net(path, header(1, len(encoded)) + encoded, layers)
+
+
+def write_net(path: str | os.PathLike, head: bytes, layers: Iterable[LayerArrays]) -> None:
+    """Write a net whose own fields are `head` in wire form; entries of blobs may be StoredBlobs too."""
     with atomic_path(path) as temporary, open(temporary, "wb", buffering=0) as file:
-        encoded = name.encode()
-        write_pieces(file, [header(1, len(encoded)), encoded])
+        write_pieces(file, [head])
         for layer in layers:
             write_pieces(file, _layer_pieces(layer))
 
@@ -186,7 +192,9 @@ def _layer_pieces(layer: LayerArrays) -> list[Any]:
     for entry in layer.blobs:
         if entry is None:
             raise WeightsError("a binary file of weights holds every parameter, also the shared ones")
-        blob = blob_pieces(*entry)
+        blob = (
+            blob_pieces(entry.data, entry.diff, entry.legacy) if isinstance(entry, StoredBlob) else blob_pieces(*entry)
+        )
         pieces += [header(_V2["blobs"], length_of(blob)), *blob]
     pieces = [*before, *pieces, *after]
     return [header(100, length_of(pieces)), *pieces]
@@ -212,8 +220,6 @@ def write_mean(path: str | os.PathLike, array: np.ndarray) -> None:
 
     Raises FileError.
     """
-    shape = (1,) * (4 - array.ndim) + array.shape
-    dims = b"".join(varint(axis << 3) + varint(length) for axis, length in enumerate(shape, 1))
-    flat = np.ascontiguousarray(array, "<f4").reshape(-1)
+    four = array.reshape((1,) * (4 - array.ndim) + array.shape)
     with atomic_path(path) as temporary, open(temporary, "wb", buffering=0) as file:
-        write_pieces(file, [dims, header(5, flat.nbytes), flat])
+        write_pieces(file, blob_pieces(four, legacy=True))

@@ -7,6 +7,7 @@ Every declared length is held against the bytes that are there before it is beli
 
 import mmap
 import os
+import weakref
 from collections.abc import Iterator
 from typing import Any, NamedTuple
 
@@ -30,22 +31,31 @@ class Field(NamedTuple):
 class Source:
     """The bytes of a file, mapped into memory, or bytes that are in memory already."""
 
-    def __init__(self, data: Any, name: str, file: Any = None):
-        self.data, self.name, self._file = data, name, file
+    def __init__(self, data: Any, name: str, descriptor: int | None = None):
+        self.data, self.name, self._descriptor = data, name, descriptor
         self.size = len(data)
+        if descriptor is not None:
+            weakref.finalize(self, os.close, descriptor)
 
     @classmethod
     def open(cls, path: str | os.PathLike) -> "Source":
-        """Map a file. Raises FileError when it cannot be opened, WeightsError when it is empty."""
+        """Map a file; it stays open as long as somebody holds the Source, or blobs that read from it.
+
+        Raises FileError when it cannot be opened, WeightsError when it is empty.
+        """
         name = os.fspath(path)
         try:
-            file = open(name, "rb")  # noqa: SIM115 - stays open as long as the blobs that read from it
-            if os.fstat(file.fileno()).st_size == 0:
-                file.close()
-                raise WeightsError(f"{name} is empty; copy or download it again")
-            return cls(mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ), name, file)
+            descriptor = os.open(name, os.O_RDONLY | getattr(os, "O_BINARY", 0))
         except OSError as error:
             raise FileError(f"Could not open file {name}: {error.strerror or error}") from error
+        try:
+            mapped = mmap.mmap(descriptor, 0, access=mmap.ACCESS_READ)
+        except (OSError, ValueError) as error:
+            os.close(descriptor)
+            if isinstance(error, ValueError):
+                raise WeightsError(f"{name} is empty; copy or download it again") from error
+            raise FileError(f"Could not open file {name}: {error.strerror or error}") from error
+        return cls(mapped, name, descriptor)
 
     def text(self, field: Field) -> str:
         """A string field."""
@@ -118,11 +128,11 @@ class Source:
 
         Reading instead of copying from the map keeps the file's pages out of the process.
         """
-        if self._file is None or not hasattr(os, "preadv"):
+        if self._descriptor is None or not hasattr(os, "preadv"):
             target[:] = memoryview(self.data)[start : start + len(target)]
             return
         while len(target):
-            count = os.preadv(self._file.fileno(), [target], start)
+            count = os.preadv(self._descriptor, [target], start)
             if count == 0:
                 raise self.error("the file became shorter while it was read", start)
             target, start = target[count:], start + count
