@@ -6,7 +6,7 @@ One or two axes run as implicit products; more axes, and the gradient of the bot
 import numpy as np
 
 from caffelike.kernels.cpu.columns import from_columns, to_columns
-from caffelike.kernels.cpu.correlate import Window, correlate, correlate_weights
+from caffelike.kernels.cpu.correlate import Window, correlate, correlate_weights, spread
 from caffelike.kernels.cpu.gemm import gemm
 from caffelike.kernels.jit import SUMS
 from caffelike.kernels.launch import scratch, task
@@ -125,7 +125,10 @@ def weight_gradient(x, dy, dweight, kernel, stride, pad, dilation, group, beta):
 def map_gradient(dy, weight, bias, dx, kernel, stride, pad, dilation, group):
     """dx = gradient of `forward` with respect to x (+ bias per channel: then it is deconvolution's forward)."""
     window = plane_window(kernel, stride, pad, dilation)
-    if window is not None and window.stride == (1, 1):
+    if window is not None:
+        if not _mirrored(window, dy, dx):
+            spread(as_planes(dy), weight, bias, as_planes(dx), window, group)
+            return
         reach = tuple(d * (k - 1) - p for d, k, p in zip(window.dilation, window.kernel, window.pad, strict=True))
         back = Window(window.kernel, (1, 1), reach, window.dilation)
         correlate(as_planes(dy), weight, bias, as_planes(dx), back, group, mirrored=True)
@@ -136,6 +139,18 @@ def map_gradient(dy, weight, bias, dx, kernel, stride, pad, dilation, group):
         from_columns(columns, a, b.shape[1:], kernel, stride, pad, dilation)
     if bias is not None:
         dx += bias.reshape(-1, *(1,) * len(kernel))
+
+
+def _mirrored(window: Window, dy: np.ndarray, dx: np.ndarray) -> bool:
+    """Whether the gradient of the map is best had by correlating dy with the mirrored weights.
+
+    That takes as many products per pixel of dx as forward takes per pixel of y, at stride 1 only. Spreading takes
+    forward's number (the better if dx is the larger map), and about a product's worth of additions on top.
+    """
+    if window.stride != (1, 1):
+        return False
+    outputs, pixels = int(np.prod(dy.shape[2:])), int(np.prod(dx.shape[2:]))
+    return outputs * (dy.shape[1] + 40) >= pixels * dy.shape[1]
 
 
 @task(fastmath=SUMS)

@@ -9,15 +9,17 @@ In both the right operand is packed panel by panel straight from the planes.
 """
 
 from functools import lru_cache
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
+from numba import types
+from numba.extending import intrinsic
 
-from caffelike.kernels.cpu.gemm import depth_of_block
+from caffelike.kernels.cpu.gemm import depth_of_block, lines
 from caffelike.kernels.cpu.pack import SLACK, pack_left, pack_planes, pack_right, pack_right_transposed
 from caffelike.kernels.cpu.tile import ADD, BIAS, COLUMNS, RELU, ROWS, multiply
 from caffelike.kernels.launch import get_num_threads, scratch, task
-from caffelike.kernels.vector import LANES
+from caffelike.kernels.vector import LANES, Emit
 
 Pair = tuple[int, ...]
 
@@ -217,6 +219,111 @@ def correlate(
         plan.sizes, window.stride, window.pad, planes.phases, planes.shape, plan.parts, plan.block, plan.panel,
         (0 if bias is None else BIAS) | (RELU if relu else 0), planes.image,
         scratch("planes", threads * slot), slot, scratch("right", threads * buffer_slot), buffer_slot,
+    )  # fmt: skip
+
+
+# Spreading: the transpose of correlate at any stride ------------------------------------------------------------
+
+
+@intrinsic
+def _add_taps(typingctx, out, i, n, columns, j, pitch, width, place, step, taps):
+    """out[i + l] += sum over t < taps of columns[j + t*pitch + l'], l' = place - t*step + l, where 0 <= l' < width.
+
+    For the lanes l < n <= LANES.
+    """
+
+    def codegen(context, builder, given, values):
+        e, b = Emit(builder), builder
+        target = e.array(context, given.args[0], *values[0:2])
+        source = e.array(context, given.args[3], *values[3:5])
+        pitch, width, place, step, taps = values[5:]
+        mask = e.first(values[2])
+
+        def tap(t: Any, sums: list) -> list:
+            shift = b.sub(place, b.mul(t, step))
+            inside = b.and_(e.first(b.sub(width, shift)), b.not_(e.first(b.neg(shift))))
+            line = e.at(source, b.add(b.mul(t, pitch), shift))
+            return [b.fadd(sums[0], e.masked_load(line, b.and_(mask, inside)))]
+
+        e.masked_store(e.loop(taps, [e.masked_load(target, mask)], tap)[0], target, mask)
+        return context.get_dummy_value()
+
+    intp = types.intp
+    return types.void(out, intp, intp, columns, intp, intp, intp, intp, intp, intp), codegen
+
+
+@task
+def _spread(worker, lo, hi, d, packed, bias, out, offsets, sizes, stride, pad, dilation, kernel, parts, block, biased,
+            buffer, buffer_slot, columns, columns_slot):  # fmt: skip
+    """Items (map, group, part of the channels) of out[n, g*channels + c, pixel seen] = sum of columns[(c, tap), p]."""
+    groups, channels, height, width, depth, out_height, out_width = sizes
+    taps, pixels = kernel[0] * kernel[1], out_height * out_width
+    mine, own = worker * buffer_slot, worker * columns_slot
+    height_a = (channels * taps + ROWS - 1) // ROWS * ROWS
+    for item in range(lo, hi):
+        part, ng = item % parts, item // parts
+        g, c0, c1 = ng % groups, channels * part // parts, channels * (part + 1) // parts
+        top, bottom = c0 * taps // ROWS * ROWS, c1 * taps
+        for k in range(0, depth, block):
+            kc = min(block, depth - k)
+            a = (g * depth + k) * height_a + top * kc
+            for p in range(0, pixels, COLUMNS):
+                w = min(COLUMNS, pixels - p)
+                pack_right(buffer, mine, d, ng * depth * pixels, offsets, k, kc, p, w, pixels, 1, 0, 0)
+                multiply(
+                    packed, a, buffer, mine, columns, own + p, bias, 0, bottom - top, w, kc, pixels, ADD if k else 0
+                )
+        for c in range(c0, c1):
+            start = bias[g * channels + c] if biased else np.float32(0)
+            for y in range(height):
+                to = ((ng * channels + c) * height + y) * width
+                for x in range(width):
+                    out[to + x] = start
+                for ky in range(kernel[0]):
+                    seen = y + pad[0] - ky * dilation[0]  # stride times the row of d whose tap ky sees this one
+                    if seen < 0 or seen % stride[0] or seen // stride[0] >= out_height:
+                        continue
+                    row = own + ((c * taps + ky * kernel[1]) - top) * pixels + seen // stride[0] * out_width
+                    if stride[1] == 1:
+                        for x in range(0, width, LANES):
+                            n = min(LANES, width - x)
+                            _add_taps(
+                                out, to + x, n, columns, row, pixels, out_width, x + pad[1], dilation[1], kernel[1]
+                            )
+                        continue
+                    for kx in range(kernel[1]):
+                        at = kx * dilation[1] - pad[1]  # the pixel that output 0 sees
+                        first = max(0, (stride[1] - 1 - at) // stride[1])
+                        for x in range(first, min(out_width, (width - 1 - at) // stride[1] + 1)):
+                            out[to + at + x * stride[1]] += columns[row + kx * pixels + x]
+
+
+def spread(
+    d: np.ndarray, weight: np.ndarray, bias: np.ndarray | None, out: np.ndarray, window: Window, groups: int
+) -> None:
+    """out (N, groups * C, H, W) = the transpose of correlate applied to d (N, groups * M, OH, OW), plus bias.
+
+    weight is (groups * M, C, kh, kw). Columns are made for some channels at a time and added up while in the cache.
+    """
+    if out.size == 0:
+        return
+    n, threads = d.shape[0], get_num_threads()
+    channels, depth, taps = out.shape[1] // groups, d.shape[1] // groups, window.kernel[0] * window.kernel[1]
+    rows, block, pixels = channels * taps, depth_of_block(depth), d.shape[2] * d.shape[3]
+    panels = -(-rows // ROWS)
+    packed = scratch("left", groups * panels * ROWS * depth + SLACK)
+    grain = max(1, 32768 // (ROWS * depth))
+    _pack_weights(groups * panels, grain, weight.reshape(-1), groups, rows, 1, depth, rows, 1, block, packed)
+    parts = 1 if n * groups % threads == 0 else -(-2 * threads // (n * groups))
+    parts = min(channels, max(parts, rows * pixels // 100_000))
+    buffer_slot = COLUMNS * block + SLACK
+    columns_slot = (-(-channels // parts) * taps + ROWS) * pixels
+    sizes = (groups, channels, *out.shape[2:], depth, *d.shape[2:])
+    _spread(
+        n * groups * parts, 1, d.reshape(-1), packed, NOTHING if bias is None else bias, out.reshape(-1),
+        lines(depth, pixels), sizes, window.stride, window.pad, window.dilation, window.kernel, parts, block,
+        bias is not None, scratch("right", threads * buffer_slot), buffer_slot,
+        scratch("columns", threads * columns_slot), columns_slot,
     )  # fmt: skip
 
 
