@@ -1,0 +1,109 @@
+"""What loss layers share: softmax, reading labels, and what a sum of losses is divided by."""
+
+from typing import Any
+
+import numpy as np
+
+from caffelike.errors import LabelError, ModelError
+from caffelike.layer import Layer, Shape
+
+FLT_MIN = float(np.finfo(np.float32).tiny)  # the smallest probability SoftmaxWithLoss takes the logarithm of
+LOG_THRESHOLD = 1e-20  # the same for InfogainLoss and MultinomialLogisticLoss
+
+
+def loss_options(layer: Layer, default: str, legacy: bool = True) -> dict[str, Any]:
+    """The options `normalization` (a mode's name) and `ignore_label` (None: no label is ignored) of LossParameter.
+
+    default: the mode when none is given. legacy: whether the old field `normalize` counts (true: VALID,
+    false: BATCH_SIZE, only where `normalization` is absent); it is an error otherwise.
+    """
+    p = layer.message.loss_param
+    mode = default
+    if p.HasField("normalization"):
+        mode = type(p).NormalizationMode.Name(p.normalization)
+    elif p.HasField("normalize"):
+        if not legacy:
+            raise layer.fail(
+                f"normalize is not read here; write normalization: {'VALID' if p.normalize else 'BATCH_SIZE'}.",
+                ModelError,
+            )
+        mode = "VALID" if p.normalize else "BATCH_SIZE"
+    if mode not in ("FULL", "VALID", "BATCH_SIZE", "NONE"):
+        raise layer.fail(f"normalization is {mode}; only FULL, VALID, BATCH_SIZE and NONE can be computed.", ModelError)
+    return {"normalization": mode, "ignore_label": int(p.ignore_label) if p.HasField("ignore_label") else None}
+
+
+def divisor(normalization: str, outer: int, inner: int, valid: int) -> float:
+    """What the sum of losses is divided by, never less than 1.
+
+    outer, inner: items and predictions an item. valid: predictions whose label is not ignored.
+    """
+    return float(max(1, {"FULL": outer * inner, "VALID": valid, "BATCH_SIZE": outer, "NONE": 1}[normalization]))
+
+
+def batch_size(layer: Layer, *shapes: Shape) -> int:
+    """The length of axis 0, which all `shapes` must share. Raises ShapeError naming the blobs."""
+    names = list(layer.message.bottom)
+    for name, shape in zip(names, shapes, strict=False):
+        if not shape or not shapes[0] or shape[0] != shapes[0][0]:
+            raise layer.fail(
+                f"the bottoms must hold the same number of items (axis 0), but '{names[0]}' is {shapes[0]} and"
+                f" '{name}' is {shape}."
+            )
+    return shapes[0][0]
+
+
+def check_label_count(layer: Layer, scores: Shape, label: Shape, axis: int) -> None:
+    """Raise ShapeError unless there is one label for each place of `scores` without its class axis."""
+    wanted = scores[:axis] + scores[axis + 1 :]
+    if int(np.prod(wanted, dtype=np.int64)) != int(np.prod(label, dtype=np.int64)):
+        names = layer.message.bottom
+        raise layer.fail(
+            f"'{names[0]}' is {scores} with the classes on axis {axis}, which needs one label for each of {wanted},"
+            f" but '{names[1]}' is {label}."
+        )
+
+
+def read_labels(label: np.ndarray, classes: int, ignore_label: int | None, items: int) -> tuple[np.ndarray, np.ndarray]:
+    """Labels cut to whole numbers, flat; and which of them count. Those that do not are 0.
+
+    items: the batch size, to say in which item a wrong label is. Raises LabelError for one outside 0 .. classes - 1.
+    """
+    flat = np.trunc(label.reshape(-1))
+    counts = np.ones(flat.shape, bool) if ignore_label is None else flat != ignore_label
+    right = (flat >= 0) & (flat < classes)
+    if not right.all():
+        wrong = np.flatnonzero(counts & ~right)
+        if wrong.size:
+            first = int(wrong[0])
+            item, value = first * items // flat.size, float(label.reshape(-1)[first])
+            raise LabelError(
+                f"The label of item {item} of the batch is {value:g}, but labels must be 0 .. {classes - 1}: there are"
+                f" {classes} classes. Correct the data, or the num_output of the layer that makes the scores"
+                " (ignore_label leaves out one value).",
+                item=item,
+                label=value,
+            )
+        flat = np.where(counts, flat, 0)
+    return flat.astype(np.int64), counts
+
+
+def pick(scores: np.ndarray, labels: np.ndarray, axis: int) -> np.ndarray:
+    """The score of each place's label, flat: `scores` has its classes on `axis`, `labels` is flat."""
+    index = np.expand_dims(labels.reshape(scores.shape[:axis] + scores.shape[axis + 1 :]), axis)
+    return np.take_along_axis(scores, index, axis).reshape(-1)
+
+
+def softmax(x: np.ndarray, axis: int, y: np.ndarray) -> None:
+    """y = exp(x) / sum(exp(x)) along `axis`; y may be x. A NaN or +infinity makes its whole sum NaN."""
+    if x.size == 0:
+        return
+    with np.errstate(invalid="ignore"):  # infinity - infinity
+        np.subtract(x, x.max(axis=axis, keepdims=True), out=y)
+        np.exp(y, out=y)
+        y /= y.sum(axis=axis, keepdims=True)
+
+
+def softmax_gradient(dy: np.ndarray, y: np.ndarray, axis: int) -> np.ndarray:
+    """The gradient through y = softmax(x): y (dy - sum(dy y))."""
+    return y * (dy - (dy * y).sum(axis=axis, keepdims=True))

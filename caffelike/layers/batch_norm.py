@@ -1,0 +1,122 @@
+"""BatchNorm: normalises each channel to mean 0 and variance 1."""
+
+from typing import Any
+
+import numpy as np
+
+from caffelike.errors import ModelError
+from caffelike.layer import Layer, Shape
+from caffelike.registry import register
+
+
+@register("BatchNorm", param="batch_norm_param")
+class BatchNorm(Layer):
+    """y = (x - mean) / sqrt(variance + eps), channel by channel; a Scale layer usually follows.
+
+    bottoms: x (N, C, ...); one of a single axis has one channel. tops: y, the same shape; may be in place.
+    params: mean (C,), variance (C,), factor (1,): running sums, all 0 at first. They have no gradient.
+    use_global_stats: normalise by the running statistics mean / factor and variance / factor (0 when factor is 0)
+        instead of those of the batch. Default: false in TRAIN, true in TEST.
+    moving_average_fraction 0.999: each pass with batch statistics makes factor = fraction factor + 1, mean = fraction
+        mean + batch mean, and variance likewise with m / (m - 1) times the batch's (m = values a channel).
+    eps 1e-5.
+    Gradient: to x, through the batch's mean and variance where those were used.
+    Errors: ModelError when a param { } gives a lr_mult other than 0; ShapeError when C changes.
+    Source: Ioffe and Szegedy, ICML 2015; the running sums are BVLC Caffe's.
+    """
+
+    params = ("mean", "variance", "factor")
+    inplace = True
+
+    def setup(self, p: Any, *shapes: Shape) -> None:
+        """Declare the running sums, which no solver may move."""
+        self._channels = self._count_channels(shapes[0])
+        for name, length in (("mean", self._channels), ("variance", self._channels), ("factor", 1)):
+            self.add_param(name, (length,))
+        specs = self.message.param
+        for i in range(len(self.blobs)):
+            if i == len(specs):
+                specs.add().lr_mult = 0
+            elif specs[i].lr_mult != 0:
+                raise self.fail(
+                    f"param {i} has lr_mult {specs[i].lr_mult:g}, but the running statistics are not learned;"
+                    " use lr_mult: 0, or leave out the param { } blocks.",
+                    ModelError,
+                )
+        global_stats = p.use_global_stats if p.HasField("use_global_stats") else self.phase == 1
+        self.options = {
+            "use_global_stats": bool(global_stats),
+            "fraction": float(p.moving_average_fraction),
+            "eps": float(p.eps),
+        }
+        self.backward_reads = ("deviation",) if global_stats else ("y", "deviation")  # type: ignore[misc]
+
+    def reshape(self, *shapes: Shape) -> list[Shape]:
+        """The bottom's shape; `deviation` is the square root of variance + eps."""
+        (shape,) = shapes
+        if self._count_channels(shape) != self._channels:
+            raise self.fail(f"the statistics are for {self._channels} channels, but the bottom is {shape}.")
+        self.keep("deviation", (self._channels,))
+        return [shape]
+
+    def _count_channels(self, shape: Shape) -> int:
+        if not shape:
+            raise self.fail("needs a bottom of at least one axis (N, ...), but it is a single number.")
+        return shape[1] if len(shape) > 1 else 1
+
+
+def forward(
+    x: np.ndarray,
+    y: np.ndarray,
+    mean: np.ndarray,
+    variance: np.ndarray,
+    factor: np.ndarray,
+    deviation: np.ndarray | None,
+    use_global_stats: bool,
+    fraction: float,
+    eps: float,
+) -> None:
+    """Choose the statistics, move the running sums, normalise. An empty batch changes nothing."""
+    if x.size == 0:
+        return
+    values, out = _channels_in_the_middle(x), _channels_in_the_middle(y)
+    if use_global_stats:
+        share = 0 if factor[0] == 0 else 1 / factor[0]
+        batch_mean, batch_variance = mean * share, variance * share
+        np.subtract(values, batch_mean[:, None], out=out)
+    else:
+        batch_mean = values.mean(axis=(0, 2), dtype=np.float64)
+        np.subtract(values, batch_mean.astype(x.dtype)[:, None], out=out)
+        batch_variance = np.square(out).mean(axis=(0, 2), dtype=np.float64)
+        each = x.size // mean.size
+        factor *= fraction
+        factor += 1
+        mean *= fraction
+        mean += batch_mean
+        variance *= fraction
+        variance += batch_variance * (each / (each - 1) if each > 1 else 1)
+    with np.errstate(invalid="ignore"):  # a negative running variance, infinities
+        root = np.sqrt(batch_variance + eps).astype(x.dtype)
+        out /= root[:, None]
+    if deviation is not None:
+        deviation[...] = root
+
+
+def backward(dy: np.ndarray, y: np.ndarray, deviation: np.ndarray, dx: np.ndarray, use_global_stats: bool) -> None:
+    """dx = (dy - mean(dy) - y mean(dy y)) / deviation; with global statistics dy / deviation."""
+    if dx.size == 0:
+        return
+    gradient, out = _channels_in_the_middle(dy), _channels_in_the_middle(dx)
+    if use_global_stats:
+        np.divide(gradient, deviation[:, None], out=out)
+        return
+    normal = _channels_in_the_middle(y)
+    average = gradient.mean(axis=(0, 2), dtype=np.float64).astype(dy.dtype)
+    slant = (gradient * normal).mean(axis=(0, 2), dtype=np.float64).astype(dy.dtype)
+    np.subtract(gradient, average[:, None] + normal * slant[:, None], out=out)
+    out /= deviation[:, None]
+
+
+def _channels_in_the_middle(array: np.ndarray) -> np.ndarray:
+    """A view of shape (N, C, the rest)."""
+    return array.reshape(array.shape[0], array.shape[1] if array.ndim > 1 else 1, -1)

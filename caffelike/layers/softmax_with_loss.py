@@ -1,0 +1,107 @@
+"""SoftmaxWithLoss: softmax and the cross entropy of its labels."""
+
+from typing import Any
+
+import numpy as np
+
+from caffelike.layer import Layer, Shape
+from caffelike.layers._loss import (
+    FLT_MIN,
+    batch_size,
+    check_label_count,
+    divisor,
+    loss_options,
+    pick,
+    read_labels,
+    softmax,
+    softmax_gradient,
+)
+from caffelike.layers._spatial import canonical_axis
+from caffelike.registry import register
+
+
+@register("SoftmaxWithLoss", param="softmax_param")
+class SoftmaxWithLoss(Layer):
+    """loss = -sum(log p[label]) / divisor with p = softmax(x), p taken as at least FLT_MIN (a loss of at most 87.3).
+
+    bottoms: x, scores with the classes on `axis`, as (N, C, ...); label, one whole number 0 .. C - 1 for each place of
+        x without that axis, as (N, ...) or (N, 1, ...); fractions are cut off.
+    tops: loss, a single number; prob, the softmax, if a second top is given.
+    softmax_param: axis 1. loss_param: ignore_label (none): places with that label do not count. normalization VALID:
+        the divisor, at least 1: FULL all places, VALID those that count, BATCH_SIZE the places before `axis`, NONE 1.
+        normalize, the old word, where normalization is absent: true VALID, false BATCH_SIZE.
+    Gradient to x: (p - 1 at the label) / divisor, 0 where ignored, plus the softmax's own from prob, which Caffe
+        leaves out. None to label.
+    Errors: LabelError for a label that is no class, ShapeError for a wrong number of labels.
+    Source: BVLC Caffe's SoftmaxWithLoss layer.
+    """
+
+    bottoms = ("x", "label")
+    tops = ("loss", "prob?")
+    loss = True
+    no_gradient = ("label",)
+    backward_reads = ("label", "probability")
+
+    def setup(self, p: Any, *shapes: Shape) -> None:
+        """Read axis and normalization."""
+        self._axis = int(p.axis)
+        self.options = loss_options(self, "VALID")
+
+    def reshape(self, *shapes: Shape) -> list[Shape]:
+        """A single number, and the shape of x; `probability` is the softmax."""
+        scores, label = shapes
+        axis = self.options["axis"] = canonical_axis(self, self._axis, len(scores))
+        batch_size(self, scores, label)
+        check_label_count(self, scores, label, axis)
+        self.keep("probability", scores)
+        return [(), scores][: max(1, len(self.message.top))]
+
+
+def forward(
+    x: np.ndarray,
+    label: np.ndarray,
+    loss: np.ndarray,
+    prob: np.ndarray | None,
+    probability: np.ndarray | None,
+    axis: int,
+    normalization: str,
+    ignore_label: int | None,
+) -> None:
+    """Softmax, then the mean of the logarithms at the labels."""
+    if probability is None:
+        probability = np.empty_like(x) if prob is None else prob
+    labels, counts = read_labels(label, x.shape[axis], ignore_label, x.shape[0])
+    softmax(x, axis, probability)
+    if prob is not None and prob is not probability:
+        np.copyto(prob, probability)
+    at_label = np.maximum(pick(probability, labels, axis), probability.dtype.type(FLT_MIN))
+    total = -np.log(at_label)[counts].sum(dtype=np.float64)
+    loss[...] = total / _divisor(x.shape, axis, normalization, counts)
+
+
+def backward(
+    dloss: np.ndarray,
+    dprob: np.ndarray | None,
+    label: np.ndarray,
+    probability: np.ndarray,
+    dx: np.ndarray,
+    axis: int,
+    normalization: str,
+    ignore_label: int | None,
+) -> None:
+    """dx = dloss (p - one-hot label) / divisor, and through the second top."""
+    labels, counts = read_labels(label, dx.shape[axis], ignore_label, dx.shape[0])
+    places = dx.shape[:axis] + dx.shape[axis + 1 :]
+    index = np.expand_dims(labels.reshape(places), axis)
+    np.copyto(dx, probability)
+    np.put_along_axis(dx, index, np.take_along_axis(dx, index, axis) - 1, axis)
+    dx *= np.expand_dims(counts.reshape(places), axis)
+    dx *= float(dloss) / _divisor(dx.shape, axis, normalization, counts)
+    if dprob is not None:
+        dx += softmax_gradient(dprob, probability, axis)
+
+
+def _divisor(shape: Shape, axis: int, normalization: str, counts: np.ndarray) -> float:
+    outer = int(np.prod(shape[:axis], dtype=np.int64))
+    inner = int(np.prod(shape[axis + 1 :], dtype=np.int64))
+    return divisor(normalization, outer, inner, int(np.count_nonzero(counts)))
