@@ -15,7 +15,7 @@ from caffelike.errors import CaffelikeError, LabelError, ModelError
 from caffelike.graph.build import Learnable, fill_loss_diffs
 from caffelike.graph.definition import at
 from caffelike.graph.node import Node
-from caffelike.layer import HostLayer
+from caffelike.layer import HostLayer, parameters
 
 Step = tuple[Callable, tuple]
 
@@ -26,6 +26,7 @@ class Plan:
     def __init__(self, nodes: list[Node], learnable: list[Learnable]):
         self._nodes, self._learnable = nodes, learnable
         self._forward: list[list[Step]] = [[] for _ in nodes]
+        self._whole: list[list[Step]] = [[] for _ in nodes]  # as _forward, with in-place chains fused
         self._losses: list[list[tuple[np.ndarray, np.ndarray]]] = [[] for _ in nodes]
         self._backward: dict[int, list[list[Step]]] = {}
         self._unwritten: list[np.ndarray] = []
@@ -45,10 +46,7 @@ class Plan:
             return
         if not self._fitted:
             self._fit_from(0)
-        for i in range(len(self._nodes)):
-            self._bind_forward(i)
-        self._backward.clear()
-        self._stale = False
+        self._bind_from(0)
 
     def _fit_from(self, start: int) -> None:
         for node in self._nodes[start:]:
@@ -61,6 +59,32 @@ class Plan:
         self._fitted = True
 
     # Binding ---------------------------------------------------------------------------------
+
+    def _bind_from(self, start: int) -> None:
+        for i in range(start, len(self._nodes)):
+            self._bind_forward(i)
+        self._whole[start:] = self._forward[start:]
+        for i in range(start, len(self._nodes) - 1):
+            if fused := self._fused(i):
+                self._whole[i], self._whole[i + 1] = fused, []
+        self._backward.clear()
+        self._stale = False
+
+    def _fused(self, i: int) -> list[Step] | None:
+        """Layer i and the in-place layer behind it as one step, where a kernel `forward_<stem of the second>` is there.
+
+        Such a kernel takes the parameters of the first layer's forward and the options of the second's; what the blob
+        holds between the two is not to be seen afterwards, so this is for whole passes only.
+        """
+        first, second = self._nodes[i], self._nodes[i + 1]
+        if len(first.top) != 1 or len(second.bottom) != 1 or second.bottom[0] is not first.top[0]:
+            return None
+        if not second.in_place(0) or len(self._forward[i]) != 1 or len(self._forward[i + 1]) != 1 or self._losses[i]:
+            return None
+        function = device.kernel(first.layer.stem(), f"forward_{second.layer.stem()}")
+        if function is None or not set(second.layer.options) <= set(parameters(function)):
+            return None
+        return [(function, bind(function, first.layer, self._values(first) | second.layer.options))]
 
     def _values(self, node: Node) -> dict[str, Any]:
         """Arrays by name for `bind`, without gradients."""
@@ -190,9 +214,10 @@ class Plan:
         self.refresh()
         loss = 0.0
         i = start
+        steps = self._whole if start == 0 and end == len(self._nodes) - 1 else self._forward
         try:
             for i in range(start, end + 1):
-                for function, arguments in self._forward[i]:
+                for function, arguments in steps[i]:
                     function(*arguments)
                 for data, weight in self._losses[i]:
                     loss += float(np.vdot(data, weight))
@@ -228,11 +253,8 @@ class Plan:
         layer.forward(node.bottom, node.top)
         if self._stale:
             self._fit_from(i + 1)
-            for later in range(i + 1, len(self._nodes)):
-                self._bind_forward(later)
+            self._bind_from(i + 1)
             self._losses[i] = [(t.raw_data, t.raw_diff) for t, w in zip(node.top, node.loss_weights, strict=True) if w]
-            self._backward.clear()
-            self._stale = False
 
     def _explain(self, i: int, error: CaffelikeError) -> CaffelikeError:
         """The error with place and layer, and for a bad label the record it came from."""

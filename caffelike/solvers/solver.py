@@ -62,7 +62,7 @@ class Solver:
         if self.param.snapshot:
             snapshot.probe(self.param)
         if self.param.random_seed >= 0:
-            rng.set_seed(self.param.random_seed)
+            rng.set_random_seed(self.param.random_seed)
         self.net = definition.training_net(self.param, self.filename)
         self.test_nets = definition.test_nets(self.param, self.filename, self.net)
         rule = registry.solvers[self.type].__module__
