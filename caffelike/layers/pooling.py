@@ -24,7 +24,8 @@ class Pooling(Layer):
         last window would start in the right pad.
     pool: MAX. kernel_size, or kernel_h and kernel_w, or global_pooling. stride 1, pad 0 (pad_h, pad_w ...).
     MAX: the first of equal values; NaN is never taken; where nothing exceeds -FLT_MAX y is -FLT_MAX.
-    AVE: the divisor counts the pad but not what lies beyond it.
+    AVE: the divisor counts the pad but not what lies beyond it; a window that begins where the image ends
+        (stride greater than kernel, no pad) gives 0 / 0 = NaN.
     STOCHASTIC (values must not be negative): while training x is taken with probability x / sum(x), while
         testing y = sum(x^2) / sum(x). No pad.
     Gradient: MAX, STOCHASTIC: to the value taken; AVE: in equal parts.
@@ -142,8 +143,8 @@ def backward(
         np.add.at(dx.reshape(-1), (plane + argmax)[taken], dy[taken])
         return
     if method == "AVE":
-        with np.errstate(divide="ignore", invalid="ignore"):
-            share = dy / _divisors(dx.shape[2:], dy.shape[2:], kernel, stride, pad)
+        divisors = _divisors(dx.shape[2:], dy.shape[2:], kernel, stride, pad)
+        share = np.divide(dy, divisors, out=np.zeros_like(dy), where=divisors > 0)
         _spread(dx, dy.shape[2:], kernel, stride, pad, lambda _: share)
         return
     total = _window_sum(x, dy, kernel, stride, pad) + x.dtype.type(_FLT_MIN)

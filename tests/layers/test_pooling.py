@@ -64,6 +64,12 @@ def test_a_window_beyond_the_image_is_empty():
     assert layer.backward(image([1, 1, 1])).tolist() == image([1, 0, 0, 1, 0]).tolist()
 
 
+def test_average_of_an_empty_window():
+    layer = pool("pool: AVE kernel_size: 1 stride: 2", (1, 1, 1, 4))
+    np.testing.assert_array_equal(layer.forward(x=image([1, 2, 3, 4])), image([1, 3, np.nan]))
+    assert layer.backward(image([1, 2, 3])).tolist() == image([1, 0, 2, 0]).tolist()
+
+
 def test_global_pooling_follows_the_bottom():
     layer = pool("pool: AVE global_pooling: true", (1, 1, 2, 2))
     assert layer.forward(x=image([1, 2], [3, 6])).tolist() == [[[[3]]]]
