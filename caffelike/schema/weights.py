@@ -139,12 +139,12 @@ def _refuse_other_files(source: Source) -> None:
         raise WeightsError(f"{source.name} is a web page, not weights; download the file itself")
     if head[:2] in (b"\x1f\x8b", b"PK") or head[:6] == b"\xfd7zXZ\0" or head[:3] == b"BZh":
         raise WeightsError(f"{source.name} is compressed; unpack it first")
+    if all(32 <= byte < 127 or byte in b"\t\n\r" for byte in head):
+        raise WeightsError(f"{source.name} is text, not weights; give the .caffemodel here, and the text as the net")
     first = next(source.fields(what="the file"), None)
     if first is not None and first.number == 1 and first.wire == VARINT:
         other = "a solver state: give it as -snapshot" if _is_state(source) else "an array (.binaryproto)"
         raise WeightsError(f"{source.name} holds no weights of a net but {other}; give a .caffemodel here")
-    if first is not None and head.isascii() and head.decode().isprintable() and b"\0" not in head:
-        raise WeightsError(f"{source.name} is text, not weights; give the .caffemodel here, and the text as the net")
 
 
 def _is_state(source: Source) -> bool:

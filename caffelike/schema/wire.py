@@ -54,7 +54,8 @@ class Source:
             os.close(descriptor)
             if isinstance(error, ValueError):
                 raise WeightsError(f"{name} is empty; copy or download it again") from error
-            raise FileError(f"Could not open file {name}: {error.strerror or error}") from error
+            kind = "it is a folder" if os.path.isdir(name) else error.strerror or error
+            raise FileError(f"Could not open file {name}: {kind}") from error
         return cls(mapped, name, descriptor)
 
     def text(self, field: Field) -> str:
