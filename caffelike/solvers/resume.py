@@ -7,6 +7,7 @@ killed, goes on to the same bits. It is a NumPy .npz of JSON and arrays, without
 import json
 import os
 import re
+import zipfile
 import zlib
 from pathlib import Path
 from typing import Any
@@ -49,11 +50,11 @@ def read(solver: Any, path: str) -> bool:
         log.info("sgd_solver.cpp:336", f"No {path}: the data start at their first record.")
         return False
     try:
-        with np.load(path, allow_pickle=False) as file:
+        with open(path, "rb") as raw, np.load(raw, allow_pickle=False) as file:
             meta = _unpack(json.loads(file[_META].tobytes()), file)
         nets = [solver.net, *solver.test_nets]
         problem = _mismatch(solver, meta, nets)
-    except (OSError, ValueError, KeyError, TypeError, EOFError, zlib.error) as error:
+    except (OSError, ValueError, KeyError, TypeError, EOFError, zlib.error, zipfile.BadZipFile) as error:
         problem = f"it cannot be read ({error})"
     if problem:
         log.warning("sgd_solver.cpp:336", f"{path} is not used: {problem}. The data start at their first record.")

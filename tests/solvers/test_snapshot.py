@@ -1,0 +1,174 @@
+"""Snapshots: names, atomicity, going on from them to the same bits."""
+
+import os
+import subprocess
+import sys
+import time
+
+import numpy as np
+import pytest
+
+import caffelike
+from caffelike.errors import FileError, WeightsError
+from caffelike.solvers import resume
+
+
+def weights(net):
+    return np.concatenate([b.raw_data.ravel() for blobs in net.params.values() for b in blobs])
+
+
+@pytest.mark.parametrize("kind", ["SGD", "Adam"])
+@pytest.mark.parametrize("form", ["HDF5", "BINARYPROTO"])
+def test_a_resumed_run_ends_with_the_same_bits(solver, kind, form):
+    fields = f'type: "{kind}" snapshot_format: {form} average_loss: 4'
+    whole = solver(fields)
+    whole.step(13)
+    first = solver(fields)
+    first.step(6)
+    state = first.snapshot()
+    # No seed: what is random must come from the side file.
+    resumed = solver(fields + " random_seed: -1")
+    resumed.restore(state)
+    assert resumed.iter == 6
+    resumed.step(7)
+    assert (weights(resumed.net) == weights(whole.net)).all()
+    assert all((a == b).all() for a, b in zip(resumed.history, whole.history, strict=True))
+    assert resumed.smoothed_loss == whole.smoothed_loss
+
+
+def test_without_the_side_file_the_data_start_anew(solver, folder):
+    first = solver()
+    first.step(3)
+    state = first.snapshot()
+    os.remove(resume.path_of(state))
+    resumed = solver()
+    resumed.restore(state)
+    fresh = solver()
+    fresh.net.forward()
+    resumed.net.forward()
+    assert (resumed.net.blobs["data"].data == fresh.net.blobs["data"].data).all()
+
+
+@pytest.mark.parametrize("damage", ["other weights", "cut", "garbage"])
+def test_a_side_file_that_does_not_fit_is_ignored_and_told(solver, folder, damage, log_lines):
+    made = solver()
+    made.step(3)
+    state = made.snapshot()
+    side = folder / resume.path_of(state)
+    if damage == "other weights":
+        made.net.params["ip1"][0].data[...] = 1
+        made.net.save("solver_iter_3.caffemodel")
+    else:
+        side.write_bytes(side.read_bytes()[:100] if damage == "cut" else b"garbage")
+    solver().restore(state)
+    assert any("solver_iter_3.caffelike-state is not used" in line for line in log_lines())
+
+
+def test_names_and_formats(solver, folder):
+    made = solver('snapshot_prefix: "a" snapshot: 2 max_iter: 5 snapshot_diff: true')
+    made.solve()
+    expected = {f"a_iter_{i}.{kind}" for i in (2, 4, 5) for kind in ("caffemodel", "solverstate", "caffelike-state")}
+    assert {p.name for p in folder.glob("a_iter_*")} == expected
+    made = solver('snapshot_prefix: "b" snapshot_format: HDF5')
+    made.step(1)
+    assert made.snapshot() == "b_iter_1.solverstate.h5" == made.last_snapshot
+    assert {p.name for p in folder.glob("b_iter_*")} == {
+        "b_iter_1.caffemodel.h5",
+        "b_iter_1.solverstate.h5",
+        "b_iter_1.caffelike-state",
+    }
+    assert not list(folder.glob(".*_iter_*"))
+
+
+def test_snapshot_diff_writes_the_updates(solver, folder):
+    made = solver("snapshot_diff: true")
+    made.step(2)
+    made.snapshot()
+    update = made.net.params["ip1"][0].diff.copy()
+    other = caffelike.Net("net.prototxt", caffelike.TRAIN)
+    other.copy_from("solver_iter_2.caffemodel")
+    assert (other.params["ip1"][0].diff == update).all()
+
+
+def test_an_unwritable_folder_is_told_before_training(solver, folder):
+    with pytest.raises(FileError, match=r"Cannot write to snapshot prefix 'no/snap'.*Make sure that the directory"):
+        solver('snapshot: 5 snapshot_prefix: "no/snap"')
+    made = solver('snapshot_prefix: "no/snap" max_iter: 5')
+    with pytest.raises(FileError, match="Cannot write to snapshot prefix"):
+        made.solve()
+    assert made.iter == 0
+
+
+def test_a_failed_snapshot_on_the_way_is_told_and_training_goes_on(solver, folder, log_lines):
+    (folder / "snaps").mkdir()
+    made = solver('snapshot: 2 snapshot_prefix: "snaps/a" max_iter: 4')
+    made.step(2)
+    before = (folder / "snaps" / "a_iter_2.caffemodel").read_bytes()
+    (folder / "snaps").rename(folder / "kept")
+    made.step(2)
+    assert any(line.startswith("No snapshot at iteration 4, training goes on.") for line in log_lines())
+    assert (folder / "kept" / "a_iter_2.caffemodel").read_bytes() == before
+    (folder / "kept").rename(folder / "snaps")
+    made.solve()  # writes what is missing
+    assert made.last_snapshot == "snaps/a_iter_4.solverstate"
+
+
+def test_weights_are_found_beside_a_state_that_was_moved(solver, folder):
+    (folder / "old").mkdir()
+    made = solver('snapshot_prefix: "old/a"')
+    made.step(2)
+    made.snapshot()
+    (folder / "old").rename(folder / "new")
+    resumed = solver()
+    resumed.restore("new/a_iter_2.solverstate")
+    assert (weights(resumed.net) == weights(made.net)).all()
+    (folder / "new" / "a_iter_2.caffemodel").unlink()
+    with pytest.raises(FileError, match=r"belongs to the weights old/a_iter_2\.caffemodel"):
+        resumed.restore("new/a_iter_2.solverstate")
+
+
+def test_files_that_are_no_state_of_this_net(solver, folder):
+    made = solver()
+    made.step(1)
+    made.snapshot()
+    with pytest.raises(FileError, match=r"Could not open file nowhere\.solverstate"):
+        made.restore("nowhere.solverstate")
+    with pytest.raises(WeightsError, match="weights"):
+        made.restore("solver_iter_1.caffemodel")
+    with pytest.raises(WeightsError, match="Incorrect length of history blobs: the file has 4, .* need 8"):
+        solver('type: "Adam"').restore("solver_iter_1.solverstate")
+    text = (folder / "net.prototxt").read_text()
+    (folder / "net.prototxt").write_text(text.replace("num_output: 6", "num_output: 7"))
+    other = solver()
+    before = weights(other.net)
+    with pytest.raises(WeightsError, match="history blob 0 has 30 values, but parameter 0 of layer 'ip1' has 35"):
+        other.restore("solver_iter_1.solverstate")
+    assert (weights(other.net) == before).all()
+    (folder / "solver_iter_1.solverstate").write_bytes(b"\x08\x05\x1a\xff\xff")
+    with pytest.raises(WeightsError):
+        solver().restore("solver_iter_1.solverstate")
+
+
+WRITER = """
+import sys, caffelike
+solver = caffelike.get_solver("solver.prototxt")
+solver.step(1)
+print("ready", flush=True)
+while True:
+    solver.snapshot()
+"""
+
+
+def test_a_kill_at_any_moment_leaves_whole_snapshots(solver, folder):
+    made = solver('snapshot_prefix: "k"')
+    environment = os.environ | {"PYTHONPATH": os.pathsep.join(p for p in sys.path if p)}
+    random = np.random.default_rng(0)
+    for _ in range(3):
+        with subprocess.Popen([sys.executable, "-c", WRITER], env=environment, stdout=subprocess.PIPE) as process:
+            try:
+                assert process.stdout.readline() == b"ready\n"
+                time.sleep(0.02 + 0.05 * random.random())
+            finally:
+                process.kill()
+        made.restore("k_iter_1.solverstate")
+        assert made.iter == 1
