@@ -74,9 +74,9 @@ def _features(layer: Layer, shape: Shape, axis: int, name: str) -> int:
 def project(x: np.ndarray, weight: np.ndarray, x_static: np.ndarray | None, weight_static: Any) -> np.ndarray:
     """weight x + weight_static x_static for all steps at once: (T, N, len(weight))."""
     steps, batch = x.shape[:2]
-    total = (x.reshape(steps * batch, -1) @ weight.T).reshape(steps, batch, -1)
+    total = (x.reshape(-1, weight.shape[1]) @ weight.T).reshape(steps, batch, weight.shape[0])
     if x_static is not None:
-        total += x_static.reshape(batch, -1) @ weight_static.T
+        total += x_static.reshape(batch, weight_static.shape[1]) @ weight_static.T
     return total
 
 
@@ -93,15 +93,15 @@ def project_back(
     beta: float,
 ) -> None:
     """The gradients of `project`, for grad (T, N, len(weight))."""
-    rows = grad.reshape(-1, grad.shape[2])
+    rows = grad.reshape(-1, weight.shape[0])
     if dx is not None:
         dx[...] = (rows @ weight).reshape(dx.shape)
-    add(dweight, rows.T, x.reshape(rows.shape[0], -1), beta)
+    add(dweight, rows.T, x.reshape(-1, weight.shape[1]), beta)
     if x_static is not None and weight_static is not None:
         summed = grad.sum(axis=0)
         if dx_static is not None:
             dx_static[...] = (summed @ weight_static).reshape(dx_static.shape)
-        add(dweight_static, summed.T, x_static.reshape(x_static.shape[0], -1), beta)
+        add(dweight_static, summed.T, x_static.reshape(-1, weight_static.shape[1]), beta)
 
 
 def add(dweight: np.ndarray | None, left: np.ndarray, right: np.ndarray, beta: float) -> None:

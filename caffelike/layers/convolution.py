@@ -66,6 +66,11 @@ class Convolution(Layer):
         return sum(prod(shape) for shape in top) // self._outputs * self.blobs[0].count
 
 
+def _places(y: np.ndarray, kernel: Sizes) -> int:
+    """The number of pixels of a top."""
+    return int(np.prod(y.shape[y.ndim - len(kernel) :]))
+
+
 def forward(
     x: np.ndarray,
     weight: np.ndarray,
@@ -79,7 +84,7 @@ def forward(
 ) -> None:
     """Unfold each image and multiply by the weights, group by group."""
     images = x.reshape(-1, *x.shape[x.ndim - len(kernel) - 1 :])
-    outputs = y.reshape(images.shape[0], group, weight.shape[0] // group, -1)
+    outputs = y.reshape(-1, group, weight.shape[0] // group, _places(y, kernel))
     filters = weight.reshape(group, weight.shape[0] // group, -1)
     for image, out in zip(images, outputs, strict=True):
         columns = im2col(image, kernel, stride, pad, dilation)
@@ -104,7 +109,7 @@ def backward(
 ) -> None:
     """dweight = dy times the unfolded image, dx = the folded product of weights and dy."""
     images = x.reshape(-1, *x.shape[x.ndim - len(kernel) - 1 :])
-    grads = dy.reshape(images.shape[0], group, weight.shape[0] // group, -1)
+    grads = dy.reshape(-1, group, weight.shape[0] // group, _places(dy, kernel))
     filters = weight.reshape(group, weight.shape[0] // group, -1)
     if dbias is not None:
         total = grads.sum(axis=(0, 3)).reshape(-1)

@@ -43,16 +43,21 @@ class Im2col(Layer):
         return [(*shape[: self._axis], shape[self._axis] * int(np.prod(kernel)), *out)]
 
 
+def _columns(y: np.ndarray, kernel: Sizes) -> np.ndarray:
+    """(N, C * product(kernel), *out) as (N, C, *kernel, *out)."""
+    *_, channels = y.shape[: y.ndim - len(kernel)]
+    return y.reshape(-1, channels // int(np.prod(kernel)), *kernel, *y.shape[y.ndim - len(kernel) :])
+
+
 def forward(x: np.ndarray, y: np.ndarray, kernel: Sizes, stride: Sizes, pad: Sizes, dilation: Sizes) -> None:
     """Unfold image by image."""
     images = x.reshape(-1, *x.shape[x.ndim - len(kernel) - 1 :])
-    for image, out in zip(images, y.reshape(images.shape[0], -1), strict=True):
-        out[...] = im2col(image, kernel, stride, pad, dilation).ravel()
+    for image, columns in zip(images, _columns(y, kernel), strict=True):
+        columns[...] = im2col(image, kernel, stride, pad, dilation)
 
 
 def backward(dy: np.ndarray, dx: np.ndarray, kernel: Sizes, stride: Sizes, pad: Sizes, dilation: Sizes) -> None:
     """Fold the gradient back."""
     images = dx.reshape(-1, *dx.shape[dx.ndim - len(kernel) - 1 :])
-    out = dy.shape[dy.ndim - len(kernel) :]
-    for image, columns in zip(images, dy.reshape(images.shape[0], -1, *kernel, *out), strict=True):
+    for image, columns in zip(images, _columns(dy, kernel), strict=True):
         col2im(columns, image, kernel, stride, pad, dilation)

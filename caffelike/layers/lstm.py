@@ -133,7 +133,7 @@ def backward(
         dgates[t, :, 2] = dh * squashed * o * (1 - o)
         dgates[t, :, 3] = dc * i * (1 - g * g)
         dc = dc * f
-        dh = cont[t, :, None] * (dgates[t].reshape(batch, -1) @ weight_h)
+        dh = cont[t, :, None] * (dgates[t].reshape(batch, 4 * size) @ weight_h)
     if dh_start is not None:
         dh_start[0] = dh
     if dc_start is not None:

@@ -1,5 +1,6 @@
 """Reshape: the same values under another shape."""
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -42,19 +43,28 @@ class Reshape(Layer):
             raise self.fail(
                 f"axis {self._axis} and num_axes {self._num_axes} leave the {len(shape)} axes of {shape}.", ModelError
             )
-        dims = []
         for i, d in enumerate(self._dims):
             if d == 0 and start + i >= len(shape):
                 raise self.fail(f"0 at place {i} of shape {self._dims} has no axis of {shape} to keep.", ModelError)
-            dims.append(shape[start + i] if d == 0 else d)
-        top = [*shape[:start], *dims, *shape[end:]]
-        count = int(np.prod(shape, dtype=np.int64))
-        if -1 in dims:
-            place = start + dims.index(-1)
-            known = int(np.prod([*top[:place], *top[place + 1 :]], dtype=np.int64))
-            if known == 0 or count % known:
+        top = self._replaced(shape, start, end)
+        count = _count(shape)
+        if -1 in top:
+            place = top.index(-1)
+            # An empty batch hides what one item has: count as if it were one.
+            filled = shape if _count(top) else tuple(n or 1 for n in shape)
+            known = -_count(self._replaced(filled, start, end))
+            if _count(filled) % known:
                 raise self.fail(f"{shape} has {count} values, which {known} does not divide: no length fits for -1.")
-            top[place] = count // known
-        if int(np.prod(top, dtype=np.int64)) != count:
+            top[place] = _count(filled) // known
+        if _count(top) != count:
             raise self.fail(f"{shape} has {count} values, but {tuple(top)} has another number.")
         return [tuple(top)]
+
+    def _replaced(self, shape: Shape, start: int, end: int) -> list[int]:
+        """`shape` with the new lengths in place of start .. end, -1 among them where one is to be worked out."""
+        dims = [d or shape[start + i] for i, d in enumerate(self._dims)]
+        return [*shape[:start], *dims, *shape[end:]]
+
+
+def _count(shape: Sequence[int]) -> int:
+    return int(np.prod(shape, dtype=np.int64))

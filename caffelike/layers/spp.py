@@ -70,16 +70,16 @@ def forward(
     train: bool,
 ) -> None:
     """Pool level by level."""
-    rows, start = y.reshape(y.shape[0], -1), 0
+    rows, start = y.reshape(y.shape[0], int(np.prod(y.shape[1:]))), 0
     for i, (kernel, pad, out) in enumerate(levels):
         top = np.empty((*x.shape[:2], *out), y.dtype)
         chosen = None if argmax is None else np.empty(top.shape, np.int32)
         level_key = None if key is None else key ^ np.array([0, i << 32, 0], np.uint64)
         pooling.forward(x, top, None, chosen, method, kernel, kernel, pad, level_key, train)
-        end = start + top[0].size
-        rows[:, start:end] = top.reshape(rows.shape[0], -1)
+        end = start + int(np.prod(top.shape[1:]))
+        rows[:, start:end] = top.reshape(rows.shape[0], end - start)
         if argmax is not None and chosen is not None:
-            argmax[:, start:end] = chosen.reshape(rows.shape[0], -1)
+            argmax[:, start:end] = chosen.reshape(rows.shape[0], end - start)
         start = end
 
 
@@ -93,7 +93,7 @@ def backward(
     train: bool,
 ) -> None:
     """Add up the levels' gradients."""
-    rows, start = dy.reshape(dy.shape[0], -1), 0
+    rows, start = dy.reshape(dy.shape[0], int(np.prod(dy.shape[1:]))), 0
     dx[...] = 0
     part = np.empty_like(dx)
     for kernel, pad, out in levels:
