@@ -5,9 +5,9 @@ from one_layer import OneLayer, image
 from caffelike.errors import ModelError, ShapeError
 
 
-def conv(options, **shapes):
+def conv(options, kernels=False, **shapes):
     tops = " ".join(f'bottom: "{name}" top: "y_{name}"' for name in shapes)
-    return OneLayer(f'type: "Convolution" {tops} convolution_param {{ {options} }}', **shapes)
+    return OneLayer(f'type: "Convolution" {tops} convolution_param {{ {options} }}', kernels=kernels, **shapes)
 
 
 def test_worked_example():
@@ -42,10 +42,16 @@ def test_one_and_three_axes():
     assert layer.forward(x=[[[[[1, 2]], [[3, 4]]]]], p0=1).tolist() == [[[[[10]]]]]
 
 
-def test_axis_moves_the_channels():
-    layer = conv("num_output: 1 kernel_size: 2 axis: 2 bias_term: false", x=(2, 3, 1, 2))
-    assert layer.forward(x=np.arange(12).reshape(2, 3, 1, 2), p0=1).ravel().tolist() == [1, 5, 9, 13, 17, 21]
-    assert layer.backward(np.ones((2, 3, 1, 1))).tolist() == np.ones((2, 3, 1, 2)).tolist()
+@pytest.mark.parametrize("kernels", [False, True])
+@pytest.mark.parametrize(("axis", "shape"), [(0, (1, 2)), (2, (2, 3, 1, 2)), (3, (1, 3, 2, 1, 2))])
+def test_axis_moves_the_channels(axis, shape, kernels):
+    layer = conv(f"num_output: 1 kernel_size: 2 axis: {axis}", kernels, x=shape)
+    x = np.arange(np.prod(shape)).reshape(shape)
+    y = layer.forward(x=x, p0=1, p1=0.5)
+    assert y.ravel().tolist() == [1.5, 5.5, 9.5, 13.5, 17.5, 21.5][: y.size]
+    assert layer.backward(np.ones(y.shape)).tolist() == np.ones(shape).tolist()
+    assert layer.param(0).diff.ravel().tolist() == x.reshape(-1, 2).sum(axis=0).tolist()
+    assert layer.param(1).diff.tolist() == [y.size]
 
 
 def test_two_bottoms_share_the_weights():

@@ -5,8 +5,9 @@ from one_layer import OneLayer, image
 from caffelike.errors import ShapeError
 
 
-def deconv(options, **shapes):
-    return OneLayer(f'type: "Deconvolution" bottom: "x" top: "y" convolution_param {{ {options} }}', **shapes)
+def deconv(options, kernels=False, **shapes):
+    text = f'type: "Deconvolution" bottom: "x" top: "y" convolution_param {{ {options} }}'
+    return OneLayer(text, kernels=kernels, **shapes)
 
 
 def test_worked_example():
@@ -29,6 +30,16 @@ def test_groups_and_weight_shape():
     assert layer.param(0).shape == (2, 2, 1, 1)
     y = layer.forward(x=np.array([1, 10]).reshape(1, 2, 1, 1), p0=np.arange(1, 5).reshape(2, 2, 1, 1))
     assert y.ravel().tolist() == [1, 2, 30, 40]
+
+
+@pytest.mark.parametrize("kernels", [False, True])
+def test_axis_moves_the_channels(kernels):
+    layer = deconv("num_output: 1 kernel_size: 2 axis: 2", kernels, x=(2, 2, 1, 1))
+    y = layer.forward(x=np.arange(4).reshape(2, 2, 1, 1), p0=[[[1, 10]]], p1=0.5)
+    assert y.ravel().tolist() == [0.5, 0.5, 1.5, 10.5, 2.5, 20.5, 3.5, 30.5]
+    assert layer.backward(np.ones(y.shape)).ravel().tolist() == [11] * 4
+    assert layer.param(0).diff.ravel().tolist() == [6, 6]
+    assert layer.param(1).diff.tolist() == [8]
 
 
 def test_bilinear_upsampling_keeps_a_plane():

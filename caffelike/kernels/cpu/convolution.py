@@ -23,6 +23,14 @@ def plane_window(kernel: Ints, stride: Ints, pad: Ints, dilation: Ints) -> Windo
     return Window(k, s, p, d)
 
 
+def with_batch(axes: int, *arrays: np.ndarray | None) -> tuple:
+    """Arrays (*batch, C, *S) of `axes` spatial axes as (N, C, *S): the option `axis` may leave any batch axes."""
+    return tuple(
+        a if a is None or a.ndim == axes + 2 else a.reshape(int(np.prod(a.shape[: -axes - 1])), *a.shape[-axes - 1 :])
+        for a in arrays
+    )
+
+
 def as_planes(x: np.ndarray) -> np.ndarray:
     """(N, C, *S) as (N, C, H, W)."""
     return x if x.ndim == 4 else x.reshape(x.shape[:2] + (1,) * (4 - x.ndim) + x.shape[2:])
@@ -59,6 +67,7 @@ def forward_relu(
 
 
 def _forward(x, weight, bias, y, kernel, stride, pad, dilation, group, relu):
+    x, y = with_batch(len(kernel), x, y)
     window = plane_window(kernel, stride, pad, dilation)
     if window is not None:
         correlate(as_planes(x), weight, bias, as_planes(y), window, group, relu=relu)
@@ -100,6 +109,7 @@ def backward(
     beta: float,
 ) -> None:
     """Gradients; None where not wanted. dx is overwritten, dweight and dbias become theirs + beta * themselves."""
+    dy, x, dx = with_batch(len(kernel), dy, x, dx)
     if dbias is not None:
         bias_gradient(dy, dbias, beta)
     if dweight is not None:

@@ -19,6 +19,7 @@ def forward(
     group: int,
 ) -> None:
     """y (N, O, *out) from x (N, C, *size) and weight (C, O/group, *kernel), plus bias (O,)."""
+    x, y = convolution.with_batch(len(kernel), x, y)
     convolution.map_gradient(x, weight, bias, y, kernel, stride, pad, dilation, group)
 
 
@@ -37,6 +38,7 @@ def backward(
     beta: float,
 ) -> None:
     """Gradients; None where not wanted. dx is overwritten, dweight and dbias become theirs + beta * themselves."""
+    dy, x, dx = convolution.with_batch(len(kernel), dy, x, dx)
     if dbias is not None:
         convolution.bias_gradient(dy, dbias, beta)
     if dweight is not None:
