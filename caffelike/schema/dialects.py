@@ -121,10 +121,10 @@ def guess_forks(numbers: Iterable[Iterable[int]], message: str = "LayerParameter
 
     own = describe(message_class(message).DESCRIPTOR).fields
     known = {field.number for name, field in own.items() if not forks_of(message, name)}
-    users: dict[int, set[str]] = {}
+    users: dict[int, list[str]] = {}
     for name, field in own.items():
         for entry in filter(None, forks_of(message, name).split(", ")):
             fork, _, number = entry.partition(" ")
-            users.setdefault(int(number or field.number), set()).add(fork)
+            users.setdefault(int(number or field.number), []).append(fork)
     found = Counter(fork for layer in numbers for number in set(layer) - known for fork in users.get(number, ()))
     return found.most_common()

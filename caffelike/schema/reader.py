@@ -168,19 +168,22 @@ class _Reader:
             colon = self.mark(":")
             if not colon and field.kind != "message":
                 raise self.unexpected(f"`:` after {name}")
-            if not field.repeated and (name in node.fields or self.texts[self.at] == "["):
-                field = self.several(message, table, field, node, at)
+            if not field.repeated:
+                field = self.for_several(message, table, field, node, at)
             self.values(message, field, node.fields.setdefault(field.name, []), at, depth)
         if not self.mark(";"):
             self.mark(",")
 
-    def several(self, message: Any, table: Message, field: Field, node: Node, at: int) -> Field:
-        """The field that takes several values where this one is given a list, or once more."""
+    def for_several(self, message: Any, table: Message, field: Field, node: Node, at: int) -> Field:
+        """The field itself, or the one that takes several values where it is given a list or once more."""
         other = table.fields.get(several_field(table.name, field.name))
+        given = field.name in node.fields
+        if not given and self.texts[self.at] != "[" and (other is None or other.name not in node.fields):
+            return field
         if other is None:
             self.problem(f"{field.name} is given more than one value in {table.name}; it takes one", at)
             return field
-        if message.HasField(field.name):
+        if given:
             getattr(message, other.name).append(getattr(message, field.name))
             message.ClearField(field.name)
             node.fields[other.name] = node.fields.pop(field.name)
