@@ -41,6 +41,13 @@ def divisor(normalization: str, outer: int, inner: int, valid: int) -> float:
     return float(max(1, {"FULL": outer * inner, "VALID": valid, "BATCH_SIZE": outer, "NONE": 1}[normalization]))
 
 
+def places_divisor(shape: Shape, axis: int, normalization: str, counts: np.ndarray) -> float:
+    """`divisor` for scores of `shape` with the classes on `axis`; counts: which places' labels are not ignored."""
+    outer = int(np.prod(shape[:axis], dtype=np.int64))
+    inner = int(np.prod(shape[axis + 1 :], dtype=np.int64))
+    return divisor(normalization, outer, inner, int(np.count_nonzero(counts)))
+
+
 def batch_size(layer: Layer, *shapes: Shape) -> int:
     """The length of axis 0, which all `shapes` must share. Raises ShapeError naming the blobs."""
     names = list(layer.message.bottom)
@@ -61,6 +68,14 @@ def check_label_count(layer: Layer, scores: Shape, label: Shape, axis: int) -> N
         raise layer.fail(
             f"'{names[0]}' is {scores} with the classes on axis {axis}, which needs one label for each of {wanted},"
             f" but '{names[1]}' is {label}."
+        )
+
+
+def check_one_label_each(layer: Layer, items: Shape, label: Shape, bottom: int = 1) -> None:
+    """Raise ShapeError unless bottom number `bottom`, of shape `label`, holds one number for each of the items."""
+    if int(np.prod(label, dtype=np.int64)) != items[0]:
+        raise layer.fail(
+            f"needs one number for each of the {items[0]} items, but '{layer.message.bottom[bottom]}' is {label}."
         )
 
 

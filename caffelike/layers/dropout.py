@@ -23,8 +23,6 @@ class Dropout(Elementwise):
     Caffe's own random stream is not reproduced.
     """
 
-    backward_reads = ("mask",)
-
     def setup(self, p: Any, *shapes: Shape) -> None:
         """Read the ratio."""
         ratio = float(p.dropout_ratio)
@@ -37,8 +35,8 @@ class Dropout(Elementwise):
         train = self.phase == 0
         self.options = {"ratio": ratio, "train": train}
         self.random = train  # type: ignore[misc]
+        self.backward_reads = ("mask",) if train else ()  # type: ignore[misc]
         if not train:
-            self.backward_reads = ()  # type: ignore[misc]
             self.options["mask"] = None
 
     def reshape(self, *shapes: Shape) -> list[Shape]:

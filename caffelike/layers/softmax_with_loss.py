@@ -9,9 +9,9 @@ from caffelike.layers._loss import (
     FLT_MIN,
     batch_size,
     check_label_count,
-    divisor,
     loss_options,
     pick,
+    places_divisor,
     read_labels,
     softmax,
     softmax_gradient,
@@ -76,7 +76,7 @@ def forward(
         np.copyto(prob, probability)
     at_label = np.maximum(pick(probability, labels, axis), probability.dtype.type(FLT_MIN))
     total = -np.log(at_label)[counts].sum(dtype=np.float64)
-    loss[...] = total / _divisor(x.shape, axis, normalization, counts)
+    loss[...] = total / places_divisor(x.shape, axis, normalization, counts)
 
 
 def backward(
@@ -96,12 +96,6 @@ def backward(
     np.copyto(dx, probability)
     np.put_along_axis(dx, index, np.take_along_axis(dx, index, axis) - 1, axis)
     dx *= np.expand_dims(counts.reshape(places), axis)
-    dx *= float(dloss) / _divisor(dx.shape, axis, normalization, counts)
+    dx *= float(dloss) / places_divisor(dx.shape, axis, normalization, counts)
     if dprob is not None:
         dx += softmax_gradient(dprob, probability, axis)
-
-
-def _divisor(shape: Shape, axis: int, normalization: str, counts: np.ndarray) -> float:
-    outer = int(np.prod(shape[:axis], dtype=np.int64))
-    inner = int(np.prod(shape[axis + 1 :], dtype=np.int64))
-    return divisor(normalization, outer, inner, int(np.count_nonzero(counts)))

@@ -1,0 +1,120 @@
+"""InfogainLoss: softmax and a cross entropy that weighs each mistake by a matrix."""
+
+import os
+from typing import Any
+
+import numpy as np
+
+from caffelike.errors import ModelError
+from caffelike.layer import Layer, Shape
+from caffelike.layers._loss import (
+    LOG_THRESHOLD,
+    batch_size,
+    check_label_count,
+    loss_options,
+    places_divisor,
+    read_labels,
+    softmax,
+    softmax_gradient,
+)
+from caffelike.layers._spatial import canonical_axis
+from caffelike.registry import register
+
+
+@register("InfogainLoss", param="infogain_loss_param")
+class InfogainLoss(Layer):
+    """loss = -sum over places and classes k of H[label, k] log p[k] / divisor, p = softmax(x), at least 1e-20.
+
+    bottoms: x, scores with the K classes on `axis`; label, one whole number for each place; H, K * K values, unless
+        `source` gives it. tops: loss, a single number; prob, the softmax, if a second top is given.
+    infogain_loss_param: source, a .binaryproto with H; axis 1. loss_param: ignore_label (none), normalization VALID
+        (as for SoftmaxWithLoss).
+    Gradient to x: (p times the sum of H's row - the row) / divisor, 0 where ignored, plus the softmax's own from prob,
+        which Caffe leaves out. None to label and H.
+    Errors: LabelError for a label that is no class; ShapeError for a wrong number of labels or size of H.
+    Source: BVLC Caffe 1.0's InfogainLoss layer (before 1.0 it took probabilities).
+    """
+
+    bottoms = ("x", "label", "H?")
+    tops = ("loss", "prob?")
+    loss = True
+    no_gradient = ("label", "H")
+    backward_reads = ("label", "H", "probability")
+
+    def setup(self, p: Any, *shapes: Shape) -> None:
+        """Read the options and the matrix."""
+        self._axis = int(p.axis)
+        self.options = loss_options(self, "VALID", legacy=False)
+        if len(shapes) < 3:
+            if not p.HasField("source"):
+                raise self.fail(
+                    "has no matrix; add a third bottom, or infogain_loss_param { source: ... }.", ModelError
+                )
+            self.options["H"] = self._read(p.source)
+
+    def _read(self, source: str) -> np.ndarray:
+        from caffelike.schema.weights import read_mean
+
+        beside = os.path.join(getattr(self, "folder", ""), source)
+        return read_mean(beside if not os.path.exists(source) and os.path.exists(beside) else source)
+
+    def reshape(self, *shapes: Shape) -> list[Shape]:
+        """A single number, and the shape of x; `probability` is the softmax."""
+        scores, label, *matrix = shapes
+        axis = self.options["axis"] = canonical_axis(self, self._axis, len(scores))
+        batch_size(self, scores, label)
+        check_label_count(self, scores, label, axis)
+        shape = matrix[0] if matrix else self.options["H"].shape
+        if int(np.prod(shape, dtype=np.int64)) != scores[axis] ** 2:
+            raise self.fail(f"the matrix must hold {scores[axis]} x {scores[axis]} values, but it is {shape}.")
+        self.keep("probability", scores)
+        return [(), scores][: max(1, len(self.message.top))]
+
+
+def forward(
+    x: np.ndarray,
+    label: np.ndarray,
+    H: np.ndarray,
+    loss: np.ndarray,
+    prob: np.ndarray | None,
+    probability: np.ndarray | None,
+    axis: int,
+    normalization: str,
+    ignore_label: int | None,
+) -> None:
+    """Softmax, then the weighted logarithms."""
+    if probability is None:
+        probability = np.empty_like(x) if prob is None else prob
+    labels, counts = read_labels(label, x.shape[axis], ignore_label, x.shape[0])
+    softmax(x, axis, probability)
+    if prob is not None and prob is not probability:
+        np.copyto(prob, probability)
+    terms = np.log(np.maximum(probability, LOG_THRESHOLD)) * _rows(H, labels, counts, x.shape, axis)
+    loss[...] = -terms.sum(dtype=np.float64) / places_divisor(x.shape, axis, normalization, counts)
+
+
+def backward(
+    dloss: np.ndarray,
+    dprob: np.ndarray | None,
+    label: np.ndarray,
+    H: np.ndarray,
+    probability: np.ndarray,
+    dx: np.ndarray,
+    axis: int,
+    normalization: str,
+    ignore_label: int | None,
+) -> None:
+    """dx = dloss (p sum(row) - row) / divisor, and through the second top."""
+    labels, counts = read_labels(label, dx.shape[axis], ignore_label, dx.shape[0])
+    rows = _rows(H, labels, counts, dx.shape, axis)
+    np.multiply(probability, rows.sum(axis=axis, keepdims=True), out=dx)
+    dx -= rows
+    dx *= float(dloss) / places_divisor(dx.shape, axis, normalization, counts)
+    if dprob is not None:
+        dx += softmax_gradient(dprob, probability, axis)
+
+
+def _rows(H: np.ndarray, labels: np.ndarray, counts: np.ndarray, shape: Shape, axis: int) -> np.ndarray:
+    """H's row for the label of each place, with the classes on `axis`; zeros where the label is ignored."""
+    rows = H.reshape(shape[axis], -1)[labels] * counts[:, None]
+    return np.moveaxis(rows.reshape(*shape[:axis], *shape[axis + 1 :], shape[axis]), -1, axis)
