@@ -130,6 +130,28 @@ class Emit:
         """max(value, floor); NaN stays NaN."""
         return self.b.select(self.b.fcmp_ordered("<", value, floor), floor, value)
 
+    def total(self, vector: Any) -> Any:
+        """The sum of all lanes, pairwise."""
+        args = [ir.Constant(F32, 0.0), vector]
+        kind = ir.FunctionType(F32, [a.type for a in args])
+        name = f"llvm.vector.reduce.fadd.v{self.width}f32"
+        return self.b.call(cgutils.get_or_insert_function(self.b.module, kind, name), args, fastmath=("reassoc",))
+
+    def choose(self, condition: Any, first: Any, second: Any) -> list:
+        """The list of values that first() gives where condition (one bit) holds, else those of second()."""
+        with self.b.if_else(condition) as (then, otherwise):
+            with then:
+                one, after_one = first(), self.b.block
+            with otherwise:
+                two, after_two = second(), self.b.block
+        result = []
+        for a, b in zip(one, two, strict=True):
+            phi = self.b.phi(a.type)
+            phi.add_incoming(a, after_one)
+            phi.add_incoming(b, after_two)
+            result.append(phi)
+        return result
+
     def prefetch(self, pointer: Any) -> None:
         """Ask for the cache line at `pointer` (any address will do)."""
         args = [ir.Constant(I32, value) for value in (0, 3, 1)]  # read, keep in all levels, data

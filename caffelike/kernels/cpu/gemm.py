@@ -13,6 +13,7 @@ from caffelike.kernels.launch import get_num_threads, scratch, task
 from caffelike.kernels.vector import LANES
 
 _WIDE = 16 * COLUMNS  # columns of B packed before they are used: long runs in memory, and still in the L2 cache
+_STEPS = 8  # rows of B to pack at a time: they may be on different pages of memory
 _HIGH = 512  # rows of A that go over them at a time, L2 as well
 
 
@@ -42,13 +43,18 @@ def _product(worker, lo, hi, packed, b, offsets, transposed, c, rows, columns, d
             last = min(right, first + _WIDE)
             for k in range(0, depth, block):
                 kc = min(block, depth - k)
-                for n in range(first, last, COLUMNS):
-                    w = min(COLUMNS, last - n)
-                    to = mine + (n - first) * kc
-                    if transposed:
-                        pack_right_transposed(buffer, to, b, 0, offsets, n, w, k, kc, depth, 1, 0, 0)
-                    else:
-                        pack_right(buffer, to, b, 0, offsets, k, kc, n, w, columns, 1, 0, 0)
+                steps = kc if transposed else _STEPS
+                for step in range(0, kc, steps):  # walk a few lines of B side by side
+                    for n in range(first, last, COLUMNS):
+                        w = min(COLUMNS, last - n)
+                        to = mine + (n - first) * kc
+                        if transposed:
+                            pack_right_transposed(buffer, to, b, 0, offsets, n, w, k, kc, depth, 1, 0, 0)
+                        else:
+                            to += step * ((w + LANES - 1) // LANES * LANES)
+                            pack_right(
+                                buffer, to, b, 0, offsets, k + step, min(steps, kc - step), n, w, columns, 1, 0, 0
+                            )
                 for m in range(top, bottom, _HIGH):
                     for n in range(first, last, COLUMNS):
                         w = min(COLUMNS, last - n)
@@ -76,8 +82,8 @@ def _parts(rows: int, columns: int, depth: int) -> tuple[int, int]:
     threads = get_num_threads()
     work = rows * columns * depth
     wanted = 1 if threads == 1 or work < 50_000 else threads if work < 20_000_000 else 4 * threads
-    across = min(wanted, max(min(threads, -(-columns // COLUMNS)), columns // (4 * COLUMNS)))
-    return min(-(-wanted // across), -(-rows // ROWS)), across
+    across = min(wanted, -(-columns // COLUMNS))
+    return 1 if across >= threads else min(-(-threads // across), -(-rows // ROWS)), across
 
 
 def gemm(a: np.ndarray, b: np.ndarray, c: np.ndarray, trans_a: bool, trans_b: bool, beta: float) -> None:

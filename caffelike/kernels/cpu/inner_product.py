@@ -6,6 +6,7 @@ Small batches stream the weights once, as they lie (stream.py); larger ones are 
 import numpy as np
 
 from caffelike.kernels.cpu.gemm import gemm
+from caffelike.kernels.cpu.stream import FEW, MANY, add_rows, dot_rows
 from caffelike.kernels.jit import SUMS
 from caffelike.kernels.launch import task
 
@@ -20,9 +21,19 @@ def forward(
 ) -> None:
     """y (M, O) = x (M, K) . weight^T + bias (O,); weight is (O, K), or (K, O) if transpose."""
     x, y = _matrix(x, axis), _matrix(y, axis)
+    _times(x, weight, y, not transpose)
     if bias is not None:
-        y[...] = bias
-    gemm(x, weight, y, False, not transpose, 0 if bias is None else 1)
+        y += bias
+
+
+def _times(x: np.ndarray, weight: np.ndarray, y: np.ndarray, rows: bool) -> None:
+    """y = x . weight^T if rows, else x . weight."""
+    if rows and 0 < len(x) <= MANY:
+        dot_rows(weight, x, y)
+    elif not rows and 0 < len(x) <= FEW:
+        add_rows(weight, x, y)
+    else:
+        gemm(x, weight, y, False, rows, 0)
 
 
 def backward(
@@ -44,7 +55,7 @@ def backward(
         left, right = (x, dy) if transpose else (dy, x)
         gemm(left, right, dweight, True, False, beta)
     if dx is not None:
-        gemm(dy, weight, _matrix(dx, axis), False, transpose, 0)
+        _times(dy, weight, _matrix(dx, axis), transpose)
 
 
 @task(fastmath=SUMS)

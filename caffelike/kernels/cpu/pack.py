@@ -58,19 +58,12 @@ def _transpose_lines(typingctx, to, i, pitch, source, j, offsets, o, n):
         target, n = e.at(values[0], values[1]), values[7]
         origin, offsets = e.at(values[3], values[4]), e.at(values[5], values[6])
         lines = [e.at(origin, b.load(e.at(offsets, lane))) for lane in range(LANES)]
-        with b.if_else(b.icmp_signed(">=", n, e.int(LANES))) as (whole, part):
-            with whole:
-                full = [e.load(p) for p in lines]
-                after_full = b.block
-            with part:
-                partial = [e.masked_load(p, e.first(n)) for p in lines]
-                after_part = b.block
-        loaded = []
-        for pair in zip(full, partial, strict=True):
-            phi = b.phi(e.vector)
-            for value, block in zip(pair, (after_full, after_part), strict=True):
-                phi.add_incoming(value, block)
-            loaded.append(phi)
+        mask = e.first(n)
+        loaded = e.choose(
+            b.icmp_signed(">=", n, e.int(LANES)),
+            lambda: [e.load(p) for p in lines],
+            lambda: [e.masked_load(p, mask) for p in lines],
+        )
         for k, value in enumerate(e.transpose(loaded)):
             e.store(value, e.at(target, b.mul(values[2], e.int(k))))
         return context.get_dummy_value()
