@@ -4,6 +4,7 @@ import json
 import os
 import re
 import sys
+from typing import Any
 
 import click
 
@@ -52,7 +53,7 @@ def _shape(text: str) -> tuple[str, tuple[int, ...]]:
     return name, tuple(int(d) for d in re.split("[,x]", dims))
 
 
-def _print(summary) -> None:
+def _print(summary: Any) -> None:
     from rich.box import SIMPLE_HEAD
     from rich.console import Console
     from rich.table import Table
@@ -68,4 +69,7 @@ def _print(summary) -> None:
         numbers = (row.parameters, row.macs, row.activation_bytes)
         table.add_row(row.name, row.type, shapes, *(f"{n:,}" if n else "" for n in numbers))
     # Where nobody looks at a terminal's width, a table must not be cut.
-    Console(width=None if sys.stdout.isatty() else 200).print(table, highlight=False)
+    console = Console(width=None if sys.stdout.isatty() else 200)
+    with console.capture() as text:
+        console.print(table, highlight=False)
+    click.echo("\n".join(line.rstrip() for line in text.get().rstrip().splitlines()))

@@ -1,5 +1,6 @@
 """What LSTM and RNN share: their blobs, the checks and the state between passes."""
 
+from collections.abc import Sequence
 from typing import Any, ClassVar
 
 import numpy as np
@@ -63,6 +64,15 @@ class Recurrent(Layer):
             for name in self.states:
                 self.save(f"{name}_state", state)
         return [(steps, batch, self._size), *[state] * (len(self.states) if exposed else 0)]
+
+    def macs(self, bottom: Sequence[Shape], top: Sequence[Shape]) -> int:
+        """Every weight is used once for each step of each sequence, a static input's once for each sequence."""
+        steps, batch = top[0][:2]
+        return sum(
+            blob.count * batch * (1 if name == "weight_static" else steps)
+            for name, blob in zip(self.param_names, self.blobs, strict=True)
+            if name.startswith("weight")
+        )
 
 
 def _features(layer: Layer, shape: Shape, axis: int, name: str) -> int:

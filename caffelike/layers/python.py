@@ -70,6 +70,7 @@ class Python(HostLayer):
 
     bottoms = ("*bottom",)
     tops = ("*top",)
+    foreign = True
 
     def check_counts(self, bottoms: int, tops: int) -> None:
         """Any number, none included: the user's setup checks."""

@@ -1,0 +1,248 @@
+"""The models that come along, and caffelike.load, which finds them and their weights."""
+
+import hashlib
+import http.server
+import shutil
+import subprocess
+import sys
+import threading
+import urllib.request
+
+import h5py
+import numpy as np
+import pytest
+from recorded import GOLDEN, names
+
+import caffelike
+from caffelike import hub
+from caffelike.errors import CaffelikeError, FileError
+from caffelike.schema import text
+from caffelike.summary import FIRST, describe
+
+MODELS = ["alexnet", "caffenet", "lenet"]
+SHAPES = {"alexnet": (2, 3, 227, 227), "caffenet": (2, 3, 227, 227), "lenet": (4, 1, 28, 28)}
+
+
+def test_names():
+    assert hub.names() == MODELS
+
+
+@pytest.mark.parametrize("model", MODELS)
+def test_deploy_is_the_published_architecture(model, tmp_path):
+    """Layer by layer as in the definitions that Caffe's recorded numbers belong to."""
+    recorded = tmp_path / "recorded.prototxt"
+    with h5py.File(GOLDEN / "nets.h5") as cases:
+        recorded.write_text(cases[model].attrs["prototxt"])
+    shape = {FIRST: SHAPES[model]}
+    got, want = (describe(p, inputs=shape) for p in (hub.find(model) / "deploy.prototxt", recorded))
+    assert got.layers == want.layers
+    ours, theirs = (text.read_net(p).message for p in (hub.find(model) / "deploy.prototxt", recorded))
+    for a, b in zip(ours.layer, theirs.layer, strict=True):
+        assert list(a.bottom) == list(b.bottom)
+        for options in ("pooling_param", "lrn_param", "dropout_param"):
+            assert getattr(a, options) == getattr(b, options), a.name
+        for field in ("kernel_size", "stride", "pad", "group", "num_output"):
+            mine, recorded = (getattr(m.convolution_param, field) for m in (a, b))
+            assert (mine or [1]) == (recorded or [1]), (a.name, field)
+
+
+def test_recorded_models_are_all_compared():
+    assert names("nets.h5") == MODELS
+
+
+@pytest.mark.parametrize("phase", [caffelike.TRAIN, caffelike.TEST])
+@pytest.mark.parametrize("model", MODELS)
+def test_train_val_has_deploys_parameters(model, phase):
+    shape = {FIRST: SHAPES[model]}
+    deploy = describe(hub.find(model) / "deploy.prototxt", inputs=shape)
+    trained = describe(hub.find(model) / "train_val.prototxt", phase, shape)
+    parameters = {row.name: (row.parameters, row.macs) for row in deploy.layers if row.parameters}
+    assert parameters == {row.name: (row.parameters, row.macs) for row in trained.layers if row.parameters}
+    assert trained.layers[-1].type == "SoftmaxWithLoss"
+    assert any(row.type == "Accuracy" for row in trained.layers) == (phase == caffelike.TEST)
+
+
+@pytest.mark.parametrize("model", MODELS)
+def test_solvers_read_a_net_beside_them(model):
+    solvers = list(hub.find(model).glob("*solver.prototxt"))
+    assert hub.find(model) / "solver.prototxt" in solvers
+    for path in solvers:
+        solver = text.read_solver(path).message
+        assert (path.parent / solver.net).is_file()
+        assert solver.max_iter % solver.test_interval == 0
+
+
+@pytest.mark.parametrize("model", MODELS)
+def test_readme_shows_what_summary_prints(model):
+    readme = (hub.find(model) / "README.md").read_text(encoding="utf-8")
+    shape = ",".join(map(str, (1, *SHAPES[model][1:])))
+    printed = subprocess.run(
+        [sys.executable, "-m", "caffelike", "summary", model, "--input", shape],
+        capture_output=True,
+        encoding="utf-8",
+        check=True,
+    ).stdout
+    assert f"`caffelike summary {model} --input {shape}`" in readme
+    assert printed.strip() in readme
+
+
+def test_load_by_either_name():
+    net = caffelike.load("lenet")
+    assert net.name == "LeNet"
+    assert net.phase == caffelike.TEST
+    assert caffelike.load("lenet", phase=caffelike.TRAIN).phase == caffelike.TRAIN
+    assert hub.find("bvlc_reference_caffenet") == hub.find("caffenet")
+
+
+def test_load_takes_weights(tmp_path):
+    net = caffelike.load("lenet")
+    net.params["ip2"][1].data[...] = np.arange(10)
+    net.save(tmp_path / "lenet.caffemodel")
+    loaded = caffelike.load("lenet", weights=tmp_path / "lenet.caffemodel")
+    assert loaded.params["ip2"][1].data.tolist() == list(range(10))
+    with pytest.raises(CaffelikeError, match="nowhere"):
+        caffelike.load("lenet", weights=tmp_path / "nowhere.caffemodel")
+
+
+def test_unknown_model():
+    with pytest.raises(CaffelikeError, match=r"no model called 'alexnt'. Did you mean alexnet"):
+        caffelike.load("alexnt")
+
+
+def test_lenet_has_no_published_weights():
+    with pytest.raises(CaffelikeError, match="No weights are published for lenet"):
+        caffelike.load("lenet", weights="download")
+
+
+def test_published_hashes():
+    """The SHA-1 sums that Caffe published with its weights."""
+    assert hub.facts(hub.find("alexnet"))["sha1"] == "9116a64c0fbe4459d18f4bb6b56d647b63920377"
+    assert hub.facts(hub.find("caffenet"))["sha1"] == "4c8d77deb20ea792f84eb5e6d0a11ca0a8660a46"
+    for model in ("alexnet", "caffenet"):
+        assert hub.facts(hub.find(model))["caffemodel_url"].startswith("https://")
+
+
+@pytest.fixture
+def published(tmp_path, monkeypatch):
+    """A model "small" with published weights; returns the folder they are published in, and an empty cache."""
+    site, models, cache = (tmp_path / name for name in ("site", "models", "cache"))
+    site.mkdir()
+    net = caffelike.load("lenet")
+    net.params["ip2"][1].data[...] = np.arange(10)
+    net.save(site / "small.caffemodel")
+    shutil.copytree(hub.find("lenet"), models / "small")
+    digest = hashlib.sha1((site / "small.caffemodel").read_bytes()).hexdigest()
+    (models / "small" / "README.md").write_text(
+        "---\nname: Small\ncaffemodel: small.caffemodel\n"
+        f"caffemodel_url: https://127.0.0.1:9/small.caffemodel\nsha1: {digest}\n---\n"
+    )
+    monkeypatch.setattr(hub, "root", lambda: models)
+    monkeypatch.setenv("CAFFELIKE_CACHE_DIR", str(cache))
+    monkeypatch.delenv(hub.MIRROR, raising=False)
+    return site, cache
+
+
+@pytest.mark.parametrize("form", ["{}", "{}/", "file://{}", "/nowhere {}"])
+def test_download_from_a_mirror(published, monkeypatch, form):
+    site, cache = published
+    monkeypatch.setenv(hub.MIRROR, form.format(site))
+    net = caffelike.load("small", weights="download")
+    assert net.params["ip2"][1].data.tolist() == list(range(10))
+    assert sorted(p.name for p in (cache / "weights").iterdir()) == ["small.caffemodel", "small.lock"]
+    shutil.rmtree(site)
+    assert hub.fetch("small") == cache / "weights" / "small.caffemodel"  # from the cache
+
+
+def test_download_offline_says_how_to_go_on(published):
+    _, cache = published
+    with pytest.raises(FileError) as caught:
+        caffelike.load("small", weights="download")
+    message = str(caught.value)
+    assert "https://127.0.0.1:9/small.caffemodel: " in message
+    assert 'caffelike.load("small", weights="/your/folder/small.caffemodel")' in message
+    assert str(cache / "weights" / "small.caffemodel") in message
+    assert hub.MIRROR in message
+
+
+def test_download_of_another_file_is_thrown_away(published, monkeypatch):
+    site, cache = published
+    (site / "small.caffemodel").write_bytes(b"something else")
+    monkeypatch.setenv(hub.MIRROR, str(site))
+    with pytest.raises(FileError, match="not the published one"):
+        hub.fetch("small")
+    assert [p.name for p in (cache / "weights").iterdir()] == ["small.lock"]
+
+
+def test_damaged_file_in_the_cache_is_fetched_anew(published, monkeypatch):
+    site, cache = published
+    monkeypatch.setenv(hub.MIRROR, str(site))
+    hub.fetch("small").write_bytes(b"damaged")
+    assert hub.fetch("small").read_bytes() == (site / "small.caffemodel").read_bytes()
+
+
+def test_plain_http_is_refused(published, monkeypatch):
+    monkeypatch.setenv(hub.MIRROR, "http://127.0.0.1:9")
+    with pytest.raises(FileError, match="only https://, file:// and folders"):
+        hub.fetch("small")
+
+
+class Server(http.server.BaseHTTPRequestHandler):
+    """Serves `content`; breaks off after `limit` bytes; understands Range if `ranges`."""
+
+    content, limit, ranges, asked = b"", None, True, []
+
+    def do_GET(self):
+        self.asked.append(self.headers.get("Range"))
+        start = 0
+        if self.ranges and self.headers.get("Range"):
+            start = int(self.headers["Range"].removeprefix("bytes=").rstrip("-"))
+        if start and start >= len(self.content):
+            self.send_error(416)
+            return
+        self.send_response(206 if start else 200)
+        if start:
+            self.send_header("Content-Range", f"bytes {start}-{len(self.content) - 1}/{len(self.content)}")
+        self.send_header("Content-Length", str(len(self.content) - start))
+        self.end_headers()
+        self.wfile.write(self.content[start:][: self.limit])
+
+    def log_message(self, *arguments):
+        """Nothing: tests are quiet."""
+
+
+@pytest.fixture
+def server(published, monkeypatch):
+    """`published`, with the published address served on this machine (without the s of https)."""
+    site, _ = published
+    handler = type("Handler", (Server,), {"content": (site / "small.caffemodel").read_bytes(), "asked": []})
+    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler) as running:
+        thread = threading.Thread(target=running.serve_forever)
+        thread.start()
+        real = urllib.request.urlopen
+
+        def open_here(request, **options):
+            request.full_url = f"http://127.0.0.1:{running.server_port}/small.caffemodel"
+            return real(request, **options)
+
+        monkeypatch.setattr(urllib.request, "urlopen", open_here)
+        yield handler
+        running.shutdown()
+        thread.join()
+
+
+@pytest.mark.parametrize("ranges", [True, False])
+def test_broken_download_goes_on(server, ranges):
+    server.ranges = ranges
+    server.limit = 1000
+    with pytest.raises(FileError, match=r"the connection broke with \d+ bytes missing"):
+        hub.fetch("small")
+    server.limit = None
+    assert hub.fetch("small").read_bytes() == server.content
+    assert server.asked == [None, "bytes=1000-"]
+
+
+def test_whole_part_of_an_interrupted_download_is_used(server, published):
+    _, cache = published
+    hub.cache_folder()
+    (cache / "weights" / "small.caffemodel.part").write_bytes(server.content)
+    assert hub.fetch("small").read_bytes() == server.content
