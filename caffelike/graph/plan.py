@@ -216,11 +216,12 @@ class Plan:
         i = start
         steps = self._whole if start == 0 and end == len(self._nodes) - 1 else self._forward
         try:
-            for i in range(start, end + 1):
-                for function, arguments in steps[i]:
-                    function(*arguments)
-                for data, weight in self._losses[i]:
-                    loss += float(np.vdot(data, weight))
+            with np.errstate(all="ignore"):  # infinities and NaN are values like others here
+                for i in range(start, end + 1):
+                    for function, arguments in steps[i]:
+                        function(*arguments)
+                    for data, weight in self._losses[i]:
+                        loss += float(np.vdot(data, weight))
         except CaffelikeError as error:
             raise self._explain(i, error) from error
         return loss
@@ -239,9 +240,10 @@ class Plan:
                 diff[...] = 0
         i = start
         try:
-            for i in range(start, end - 1, -1):
-                for function, arguments in steps[i]:
-                    function(*arguments)
+            with np.errstate(all="ignore"):
+                for i in range(start, end - 1, -1):
+                    for function, arguments in steps[i]:
+                        function(*arguments)
         except CaffelikeError as error:
             raise self._explain(i, error) from error
 
