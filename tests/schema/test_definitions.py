@@ -39,7 +39,7 @@ def test_positions_in_an_old_net(write):
     assert places(document, 1, "convolution_param", "num_output") == "4:23"
     assert places(document, 1, "param", 1, "lr_mult") == "3:15"
     assert places(document, 1, "bottom", 0) == "2:38"
-    assert places(document, 2, "pooling_param", "kernel_size") == "5:42"
+    assert places(document, 2, "pooling_param", "kernel_size") == "5:41"
     assert places(document, 2, "name") == "5:18"
     assert places(document, 3, "transform_param", "mean_file") == "7:3"
     assert places(document, 3, "transform_param", "scale") == "6:1"
