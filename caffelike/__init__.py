@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from caffelike.hub import load
     from caffelike.layers.python import PythonLayer as Layer
     from caffelike.log import init_log
+    from caffelike.plugins import register_layer
     from caffelike.registry import layer_type_list
     from caffelike.rng import set_random_seed
     from caffelike.schema import TEST, TRAIN
@@ -44,6 +45,7 @@ _HOMES = {
     "init_log": "caffelike.log",
     "layer_type_list": "caffelike.registry",
     "load": "caffelike.hub",
+    "register_layer": "caffelike.plugins",
     "set_mode_cpu": "caffelike.device",
     "set_mode_gpu": "caffelike.device",
     "set_random_seed": "caffelike.rng",

@@ -24,6 +24,7 @@ import numpy as np
 from caffelike import fillers
 from caffelike.blob import Blob
 from caffelike.errors import ModelError, ShapeError
+from caffelike.schema import plugins
 
 Shape = tuple[int, ...]
 
@@ -115,7 +116,7 @@ class Layer:
     def connect(self, bottom: Sequence[Blob], top: Sequence[Blob]) -> None:
         """Set the layer up for these blobs (once); `fit` follows."""
         self.check_counts(len(bottom), len(top))
-        options = self.message if self.param is None else getattr(self.message, self.param)
+        options = self.message if self.param is None else plugins.options_of(self.message, self.param)
         self.setup(options, *(b.shape for b in bottom))
 
     def fit(self, bottom: Sequence[Blob], top: Sequence[Blob]) -> None:

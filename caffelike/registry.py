@@ -66,8 +66,8 @@ class Registry:
     def unknown(self, name: str) -> str:
         """The message for a name nobody registered."""
         near = self.near(name)
-        hint = f"Did you mean {' or '.join(near)}? " if near else ""
-        return f"Unknown {self.kind} type: {name}. {hint}Known types: {', '.join(self)}."
+        hint = f" Did you mean {' or '.join(near)}?" if near else ""
+        return f"Unknown {self.kind} type: {name} (known types: {', '.join(self)}).{hint}"
 
 
 layers = Registry("layer")

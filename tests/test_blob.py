@@ -1,4 +1,3 @@
-import numpy as np
 import pytest
 
 from caffelike.blob import Blob, aligned_zeros

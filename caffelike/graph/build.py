@@ -1,5 +1,6 @@
 """From filtered and split definitions to nodes: blobs wired, layers set up, parameters shared."""
 
+import re
 from dataclasses import dataclass
 from typing import Any
 
@@ -9,6 +10,7 @@ from caffelike.errors import CaffelikeError, ModelError, ShapeError
 from caffelike.graph.definition import Definition, at
 from caffelike.graph.node import Node
 from caffelike.graph.splits import unknown_bottom
+from caffelike.schema.dialects import forks_of
 
 _ALIGN = 16  # float32 elements: parameters start on a cache line inside the arenas
 
@@ -138,7 +140,7 @@ def _node(definition: Definition, phase: int, seed: int, folder: str, wiring: _W
     try:
         layer_class = registry.layers[message.type]
     except ModelError as error:
-        raise ModelError(f"Layer '{message.name}': {error}", layer=message.name) from None
+        raise ModelError(f"Layer '{message.name}': {error}{_owner(message)}", layer=message.name) from None
     layer = layer_class(message, phase, seed)
     layer.folder = folder
     log.info("net.cpp:86", f"Creating Layer {message.name}")
@@ -190,6 +192,16 @@ def _node(definition: Definition, phase: int, seed: int, folder: str, wiring: _W
     if layer.random:
         node.key = rng.new_key(seed, layer.name)
     return node
+
+
+def _owner(message: Any) -> str:
+    """Who has a layer type that we have not, and what to do about it."""
+    own = re.sub(r"(?<=[a-z0-9])(?=[A-Z])", "_", message.type).lower() + "_param"
+    used = [field.name for field, _ in message.ListFields() if field.name.endswith("_param")]
+    forks = next((f for f in (forks_of("LayerParameter", name) for name in (own, *used)) if f), "")
+    return (f" It belongs to the fork(s) {forks}." if forks else "") + (
+        " You can write it yourself in ten lines: see caffelike.register_layer."
+    )
 
 
 def _loss_weights(node: Node) -> list[float]:

@@ -18,7 +18,10 @@ _KINDS = {1: "double", 2: "float", 8: "bool", 9: "string", 11: "message", 12: "b
 
 @dataclass(frozen=True, slots=True)
 class Field:
-    """One field: `kind` is integer, float, double, bool, string, bytes, enum or message."""
+    """One field: `kind` is integer, float, double, bool, string, bytes, enum or message.
+
+    extension: its descriptor, if it was declared at run time (schema.plugins).
+    """
 
     name: str
     number: int
@@ -29,6 +32,11 @@ class Field:
     words: dict[str, int] | None = None
     enum: str = ""
     descriptor: Any = None
+    extension: Any = None
+
+    def of(self, message: Any) -> Any:
+        """The field's value in `message`."""
+        return getattr(message, self.name) if self.extension is None else message.Extensions[self.extension]
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,13 +69,15 @@ def _field(field: Any) -> Field:
         words=words,
         enum=field.enum_type.full_name.removeprefix(f"{PACKAGE}.") if words else "",
         descriptor=field.message_type,
+        extension=field if field.is_extension else None,
     )
 
 
 @cache
 def describe(descriptor: Any) -> Message:
     """The tables of a message descriptor."""
-    fields = {field.name: _field(field) for field in descriptor.fields}
+    declared = pool().FindAllExtensions(descriptor) if descriptor.is_extendable else ()
+    fields = {field.name: _field(field) for field in (*descriptor.fields, *declared)}
     required = tuple(name for name, field in fields.items() if field.required)
     return Message(descriptor.full_name.removeprefix(f"{PACKAGE}."), fields, required)
 

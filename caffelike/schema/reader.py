@@ -207,7 +207,7 @@ class _Reader:
             self.at += 1
             child = Node(offset)
             places.append(child)
-            part = getattr(message, field.name)
+            part = field.of(message)
             part = part.add() if field.repeated else part
             if not field.repeated:
                 part.SetInParent()
