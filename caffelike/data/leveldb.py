@@ -1,0 +1,43 @@
+"""LevelDB data bases, through the optional package plyvel."""
+
+from collections.abc import Iterator
+from typing import Any
+
+from caffelike import log
+from caffelike.data.source import Source
+from caffelike.errors import DataError
+from caffelike.registry import register_source
+
+
+@register_source("LEVELDB")
+class LevelDB(Source):
+    """Records of a LevelDB folder. LevelDB locks it: no other process can read it at the same time."""
+
+    def open(self) -> Any:
+        """Open the data base. Raises DataError when plyvel is missing or the folder is no LevelDB."""
+        try:
+            import plyvel
+        except ImportError as error:
+            raise DataError(
+                f"Reading the LevelDB {self.path} needs the package plyvel: pip install 'caffelike[leveldb]'."
+                " (If it is an LMDB, write backend: LMDB.)"
+            ) from error
+        try:
+            handle = plyvel.DB(self.path, create_if_missing=False)
+        except (plyvel.Error, OSError) as error:
+            raise DataError(
+                f"{self.path} cannot be read as a LevelDB ({error}). If another process has it open, stop that; if it"
+                " is an LMDB, write backend: LMDB; if it is damaged, make or copy it again."
+            ) from error
+        log.info("db_leveldb.cpp:18", f"Opened leveldb {self.path}")
+        return handle
+
+    def records(self, after: bytes | None = None) -> Iterator[tuple[Any, Any]]:
+        """(key, value) bytes in key order."""
+        import plyvel
+
+        try:
+            with self.handle.iterator(start=after, include_start=False, fill_cache=False) as found:
+                yield from found
+        except (plyvel.Error, RuntimeError) as error:
+            raise DataError(f"{self.path} is damaged ({error}). Make or copy it again.") from error

@@ -1,0 +1,173 @@
+"""LMDB data bases: reading records in order, and writing them."""
+
+import mmap
+import os
+import shutil
+import struct
+import tempfile
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from caffelike import log
+from caffelike.data import datum
+from caffelike.data.source import Source
+from caffelike.errors import DataError, FileError
+from caffelike.registry import register_source
+
+_FIRST_MAP = 1 << 26  # bytes; doubled whenever it is full
+_RECORDS_PER_COMMIT = 1000
+
+
+@register_source("LMDB")
+class LMDB(Source):
+    """Records of an LMDB environment (a folder, or a single file), read only.
+
+    It is opened without locks: nobody may write into it meanwhile.
+    """
+
+    def open(self) -> Any:
+        """Open the environment. Raises FileError when it cannot be read, DataError when it is damaged."""
+        import lmdb
+
+        folder = os.path.isdir(self.path)
+        file = os.path.join(self.path, "data.mdb") if folder else self.path
+        if not os.path.isfile(file):
+            raise FileError(f"{self.path} is no LMDB: it has no file data.mdb. Is source: the right folder?")
+        try:
+            env = lmdb.open(self.path, subdir=folder, readonly=True, lock=False, create=False)
+        except lmdb.Error as error:
+            raise _damaged(self.path, error) from error
+        try:
+            _check_length(self.path, file, env)
+        except BaseException:
+            env.close()
+            raise
+        log.info("db_lmdb.cpp:35", f"Opened lmdb {self.path}")
+        return env
+
+    def records(self, after: bytes | None = None) -> Iterator[tuple[Any, Any]]:
+        """(key, value) memory views in key order."""
+        import lmdb
+
+        try:
+            with self.handle.begin(buffers=True) as transaction, transaction.cursor() as cursor:
+                found = cursor.first() if after is None else cursor.set_range(after)
+                if found and after is not None and bytes(cursor.key()) == after:
+                    found = cursor.next()
+                if found:
+                    yield from cursor.iternext()
+        except lmdb.Error as error:
+            raise _damaged(self.path, error) from error
+
+
+def _damaged(path: str, error: Exception) -> DataError:
+    return DataError(
+        f"{path} cannot be read as an LMDB ({error}). If it is damaged, make or copy it again; if this process has it"
+        " open elsewhere (a script that wrote it), close it there first."
+    )
+
+
+def _check_length(path: str, file: str, env: Any) -> None:
+    """Refuse a file that was cut off: reading a page behind its end would kill the process."""
+    size = os.path.getsize(file)
+    page = env.stat()["psize"]
+    wanted = (env.info()["last_pgno"] + 1) * page
+    if size < wanted and _reaches_beyond(file, size, page):
+        raise DataError(
+            f"{path} is truncated: {file} has {size} bytes, of {wanted}. It was not copied or written to its end;"
+            " make or copy it again."
+        )
+
+
+def _reaches_beyond(file: str, size: int, page: int) -> bool:
+    """Whether the tree of records uses a page that is not in the file.
+
+    Pages at the end may rightly be missing when they are free, so the tree is walked. Layout of LMDB's data
+    version 1: a page has a header of 16 bytes (flags at 10, end of the list of nodes at 12, number of overflow pages
+    at 12) and 2-byte offsets of nodes; a node is (low, high, flags, key size: 2 bytes each), key, data.
+    """
+    pages = size // page
+    branch, bigdata = 1, 1
+    with open(file, "rb") as opened, mmap.mmap(opened.fileno(), 0, access=mmap.ACCESS_READ) as memory:
+        metas = [struct.unpack_from("<QQ", memory, i * page + 16 + 24 + 48 + 40 + 8) for i in range(min(2, pages))]
+        newest = max(range(len(metas)), key=lambda i: metas[i][1], default=0)
+        (root,) = struct.unpack_from("<Q", memory, newest * page + 16 + 24 + 48 + 40)
+        todo = [] if root == 2**64 - 1 else [root]
+        while todo:
+            number = todo.pop()
+            if number >= pages:
+                return True
+            start = number * page
+            flags, lower = struct.unpack_from("<HH", memory, start + 10)
+            for (offset,) in struct.iter_unpack("<H", memory[start + 16 : start + lower]):
+                low, high, kind, key = struct.unpack_from("<4H", memory, start + offset)
+                if flags & branch:
+                    todo.append(low | high << 16 | kind << 32)
+                elif kind & bigdata:
+                    (first,) = struct.unpack_from("<Q", memory, start + offset + 8 + key)
+                    length = 16 + (low | high << 16)
+                    if first + -(-length // page) > pages:
+                        return True
+    return False
+
+
+def write_lmdb(path: str | os.PathLike, records: Iterable[tuple[np.ndarray | bytes, int]]) -> int:
+    """Write a data set that a Data layer reads, as Caffe's converters do; returns the number of records.
+
+    records: (pixels, label). pixels: an array of (channels, height, width), uint8 or any float type (stored as
+    float32), or the bytes of an image file, stored as they are. Keys are 00000000, 00000001, ...
+    The folder `path` appears when all is written, and not at all on an error.
+    Raises FileError when it exists or cannot be written, DataError for an array that is no record.
+    """
+    import lmdb
+
+    target = Path(path)
+    if target.exists():
+        raise FileError(f"{target} exists already. Remove it, or choose another name: data sets are never overwritten.")
+    try:
+        folder = Path(tempfile.mkdtemp(prefix=f".{target.name}.", dir=target.parent))
+    except OSError as error:
+        raise FileError(f"Cannot write {target}: {error.strerror}. Make the folder {target.parent} first.") from error
+    try:
+        with lmdb.open(str(folder), map_size=_FIRST_MAP, lock=False, sync=False, mode=0o644) as env:
+            count = _write_records(env, records)
+            env.sync(True)
+        mask = os.umask(0)
+        os.umask(mask)
+        folder.chmod(0o777 & ~mask)
+        folder.rename(target)
+    except (OSError, lmdb.Error) as error:
+        raise FileError(f"Cannot write {target}: {error}.") from error
+    finally:
+        if folder.exists():
+            shutil.rmtree(folder, ignore_errors=True)
+    return count
+
+
+def _write_records(env: Any, records: Iterable[tuple[np.ndarray | bytes, int]]) -> int:
+    count = 0
+    pending: list[tuple[bytes, bytes]] = []
+    for pixels, label in records:
+        pending.append((b"%08d" % count, datum.to_bytes(pixels, label)))
+        count += 1
+        if len(pending) == _RECORDS_PER_COMMIT:
+            _commit(env, pending)
+    _commit(env, pending)
+    return count
+
+
+def _commit(env: Any, pending: list[tuple[bytes, bytes]]) -> None:
+    """Write the pending records, enlarging the map until they fit."""
+    import lmdb
+
+    while pending:
+        try:
+            with env.begin(write=True) as transaction:
+                for key, value in pending:
+                    transaction.put(key, value)
+            pending.clear()
+        except lmdb.MapFullError:
+            env.set_mapsize(env.info()["map_size"] * 2)

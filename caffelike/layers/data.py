@@ -1,0 +1,53 @@
+"""Data: records of an LMDB or LevelDB data base."""
+
+from collections.abc import Sequence
+
+from caffelike import log
+from caffelike.blob import Blob
+from caffelike.data.fields import refuse_forks
+from caffelike.data.paths import resolve
+from caffelike.data.records import RecordProducer
+from caffelike.data.source import open_source
+from caffelike.data.transformer import Transformer
+from caffelike.errors import CaffelikeError, ModelError
+from caffelike.layers._source import SourceLayer, log_size
+from caffelike.registry import register
+
+_KNOWN = (
+    "source", "batch_size", "rand_skip", "backend", "force_encoded_color", "prefetch",
+    "scale", "mean_file", "crop_size", "mirror",
+)  # fmt: skip
+
+
+@register("Data", param="data_param")
+class Data(SourceLayer):
+    """Delivers the records of a data base in the order of their keys, over and over.
+
+    tops: data (batch_size, channels, height, width), shaped by the batch's first record; label (batch_size), optional.
+    source: the data base. batch_size. backend: LMDB or LEVELDB (the default; looked at when absent). prefetch (4):
+    batches made ahead. rand_skip has no effect, as in Caffe. transform_param: see `Transformer`; encoded records are
+    decoded as they are stored, or as force_color and force_gray say.
+    Raises FileError, and DataError naming data base and record. Source: BVLC Caffe's Data layer.
+    """
+
+    def setup(self, bottom: Sequence[Blob], top: Sequence[Blob]) -> None:  # type: ignore[override]
+        """Open the data base and take the tops' shapes from its first record."""
+        p = self.message.data_param
+        refuse_forks(p, _KNOWN, self.name)
+        if not p.source:
+            raise self.fail("needs data_param { source: ... }: the folder of the data base.", ModelError)
+        batch = self.batch_size(p.batch_size)
+        transformer = Transformer(self.message.transform_param, self.phase, self.seed, self.name, self.folder)
+        backend = type(p).DB.Name(p.backend)
+        source = open_source(resolve(p.source, self.folder), backend, p.HasField("backend"), self._note)
+        producer = RecordProducer(source, transformer, batch, len(top) > 1)
+        try:
+            shapes = producer.shapes()
+        except CaffelikeError:
+            producer.close()
+            raise
+        self.feed(producer, shapes, top)
+        log_size("data_layer.cpp:45", shapes[0])
+
+    def _note(self, text: str) -> None:
+        log.warning("data_layer.cpp:21", f"Layer '{self.name}': {text}")

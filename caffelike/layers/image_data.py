@@ -1,0 +1,57 @@
+"""ImageData: image files named in a list."""
+
+from collections.abc import Sequence
+
+from caffelike import log
+from caffelike.blob import Blob
+from caffelike.data.fields import refuse_forks
+from caffelike.data.imagelist import ImageProducer, read_list
+from caffelike.data.paths import resolve
+from caffelike.data.transformer import Transformer
+from caffelike.errors import ModelError
+from caffelike.layers._source import SourceLayer, log_size
+from caffelike.registry import register
+
+_KNOWN = (
+    "source", "batch_size", "rand_skip", "shuffle", "new_height", "new_width", "is_color", "root_folder",
+    "scale", "mean_file", "crop_size", "mirror",
+)  # fmt: skip
+
+
+@register("ImageData", param="image_data_param")
+class ImageData(SourceLayer):
+    """Delivers the images of a list with their labels, over and over.
+
+    tops: data (batch_size, 3 or 1, height, width), shaped by the batch's first image; label (batch_size).
+    source: a text file of lines `path label`, split at the last space. root_folder (""): put before every path as it
+    is. batch_size (1). shuffle (false): a new order in every pass. rand_skip (0): start at a random one of the first
+    so many images. new_height, new_width (0: as they are): resize, both together. is_color (true): 3 channels, BGR,
+    else 1. transform_param: see `Transformer`. data_param.prefetch (4): batches made ahead.
+    Raises FileError and DataError naming list, line and image. Source: BVLC Caffe's ImageData layer.
+    """
+
+    tops = ("data", "label")
+
+    def setup(self, bottom: Sequence[Blob], top: Sequence[Blob]) -> None:  # type: ignore[override]
+        """Read the list and take the tops' shapes from its first image."""
+        p = self.message.image_data_param
+        refuse_forks(p, _KNOWN, self.name)
+        if not p.source:
+            raise self.fail("needs image_data_param { source: ... }: a text file of paths and labels.", ModelError)
+        if bool(p.new_height) != bool(p.new_width):
+            raise self.fail(
+                f"new_height ({p.new_height}) and new_width ({p.new_width}) go together: set both, or none.", ModelError
+            )
+        batch = self.batch_size(p.batch_size)
+        transformer = Transformer(self.message.transform_param, self.phase, self.seed, self.name, self.folder)
+        source = resolve(p.source, self.folder)
+        log.info("image_data_layer.cpp:38", f"Opening file {source}")
+        lines = read_list(source)
+        log.info("image_data_layer.cpp:62", f"A total of {len(lines)} images.")
+        size = (p.new_height, p.new_width) if p.new_height else None
+        producer = ImageProducer(
+            lines, source, p.root_folder, self.folder, transformer, batch, size, p.is_color, p.shuffle, p.rand_skip
+        )
+        shapes = producer.shapes()
+        self.feed(producer, shapes, top)
+        log_size("image_data_layer.cpp:90", shapes[0])
