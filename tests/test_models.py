@@ -174,7 +174,7 @@ def test_download_of_another_file_is_thrown_away(published, monkeypatch):
 
 
 def test_damaged_file_in_the_cache_is_fetched_anew(published, monkeypatch):
-    site, cache = published
+    site, _ = published
     monkeypatch.setenv(hub.MIRROR, str(site))
     hub.fetch("small").write_bytes(b"damaged")
     assert hub.fetch("small").read_bytes() == (site / "small.caffemodel").read_bytes()
