@@ -91,7 +91,8 @@ class Slices:
             for start in range(0, count, _CHUNK):
                 part = target[start : start + _CHUNK]
                 piece = np.ndarray(len(part), dtype, self.source.data, offset + start * stride, (stride,))
-                part[...] = piece
+                with np.errstate(all="ignore"):  # a double beyond float's range becomes an infinity
+                    part[...] = piece
 
 
 class StoredBlob:
