@@ -84,18 +84,18 @@ def _parse(view: memoryview) -> Record:
             floats.append(values)
             continue
         tag, at = _varint(view, at)
-        field, wire = tag >> 3, tag & 7
+        which, wire = tag >> 3, tag & 7
         if wire == _VARINT:
             value, at = _varint(view, at)
-            if 0 < field < 8:
-                numbers[field] = value
+            if 0 < which < 8:
+                numbers[which] = value
         elif wire == _BYTES:
             size, at = _varint(view, at)
             if at + size > end:
                 raise _Cut
-            if field == 4:
+            if which == 4:
                 data, head = view[at : at + size], at
-            elif field == 6:
+            elif which == 6:
                 if size % 4:
                     raise _Cut
                 floats.append(np.frombuffer(view, "<f4", size // 4, at))
@@ -106,7 +106,7 @@ def _parse(view: memoryview) -> Record:
                 raise _Cut
         else:
             raise _Cut
-        if field == 0:
+        if which == 0:
             raise _Cut
     channels, height, width, label = (_int32(numbers[i]) for i in (1, 2, 3, 5))
     joined = None if not floats else floats[0] if len(floats) == 1 else np.concatenate(floats)
@@ -130,8 +130,8 @@ def _int32(value: int) -> int:
     return value - (1 << 32) if value >> 31 else value
 
 
-def _number(field: int, value: int) -> bytes:
-    out = bytearray([field << 3])
+def _number(number: int, value: int) -> bytes:
+    out = bytearray([number << 3])
     _append_varint(out, value & 0xFFFFFFFFFFFFFFFF)
     return bytes(out)
 
@@ -153,13 +153,13 @@ def to_bytes(pixels: np.ndarray | bytes, label: int = 0) -> bytes:
         raise DataError(f"A Datum's label is a whole number of 32 bits, not {label!r}.")
     tail = _number(5, int(label))
     if isinstance(pixels, (bytes, bytearray, memoryview)):
-        return _field(4, bytes(pixels)) + tail + _number(7, 1)
+        return field(4, bytes(pixels)) + tail + _number(7, 1)
     array = np.asarray(pixels)
     if array.ndim != 3 or not array.size:
         raise DataError(f"A Datum holds an array of (channels, height, width), not one of shape {array.shape}.")
-    head = b"".join(_number(field, size) for field, size in enumerate(array.shape, 1))
+    head = b"".join(_number(i, size) for i, size in enumerate(array.shape, 1))
     if array.dtype == np.uint8:
-        return head + _field(4, array.tobytes()) + tail
+        return head + field(4, array.tobytes()) + tail
     if array.dtype.kind == "f":
         rows = np.empty((array.size, 5), np.uint8)
         rows[:, 0] = _FLOAT_TAG
@@ -168,7 +168,8 @@ def to_bytes(pixels: np.ndarray | bytes, label: int = 0) -> bytes:
     raise DataError(f"A Datum holds uint8 or floats, not {array.dtype}. Convert the array first.")
 
 
-def _field(field: int, value: bytes) -> bytes:
-    out = bytearray([field << 3 | _BYTES])
+def field(number: int, value: bytes) -> bytes:
+    """A field of bytes (or of packed numbers) on the wire; number: up to 15."""
+    out = bytearray([number << 3 | _BYTES])
     _append_varint(out, len(value))
     return bytes(out) + value
