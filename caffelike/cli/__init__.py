@@ -34,7 +34,7 @@ class Commands(click.Group):
     def get_command(self, ctx: click.Context | None, cmd_name: str) -> click.Command | None:
         """The command of that name (`device-query` is `device_query`), or None."""
         module = self.module(cmd_name)
-        return module and module.command
+        return module.command if module else None
 
     def module(self, name: str) -> ModuleType | None:
         """The module of a command, or None."""

@@ -1,5 +1,6 @@
 """`caffelike demo`: see the whole way work, from digits to a trained and tested LeNet."""
 
+import time
 from pathlib import Path
 
 import click
@@ -16,8 +17,10 @@ def command(output: str) -> int:
     """
     from caffelike import demo
 
+    began = time.perf_counter()
     train, held_out = demo.load_digits()
     result = demo.run(Path(output), train, held_out, click.echo)
     verdict = "passed" if result.passed else "FAILED"
-    click.echo(f"Demonstration {verdict}: accuracy {result.accuracy:.4f}, required {demo.REQUIRED}")
+    seconds = time.perf_counter() - began
+    click.echo(f"Demonstration {verdict} in {seconds:.0f} s: accuracy {result.accuracy:.4f}, required {demo.REQUIRED}")
     return 0 if result.passed else 1

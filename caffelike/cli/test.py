@@ -17,9 +17,6 @@ from caffelike.errors import CaffelikeError
 @_options.stage
 def command(net: str, model: str, file: str, weights: str, iterations: int, gpu: str, level: int, stage: str) -> None:
     """Score the weights in WEIGHTS on the data of NET (a prototxt), in phase TEST."""
-    from caffelike import TEST, Net
-    from caffelike.solvers.outputs import Outputs, weighted
-
     path = _options.only_one(
         net, model, "model", "Need a model definition to score. Write `caffelike test NET WEIGHTS` or -model FILE."
     )
@@ -29,6 +26,9 @@ def command(net: str, model: str, file: str, weights: str, iterations: int, gpu:
     if iterations < 1:
         raise CaffelikeError(f"-iterations must be at least 1, but is {iterations}.")
     _options.use_cpu(gpu, "caffe.cpp:275")
+    from caffelike import TEST, Net
+    from caffelike.solvers.outputs import Outputs, weighted
+
     tested = Net(path, TEST, weights=trained, level=level, stages=stage.split(","))
     log.info("caffe.cpp:281", f"Running for {iterations} iterations.")
     outputs, loss = Outputs(tested), 0.0

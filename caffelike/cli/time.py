@@ -20,8 +20,6 @@ from caffelike.errors import CaffelikeError
 @_options.stage
 def command(net: str, model: str, iterations: int, phase: str, gpu: str, level: int, stage: str) -> None:
     """Time forward and backward of NET (a prototxt), layer by layer."""
-    from caffelike import TEST, TRAIN, Net
-
     path = _options.only_one(
         net, model, "model", "Need a model definition to time. Write `caffelike time NET` or -model FILE."
     )
@@ -30,6 +28,8 @@ def command(net: str, model: str, iterations: int, phase: str, gpu: str, level: 
     if iterations < 1:
         raise CaffelikeError(f"-iterations must be at least 1, but is {iterations}.")
     _options.use_cpu(gpu, "caffe.cpp:343")
+    from caffelike import TEST, TRAIN, Net
+
     timed = Net(path, TRAIN if phase == "TRAIN" else TEST, level=level, stages=stage.split(","))
     log.info("caffe.cpp:351", "Performing Forward")
     log.info("caffe.cpp:356", f"Initial loss: {log.number(timed.run_forward())}")

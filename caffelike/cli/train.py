@@ -32,8 +32,6 @@ def command(
     guard: bool,
 ) -> None:
     """Train a model as SOLVER (a solver.prototxt) says, or fine-tune one, or go on from a snapshot."""
-    from caffelike.solvers import definition, get_solver
-
     path = _options.only_one(
         file,
         solver,
@@ -43,6 +41,8 @@ def command(
     if snapshot and weights:
         raise CaffelikeError("Give a snapshot to resume training or weights to finetune but not both.")
     signals = Signals(sigint_effect, sighup_effect)
+    from caffelike.solvers import definition, get_solver
+
     param = definition.read(path)
     param.train_state.level = level
     param.train_state.stage.extend(stage.split(","))

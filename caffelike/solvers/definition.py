@@ -1,10 +1,10 @@
 """From a solver.prototxt to the nets that it trains and tests."""
 
 import os
-from pathlib import Path
 from typing import Any
 
 from caffelike import log
+from caffelike.data.paths import missing, resolve
 from caffelike.errors import FileError, SolverError
 from caffelike.graph.net import Net
 from caffelike.schema import TEST, TRAIN, message_class, text
@@ -98,7 +98,7 @@ def _build(value: Any, phase: int, state: Any, filename: str, weights: Any, shar
     """A net from a path or a NetParameter, its own `state` overridden by the solver's."""
     merged = message_class("NetState")(phase=phase)
     if isinstance(value, str):
-        path = beside(value, filename)
+        path = _found(value, filename)
         document = text.read_net(path)
         message, where = document.message, document.where_layer
     else:
@@ -111,20 +111,16 @@ def _build(value: Any, phase: int, state: Any, filename: str, weights: Any, shar
     for names in weights:
         for name in names.split(","):
             log.info("solver.cpp:72", f"Finetuning from {name.strip()}")
-            net.copy_from(beside(name.strip(), filename))
+            net.copy_from(_found(name.strip(), filename))
     return net
 
 
-def beside(path: str, filename: str) -> str:
-    """`path` as it is if it exists, else where it lies beside `filename`. Raises FileError if neither exists."""
-    if os.path.exists(path):
-        return path
-    other = Path(filename).parent / path
-    if filename and other.exists():
-        log.warning("solver.cpp:102", f"{path} is not in the working folder; reading {other}, beside {filename}.")
-        return str(other)
-    tried = f" or beside {filename}" if filename and str(other) != path else ""
-    raise FileError(f"Could not open file {path}: it is not in the working folder {os.getcwd()}{tried}.")
+def _found(path: str, filename: str) -> str:
+    """Where a file is that the solver names. Raises FileError if it is nowhere."""
+    found = resolve(path, os.path.dirname(filename))
+    if not os.path.exists(found):
+        raise FileError(f"{_at(filename)}{missing(path, 'file')}")
+    return found
 
 
 def _at(filename: str) -> str:

@@ -135,7 +135,7 @@ def test_files_that_are_no_state_of_this_net(solver, folder):
         made.restore("nowhere.solverstate")
     with pytest.raises(WeightsError, match="weights"):
         made.restore("solver_iter_1.caffemodel")
-    with pytest.raises(WeightsError, match="Incorrect length of history blobs: the file has 4, .* need 8"):
+    with pytest.raises(WeightsError, match=r"Incorrect length of history blobs: the file has 4, .* need 8"):
         solver('type: "Adam"').restore("solver_iter_1.solverstate")
     text = (folder / "net.prototxt").read_text()
     (folder / "net.prototxt").write_text(text.replace("num_output: 6", "num_output: 7"))

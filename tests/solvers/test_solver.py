@@ -37,7 +37,7 @@ def test_a_class_ignores_the_type_in_the_file(folder, solver):
 @pytest.mark.parametrize(
     ("extra", "text"),
     [
-        ('type: "Sgdd"', "Unknown solver type: Sgdd. Did you mean SGD"),
+        ('type: "Sgdd"', "Unknown solver type: Sgdd.*Did you mean SGD"),
         ('type: "AdaGrad"', "Momentum cannot be used with AdaGrad"),
         ('type: "RMSProp"', "Momentum cannot be used with RMSProp"),
         ('type: "RMSProp" momentum: 0 rms_decay: 1', "rms_decay should lie between 0 and 1"),
@@ -63,7 +63,7 @@ def test_a_net_is_needed(solver):
 def test_missing_files_are_named(solver, folder):
     with pytest.raises(FileError, match=r"Could not open file nowhere\.prototxt"):
         caffelike.get_solver("nowhere.prototxt")
-    with pytest.raises(FileError, match=r"Could not open file lost\.prototxt.*beside|working folder"):
+    with pytest.raises(FileError, match=r"solver\.prototxt: Could not open file lost\.prototxt.*does not exist"):
         solver(base='net: "lost.prototxt"')
 
 
@@ -86,7 +86,7 @@ def test_the_net_may_lie_beside_the_solver(solver, folder, monkeypatch, log_line
     (folder / "elsewhere" / "list.txt").write_text("data.h5\n")
     monkeypatch.chdir(folder / "elsewhere")
     assert caffelike.get_solver("../solver.prototxt").net.name == "small"
-    assert any("net.prototxt is not in the working folder; reading" in line for line in log_lines())
+    assert any("net.prototxt is not in the working folder; taking" in line for line in log_lines())
 
 
 def test_snapshot_prefix(solver, folder):
@@ -142,7 +142,7 @@ def test_the_same_seed_gives_the_same_bits(solver):
 
 
 def test_iter_size_is_one_large_batch(folder, solver):
-    text = (folder / "net.prototxt").read_text().replace('include { phase: TEST }', "")
+    text = (folder / "net.prototxt").read_text().replace("include { phase: TEST }", "")
     text = re.sub(r'layer \{ name: "drop".*\n', "", text)
     (folder / "net.prototxt").write_text(text)
     small = solver("iter_size: 2")
@@ -177,7 +177,9 @@ def test_clipping_scales_the_sum_of_all_passes_down(solver, log_lines):
     length = math.sqrt(sum((d**2).sum() for d in (*rest, ip2_bias_twice)))
     assert length == pytest.approx(0.01 / 2, rel=1e-4)  # clipped before the division by iter_size
     line = next(line for line in log_lines() if line.startswith("Gradient clipping"))
-    said = re.fullmatch(r"Gradient clipping: scaling down gradients \(L2 norm (\S+) > 0.01\) by scale factor (\S+)", line)
+    said = re.fullmatch(
+        r"Gradient clipping: scaling down gradients \(L2 norm (\S+) > 0.01\) by scale factor (\S+)", line
+    )
     assert [float(number) for number in said.groups()] == pytest.approx([norms[0], 0.01 / norms[0]], rel=1e-4)
 
 
@@ -334,7 +336,7 @@ def test_debug_info(solver, log_lines):
         r"\[Forward\] Layer ip1, param blob 1 data: [\d.e-]+",
         r"\[Backward\] Layer ip2, bottom blob ip1 diff: [\d.e-]+",
         r"\[Backward\] Layer ip2, param blob 0 diff: [\d.e-]+",
-        r"\[Backward\] All net params \(data, diff\): L1 norm = \([\d.e-]+, [\d.e-]+\); L2 norm = \([\d.e-]+, [\d.e-]+\)",
+        r"\[Backward\] All net params \(data, diff\): L1 norm = \(\S+, \S+\); L2 norm = \(\S+, \S+\)",
     ):
         assert any(re.fullmatch(shape, line) for line in lines), shape
     shown = [line for line in lines if line.startswith("[Backward] All")]
@@ -391,7 +393,9 @@ def test_a_nan_in_the_data_is_told_with_its_blob(solver, folder):
 def test_a_weight_that_overflows_is_told(solver):
     made = solver("base_lr: 1e38", check_finite=True)
     made.snapshot()
-    with pytest.raises(NotFiniteError, match=r"Iteration [01]: .* The last good snapshot is solver_iter_0\.solverstate"):
+    with pytest.raises(
+        NotFiniteError, match=r"Iteration [01]: .* The last good snapshot is solver_iter_0\.solverstate"
+    ):
         made.step(5)
 
 
