@@ -27,7 +27,7 @@ I20261121 02:46:47.000000 26279 solver.cpp:310] Iteration 10, loss = 1e-05
 def test_passes(demo):
     assert demo.code == 0
     assert "Demonstration passed" in demo.printed
-    accuracy = re.search(r"Demonstration passed: accuracy (\S+), required 0\.97\n$", demo.printed)
+    accuracy = re.search(r"Demonstration passed in \d+ s: accuracy (\S+), required 0\.97\n$", demo.printed)
     right = re.search(r"Classified from Python: (\d+) of 360 right", demo.printed)
     assert accuracy
     assert right
