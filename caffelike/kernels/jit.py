@@ -11,6 +11,7 @@ import os
 import shutil
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from types import FunctionType
 from typing import Any
 
 import llvmlite.binding
@@ -88,24 +89,46 @@ def shared(signature: Any) -> Callable[[Callable], Any]:
 
     def decorate(function: Callable) -> Any:
         symbol = f"caffelike_{function.__name__}"
-        with caching() as cached:
-            compiled = numba.cfunc(signature, nopython=True, error_model="numpy", cache=cached)(function)
+        compiled = compile_shared(signature, function)
         llvmlite.binding.add_symbol(symbol, compiled.address)
         return calling(symbol, signature, function.__doc__, compiled)
 
     return decorate
 
 
-def calling(symbol: str, signature: Any, doc: str | None, keep: Any) -> Any:
+def with_globals(function: Callable, name: str, **names: Any) -> Callable:
+    """A copy of a function, called `name`, that finds these other names among its globals.
+
+    So one source makes several compiled functions. A closure would do, but if it holds other compiled functions or
+    intrinsics it misses Numba's cache for ever.
+    """
+    copy = FunctionType(function.__code__, function.__globals__ | names, name)
+    copy.__qualname__, copy.__module__, copy.__doc__ = name, function.__module__, function.__doc__
+    return copy
+
+
+def at_address(signature: Any) -> Any:
+    """An intrinsic f(address, ...) that calls a function of this signature, which `compile_shared` gave, by address."""
+    return calling(None, signature, None, None)
+
+
+def compile_shared(signature: Any, function: Callable) -> Any:
+    """The compiled function of void `signature`; keep it as long as its `address` is in use."""
+    with caching() as cached:
+        return numba.cfunc(signature, nopython=True, error_model="numpy", cache=cached)(function)
+
+
+def calling(symbol: str | None, signature: Any, doc: str | None, keep: Any) -> Any:
     """An intrinsic that calls the published `symbol`; an array may stand where a pointer is expected.
 
-    A pointer argument is given as two: the array and the index of the element that it points to.
+    A pointer argument is given as two: the array and the index of the element that it points to. Without a symbol
+    the function's address comes first.
     """
     pointers = [isinstance(a, types.CPointer) for a in signature.args]
 
     def call(context: Any, builder: Any, given: Any, values: Any) -> Any:
         kinds, values = list(given.args[0]), cgutils.unpack_tuple(builder, values[0])
-        arguments, i = [], 0
+        arguments, i = [], int(symbol is None)
         for pointer in pointers:
             if pointer:
                 data = context.make_array(kinds[i])(context, builder, values[i]).data
@@ -114,13 +137,17 @@ def calling(symbol: str, signature: Any, doc: str | None, keep: Any) -> Any:
                 arguments.append(values[i])
             i += 1 + pointer
         kind = ir.FunctionType(ir.VoidType(), [a.type for a in arguments])
-        builder.call(cgutils.get_or_insert_function(builder.module, kind, symbol), arguments)
+        if symbol is None:
+            target = builder.inttoptr(values[0], kind.as_pointer())
+        else:
+            target = cgutils.get_or_insert_function(builder.module, kind, symbol)
+        builder.call(target, arguments)
         return context.get_dummy_value()
 
     @intrinsic
     def shared_call(typingctx, *args):
         kinds = args[0] if isinstance(args[0], tuple) else args
-        wanted: list[Any] = []
+        wanted: list[Any] = [types.intp] if symbol is None else []
         for pointer, kind in zip(pointers, signature.args, strict=True):
             wanted += [kinds[len(wanted)], types.intp] if pointer else [kind]
         return types.void(types.StarArgTuple(wanted)), call

@@ -9,7 +9,6 @@ import os
 import threading
 from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
-from types import FunctionType
 from typing import Any
 
 # Idle workers of GNU OpenMP spin before they sleep. Its default (about a millisecond) bridges the gaps between the
@@ -24,7 +23,7 @@ from numba.core import cgutils, compiler
 from numba.core.typing import signature as make_signature
 from numba.extending import intrinsic
 
-from caffelike.kernels.jit import caching
+from caffelike.kernels.jit import caching, with_globals
 
 if "NUMBA_THREADING_LAYER" not in os.environ and "NUMBA_THREADING_LAYER_PRIORITY" not in os.environ:
     # A launch costs about 1 us with omp, 10 with tbb, 80 with workqueue; but tbb may be an old system library.
@@ -193,10 +192,7 @@ class Task:
 
     def __init__(self, work: Callable, fastmath: frozenset[str]):
         self.work, self.__doc__, self.__name__ = work, work.__doc__, work.__name__
-        # A closure over `run` would miss Numba's cache, so the driver finds it among its own globals.
-        driver = FunctionType(_driver.__code__, {"run": _make_run(work, fastmath)}, work.__name__)
-        driver.__qualname__ = f"{work.__module__}.{work.__qualname__}"
-        driver.__module__ = work.__module__
+        driver = with_globals(_driver, f"{work.__module__}.{work.__qualname__}", run=_make_run(work, fastmath))
         with caching() as cached:
             self.run = numba.njit(nogil=True, error_model="numpy", cache=cached)(driver)
 

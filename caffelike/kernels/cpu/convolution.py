@@ -5,6 +5,8 @@ One or two axes run as implicit products; more axes, and the gradient of the bot
 
 import numpy as np
 
+from caffelike.kernels.cpu import winograd
+from caffelike.kernels.cpu.choice import best_form
 from caffelike.kernels.cpu.columns import from_columns, to_columns
 from caffelike.kernels.cpu.correlate import Window, correlate, correlate_weights, spread
 from caffelike.kernels.cpu.gemm import gemm
@@ -70,7 +72,7 @@ def _forward(x, weight, bias, y, kernel, stride, pad, dilation, group, relu):
     x, y = with_batch(len(kernel), x, y)
     window = plane_window(kernel, stride, pad, dilation)
     if window is not None:
-        correlate(as_planes(x), weight, bias, as_planes(y), window, group, relu=relu)
+        _slide(as_planes(x), weight, bias, as_planes(y), window, group, False, relu)
         return
     if bias is not None:
         y[...] = bias.reshape(-1, *(1,) * len(kernel))
@@ -80,6 +82,15 @@ def _forward(x, weight, bias, y, kernel, stride, pad, dilation, group, relu):
         gemm(m, columns, b.reshape(len(b), -1), False, False, 0 if bias is None else 1)
     if relu:
         np.maximum(y, 0, out=y)
+
+
+def _slide(x, weight, bias, y, window, group, mirrored, relu):
+    """correlate, or the same by Winograd where that is cheaper."""
+    m = best_form(window, x.shape, y.shape, group)
+    if m:
+        winograd.convolve(x, weight, bias, y, m, window.pad, group, mirrored, relu)
+    else:
+        correlate(x, weight, bias, y, window, group, mirrored, relu)
 
 
 def matrices(x, y, weight, group):
@@ -141,7 +152,7 @@ def map_gradient(dy, weight, bias, dx, kernel, stride, pad, dilation, group):
             return
         reach = tuple(d * (k - 1) - p for d, k, p in zip(window.dilation, window.kernel, window.pad, strict=True))
         back = Window(window.kernel, (1, 1), reach, window.dilation)
-        correlate(as_planes(dy), weight, bias, as_planes(dx), back, group, mirrored=True)
+        _slide(as_planes(dy), weight, bias, as_planes(dx), back, group, True, False)
         return
     for a, b, m in matrices(dx, dy, weight, group):
         columns = _columns(a, kernel, b.shape[1:])

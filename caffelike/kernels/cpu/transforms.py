@@ -1,0 +1,311 @@
+"""The linear maps of Winograd convolution, for LANES tiles at a time.
+
+A kind F(m, r) makes m x m outputs of an r x r window from a tile of n x n inputs, n = m + r - 1, with n*n products
+instead of m*m*r*r: y = AT [(G g GT) * (BT d B)] A. The points are 0, 1, -1, 1/2, -2 and infinity (for n = 6; 0, 1, -1
+and infinity for n = 4): the usual 2 in place of 1/2 has three times the error.
+"""
+
+from fractions import Fraction
+from functools import lru_cache
+from typing import Any, NamedTuple
+
+import numpy as np
+from llvmlite import ir
+from numba import types
+from numba.extending import intrinsic
+
+from caffelike.kernels.cpu.tile import BIAS, COLUMNS, RELU, ROWS
+from caffelike.kernels.jit import at_address, compile_shared, with_globals
+from caffelike.kernels.vector import LANES, Emit
+
+Matrix = list[list[Fraction]]
+
+_POINTS = [Fraction(0), Fraction(1), Fraction(-1), Fraction(1, 2), Fraction(-2)]
+
+
+def matrices(m: int, r: int) -> tuple[Matrix, Matrix, Matrix]:
+    """AT (m x n), G (n x r) and BT (n x n), after Toom and Cook."""
+    n = m + r - 1
+    points = _POINTS[: n - 1]
+
+    def polynomial(roots: list[Fraction]) -> list[Fraction]:
+        result = [Fraction(1)]  # coefficients of the product of (x - root), from the lowest
+        for root in roots:
+            result = [a - root * b for a, b in zip([Fraction(0), *result], [*result, Fraction(0)], strict=True)]
+        return result
+
+    def others(point: Fraction) -> list[Fraction]:
+        return [p for p in points if p != point]
+
+    at = [[p**i for p in points] + [Fraction(int(i == m - 1))] for i in range(m)]
+    g: Matrix = []
+    for p in points:
+        scale = Fraction(1)
+        for other in others(p):
+            scale *= p - other
+        g.append([p**k / scale for k in range(r)])
+    g.append([Fraction(int(k == r - 1)) for k in range(r)])
+    bt = [[*polynomial(others(p)), Fraction(0)] for p in points] + [polynomial(points)]
+    return at, g, bt
+
+
+def _combine(e: Emit, matrix: Matrix, x: list) -> list:
+    """matrix . x for a list of vectors; a sum starts from a factor of +-1 where there is one."""
+    kind, result = x[0].type, []
+    for row in matrix:
+        terms = sorted((abs(factor) != 1, factor < 0, i) for i, factor in enumerate(row) if factor)
+        total = None
+        for _, _, i in terms:
+            factor = ir.Constant(kind, [float(row[i])] * kind.count)
+            if total is None:
+                total = x[i] if row[i] == 1 else e.b.fmul(factor, x[i])
+            elif abs(row[i]) == 1:
+                total = e.b.fadd(total, x[i]) if row[i] == 1 else e.b.fsub(total, x[i])
+            else:
+                total = e.fma(factor, x[i], total)
+        result.append(total)
+    return result
+
+
+def _unzip(e: Emit, vectors: list) -> list:
+    """m vectors that hold LANES groups of m numbers -> m vectors, each with one number of every group."""
+    if len(vectors) == 1:
+        return vectors
+    even, odd = [], []
+    for a, b in zip(vectors[::2], vectors[1::2], strict=True):
+        even.append(e.shuffle(a, b, list(range(0, 2 * LANES, 2))))
+        odd.append(e.shuffle(a, b, list(range(1, 2 * LANES, 2))))
+    return [v for pair in zip(_unzip(e, even), _unzip(e, odd), strict=True) for v in pair]
+
+
+def _intrinsics(m: int, r: int) -> dict[str, Any]:
+    """The vector passes of F(m, r)."""
+    n = m + r - 1
+    at, g, bt = matrices(m, r)
+    intp = types.intp
+
+    @intrinsic
+    def rows_in(typingctx, x, i, to, j, plane, left, right):
+        """LANES tiles of one row of the map, pixels i.. of x, into n planes; pixels before `left`, from `right`: 0."""
+
+        def codegen(context, builder, given, values):
+            e, b = Emit(builder), builder
+            source, target = e.at(values[0], values[1]), e.at(values[2], values[3])
+            plane, left, right = values[4:]
+            groups = -(-n // m)
+            starts = [m * q + LANES * v for q in range(groups) for v in range(m)]
+            last = starts[-1] + LANES
+            inner = b.and_(b.icmp_signed("<=", left, e.int(0)), b.icmp_signed(">=", right, e.int(last)))
+
+            def masked() -> list:
+                return [
+                    e.masked_load(e.at(source, s), b.and_(e.first(right, s), b.not_(e.first(left, s)))) for s in starts
+                ]
+
+            loaded = e.choose(inner, lambda: [e.load(e.at(source, s)) for s in starts], masked)
+            pixels: list[Any] = []
+            for q in range(groups):
+                pixels += _unzip(e, loaded[q * m : (q + 1) * m])
+            for k, value in enumerate(_combine(e, bt, pixels[:n])):
+                e.store(value, e.at(target, b.mul(plane, e.int(k))))
+            return context.get_dummy_value()
+
+        return types.void(x, intp, to, intp, intp, intp, intp), codegen
+
+    @intrinsic
+    def columns_in(typingctx, planes, i, to, j, plane, across, pitch):
+        """LANES tiles from n planes of m row phases each into n*n places `pitch` apart."""
+
+        def codegen(context, builder, given, values):
+            e, b = Emit(builder), builder
+            source, target = e.at(values[0], values[1]), e.at(values[2], values[3])
+            plane, across, pitch = values[4:]
+            for k in range(n):
+                lines = []
+                for row in range(n):
+                    at_plane = e.at(source, b.mul(plane, e.int(m * k + row % m)))
+                    lines.append(e.load(e.at(at_plane, b.mul(across, e.int(row // m)))))
+                for row, value in enumerate(_combine(e, bt, lines)):
+                    e.store(value, e.at(target, b.mul(pitch, e.int(n * row + k))))
+            return context.get_dummy_value()
+
+        return types.void(planes, intp, to, intp, intp, intp, intp), codegen
+
+    @intrinsic
+    def columns_out(typingctx, products, i, to, j, pitch, plane):
+        """LANES tiles from n*n places `pitch` apart into m planes of n."""
+
+        def codegen(context, builder, given, values):
+            e, b = Emit(builder), builder
+            source, target = e.at(values[0], values[1]), e.at(values[2], values[3])
+            for k in range(n):
+                lines = [e.load(e.at(source, b.mul(values[4], e.int(n * row + k)))) for row in range(n)]
+                for row, value in enumerate(_combine(e, at, lines)):
+                    e.store(value, e.at(target, b.mul(values[5], e.int(n * row + k))))
+            return context.get_dummy_value()
+
+        return types.void(products, intp, to, intp, intp, intp), codegen
+
+    @intrinsic
+    def rows_out(typingctx, planes, i, y, j, plane, count, bias, relu):
+        """`count` pixels of one row of the output from LANES tiles in n planes, plus bias, clipped at 0 if relu."""
+
+        def codegen(context, builder, given, values):
+            e, b = Emit(builder), builder
+            source, target = e.at(values[0], values[1]), e.at(values[2], values[3])
+            plane, count, bias, relu = values[4:]
+            lines = _combine(e, at, [e.load(e.at(source, b.mul(plane, e.int(k)))) for k in range(n)])
+            floor = b.select(relu, e.const(0), e.const(float("-inf")))
+            start = e.splat(bias)
+            lines = [e.at_least(b.fadd(value, start), floor) for value in lines]
+            pixels = e.transpose(lines)
+            whole = b.icmp_signed(">=", count, e.int(m * LANES))
+            with b.if_else(whole) as (plain, tail):
+                with plain:
+                    for v, value in enumerate(pixels):
+                        e.store(value, e.at(target, v * LANES))
+                with tail:
+                    for v, value in enumerate(pixels):
+                        e.masked_store(value, e.at(target, v * LANES), e.first(count, v * LANES))
+            return context.get_dummy_value()
+
+        return types.void(planes, intp, y, intp, intp, intp, types.float32, types.boolean), codegen
+
+    @intrinsic
+    def weights_in(typingctx, w, i, row_pitch, rows, mirrored, to, j, pitch):
+        """G g GT for ROWS windows, row_pitch apart, into n*n places of ROWS numbers; zero for windows from `rows`."""
+
+        def codegen(context, builder, given, values):
+            e, b = Emit(builder), builder
+            source, target = e.at(values[0], values[1]), e.at(values[5], values[6])
+            row_pitch, rows, mirrored, pitch = values[2], values[3], values[4], values[7]
+            taps = r * r
+            numbers: list[Any] = []  # vectors of LANES in the order [tap][ROWS]
+            for first in range(0, taps, LANES):
+                lines = []
+                for row in range(ROWS):
+                    here = b.select(b.icmp_signed(">", rows, e.int(row)), e.int(taps - first), e.int(0))
+                    line = e.at(e.at(source, b.mul(row_pitch, e.int(row))), first)
+                    lines.append(e.masked_load(line, e.first(here)))
+                numbers += e.transpose(lines)
+            wide = Emit(builder, ROWS)
+            window = [_pick(e, numbers, tap * ROWS, ROWS) for tap in range(taps)]
+            window = [b.select(mirrored, window[taps - 1 - tap], window[tap]) for tap in range(taps)]
+            half = [_combine(wide, g, [window[y * r + x] for y in range(r)]) for x in range(r)]
+            for y in range(n):
+                for x, value in enumerate(_combine(wide, g, [half[k][y] for k in range(r)])):
+                    wide.store(value, wide.at(target, b.mul(pitch, e.int(n * y + x))))
+            return context.get_dummy_value()
+
+        return types.void(w, intp, intp, intp, types.boolean, to, intp, intp), codegen
+
+    return {
+        "rows_in": rows_in, "columns_in": columns_in, "columns_out": columns_out, "rows_out": rows_out,
+        "weights_in": weights_in, "M": m, "N": n,
+    }  # fmt: skip
+
+
+def _pick(e: Emit, vectors: list, first: int, count: int) -> Any:
+    """Numbers first .. first + count of the concatenation of vectors of LANES; counts are powers of two."""
+    v, lane = divmod(first, LANES)
+    if count <= LANES:
+        return e.shuffle(vectors[v], vectors[v], list(range(lane, lane + count)))
+    parts = vectors[v : v + count // LANES]
+    while len(parts) > 1:
+        width = parts[0].type.count
+        parts = [e.shuffle(a, b, list(range(2 * width))) for a, b in zip(parts[::2], parts[1::2], strict=True)]
+    return parts[0]
+
+
+_FLOATS, _INT = types.CPointer(types.float32), types.intp
+INPUT = types.void(_FLOATS, _FLOATS, _FLOATS, *[_INT] * 12)
+OUTPUT = types.void(_FLOATS, _FLOATS, _FLOATS, _FLOATS, *[_INT] * 10)
+WEIGHTS = types.void(_FLOATS, _FLOATS, *[_INT] * 7)
+
+
+# What _intrinsics(m, r) gives stands in for these names in the functions of each kind.
+M = N = 0
+rows_in: Any = None
+columns_in: Any = None
+columns_out: Any = None
+rows_out: Any = None
+weights_in: Any = None
+
+
+def _input(x, to, planes, first, last, channels, height, width, pad_y, pad_x, row, rows, across, tile, tiles):
+    """Channels first..last of the tile rows row..row + rows of a map into panels for the products.
+
+    to: [n*n][panel of COLUMNS tiles][channel][tiles of the panel], LANES more between the n*n, this map's tiles from
+    `tile` on. Every row of the map is transformed once, horizontally (into planes), then each tile vertically.
+    """
+    size, pitch = (rows + (N - 1) // M) * across + 2 * LANES, channels * tiles + LANES
+    for c in range(first, last):
+        for r in range(M * rows + N - M):
+            y = M * row + r - pad_y
+            d = r % M * size + r // M * across
+            if 0 <= y < height:
+                s = (c * height + y) * width - pad_x
+                for t in range(0, across, LANES):
+                    p = M * t
+                    rows_in(x, s + p, planes, d + t, M * size, pad_x - p, width + pad_x - p)
+            else:
+                for k in range(N):
+                    for t in range(across):
+                        planes[d + k * M * size + t] = 0
+        for g in range(0, rows * across, LANES):
+            panel = (tile + g) // COLUMNS * COLUMNS
+            d = panel * channels + c * min(COLUMNS, tiles - panel) + tile + g - panel
+            columns_in(planes, g, to, d, size, across, pitch)
+
+
+def _output(products, y, bias, planes, first, last, height, width, row, rows, across, tile, tiles, pitch, flags):
+    """Maps first..last, tile rows row..row + rows, from products [n*n, pitch][map][tiles]; flags: BIAS, RELU."""
+    size = rows * across + 2 * LANES
+    for k in range(first, last):
+        start = bias[k] if flags & BIAS else np.float32(0)
+        for g in range(0, rows * across, LANES):
+            columns_out(products, k * tiles + tile + g, planes, g, pitch, size)
+        for r in range(rows):
+            for i in range(min(M, height - M * (row + r))):
+                for t in range(0, across, LANES):
+                    at = (k * height + M * (row + r) + i) * width + M * t
+                    relu = flags & RELU != 0
+                    rows_out(planes, i * N * size + r * across + t, y, at, size, width - M * t, start, relu)
+
+
+def _weights(w, to, rows, row_pitch, channels, channel_pitch, mirrored, pitch):
+    """One panel of `rows` <= ROWS outputs: to[n*n, pitch][channel][ROWS] from w[row, channel, window]."""
+    for c in range(channels):
+        weights_in(w, c * channel_pitch, row_pitch, rows, mirrored != 0, to, c * ROWS, pitch)
+
+
+_FLOATS, _INT = types.CPointer(types.float32), types.intp
+_INPUT = types.void(*[_FLOATS] * 3, *[_INT] * 12)
+_OUTPUT = types.void(*[_FLOATS] * 4, *[_INT] * 11)
+_WEIGHTS = types.void(*[_FLOATS] * 2, *[_INT] * 6)
+
+transform_input, transform_output = at_address(_INPUT), at_address(_OUTPUT)
+transform_weights = at_address(_WEIGHTS)
+
+
+class Kind(NamedTuple):
+    """F(m, r) with the addresses of its compiled passes."""
+
+    m: int
+    r: int
+    n: int
+    input: int
+    output: int
+    weights: int
+    keep: tuple  # the compiled functions themselves
+
+
+@lru_cache
+def kind(m: int, r: int) -> Kind:
+    """F(m, r), compiled on first use."""
+    names = _intrinsics(m, r)
+    compiled = tuple(
+        compile_shared(signature, with_globals(function, f"{function.__name__}_{m}_{r}", **names))
+        for signature, function in ((_INPUT, _input), (_OUTPUT, _output), (_WEIGHTS, _weights))
+    )
+    return Kind(m, r, m + r - 1, *(c.address for c in compiled), compiled)  # type: ignore[call-arg, misc]

@@ -1,0 +1,227 @@
+"""Convolution with 3 x 3 and 5 x 5 windows at stride 1 after Winograd: fewer products, blocks of tiles at a time.
+
+A block of tiles (rows of a map, or several small maps) goes through three passes that leave everything in the cache:
+transform the input, n*n products of matrices over the channels, transform back with bias and clipping.
+Streams of one block lie a cache line more than their length apart: else all of them would share a cache set.
+With enough blocks each thread takes its own; otherwise all threads share one block and meet after each pass.
+"""
+
+from functools import lru_cache
+from typing import NamedTuple
+
+import numpy as np
+
+from caffelike.kernels.cpu.pack import SLACK
+from caffelike.kernels.cpu.tile import BIAS, COLUMNS, RELU, ROWS, multiply
+from caffelike.kernels.cpu.transforms import Kind, kind, transform_input, transform_output, transform_weights
+from caffelike.kernels.jit import kernel
+from caffelike.kernels.launch import get_num_threads, scratch, task
+from caffelike.kernels.vector import LANES
+
+_BLOCK = 112  # tiles a block should have: their products keep the register tile busy and stay in the cache
+_CACHED = 128 * 1024  # floats of transformed weights that stay in the L2 cache beside a panel
+
+
+@task
+def _weights(worker, lo, hi, address, w, to, groups, rows, row_pitch, channels, channel_pitch, mirrored, points):
+    """Panels lo..hi of all groups: to[group][point][panel][channel][ROWS], LANES more between the points."""
+    panels = (rows + ROWS - 1) // ROWS
+    pitch = panels * ROWS * channels + LANES
+    for item in range(lo, hi):
+        g, r = item // panels, item % panels * ROWS
+        source = g * rows * channels * min(row_pitch, channel_pitch) + r * row_pitch
+        transform_weights(
+            address, w, source, to, g * points * pitch + r * channels, min(ROWS, rows - r), row_pitch, channels,
+            channel_pitch, mirrored, pitch,
+        )  # fmt: skip
+
+
+@kernel
+def _products(u, start, v, v_start, m, m_start, channels, rows, tiles, first, last):
+    """m[point][row][tile] = sum over c of u[point][row][c] * v[point][c][tile] for points first..last."""
+    height = (rows + ROWS - 1) // ROWS * ROWS
+    for point in range(first, last):
+        a, b = start + point * (height * channels + LANES), v_start + point * (channels * tiles + LANES)
+        c = m_start + point * (height * tiles + LANES)
+        high = ROWS if height * channels > _CACHED else height
+        for i in range(0, height, high):  # stream large weights once over all panels, else panels over the weights
+            for t in range(0, tiles, COLUMNS):
+                multiply(
+                    u, a + i * channels, v, b + t * channels, m, c + i * tiles + t, u, 0, min(high, height - i),
+                    min(COLUMNS, tiles - t), channels, tiles, 0,
+                )  # fmt: skip
+
+
+@task
+def _blocks(worker, lo, hi, addresses, x, u, bias, y, sizes, pad, counts, flags, v, v_slot, m, m_slot, s, s_slot):
+    """Blocks lo..hi = (group, maps or map, rows), all three passes."""
+    maps, groups, channels, height, width, rows, out_height, out_width, points = sizes
+    down, across, block_rows, block_maps = counts
+    lines = (rows + ROWS - 1) // ROWS * ROWS
+    per_map = (down + block_rows - 1) // block_rows
+    runs = (maps + block_maps - 1) // block_maps * per_map
+    for item in range(lo, hi):
+        g, first_map, row = item // runs, item % runs // per_map * block_maps, item % per_map * block_rows
+        n, high = min(block_maps, maps - first_map), min(block_rows, down - row)
+        each = (high * across + LANES - 1) // LANES * LANES
+        tiles = n * each
+        for i in range(n):
+            source = ((first_map + i) * groups + g) * channels * height * width
+            transform_input(
+                addresses[0], x, source, v, worker * v_slot, s, worker * s_slot, 0, channels, channels, height, width,
+                pad[0], pad[1], row, high, across, i * each, tiles,
+            )  # fmt: skip
+        _products(
+            u,
+            g * points * (lines * channels + LANES),
+            v,
+            worker * v_slot,
+            m,
+            worker * m_slot,
+            channels,
+            rows,
+            tiles,
+            0,
+            points,
+        )
+        for i in range(n):
+            target = ((first_map + i) * groups + g) * rows * out_height * out_width
+            transform_output(
+                addresses[1], m, worker * m_slot, y, target, bias, g * rows, s, worker * s_slot, 0, rows, out_height,
+                out_width, row, high, across, i * each, tiles, lines * tiles + LANES, flags,
+            )  # fmt: skip
+
+
+@task
+def _shared_input(worker, lo, hi, address, x, first_map, g, n, sizes, pad, down, across, v, s, s_slot):
+    """Channels lo..hi of n whole maps."""
+    groups, channels, height, width = sizes
+    each = (down * across + LANES - 1) // LANES * LANES
+    for i in range(n):
+        source = ((first_map + i) * groups + g) * channels * height * width
+        transform_input(
+            address, x, source, v, 0, s, worker * s_slot, lo, hi, channels, height, width, pad[0], pad[1], 0, down,
+            across, i * each, n * each,
+        )  # fmt: skip
+
+
+@task
+def _shared_products(worker, lo, hi, u, start, v, m, channels, rows, tiles):
+    """Points lo..hi."""
+    _products(u, start, v, 0, m, 0, channels, rows, tiles, lo, hi)
+
+
+@task
+def _shared_output(worker, lo, hi, address, m, bias, y, first_map, g, n, sizes, down, across, flags, s, s_slot):
+    """Output channels lo..hi of n whole maps."""
+    groups, rows, out_height, out_width = sizes
+    each, lines = (down * across + LANES - 1) // LANES * LANES, (rows + ROWS - 1) // ROWS * ROWS
+    for i in range(n):
+        target = ((first_map + i) * groups + g) * rows * out_height * out_width
+        transform_output(
+            address, m, 0, y, target, bias, g * rows, s, worker * s_slot, lo, hi, out_height, out_width, 0, down,
+            across, i * each, n * each, lines * n * each + LANES, flags,
+        )  # fmt: skip
+
+
+class Plan(NamedTuple):
+    """How a convolution is cut into blocks."""
+
+    down: int
+    across: int
+    block_rows: int
+    block_maps: int
+    blocks: int
+    shared: bool
+    tiles: int  # in the largest block
+
+
+@lru_cache(maxsize=512)
+def plan_of(maps: int, groups: int, out: tuple[int, int], m: int, threads: int) -> Plan:
+    """Blocks of about _BLOCK tiles; nothing here changes the order in which numbers are added."""
+    down, across = -(-out[0] // m), -(-out[1] // m)
+    each = down * across
+    if each > 2 * _BLOCK:
+        block_rows, block_maps = -(-_BLOCK // across), 1
+        per_map = -(-down // block_rows)
+        while per_map * maps * groups % threads and block_rows > 1 and (block_rows - 1) * across >= _BLOCK // 2:
+            block_rows -= 1  # an even number of blocks
+            per_map = -(-down // block_rows)
+    else:
+        block_rows, per_map = down, 1
+        block_maps = max(1, min(maps, _BLOCK // (-(-each // LANES) * LANES)))
+    blocks = -(-maps // block_maps) * per_map * groups
+    shared = blocks < threads or (per_map == 1 and blocks * block_maps * each < threads * _BLOCK * groups)
+    if shared:
+        block_rows = down
+        block_maps = max(1, min(maps, 2 * _BLOCK // (-(-each // LANES) * LANES)))
+        blocks = -(-maps // block_maps) * groups
+    tiles = block_maps * -(-block_rows * across // LANES) * LANES
+    return Plan(down, across, block_rows, block_maps, blocks, shared, tiles)
+
+
+_NOTHING = np.zeros(1, np.float32)
+
+
+def transformed(weight: np.ndarray, groups: int, mirrored: bool, form: Kind) -> np.ndarray:
+    """The weights in the form that `convolve` multiplies with."""
+    taps = form.r * form.r
+    rows, channels = (weight.shape[1], len(weight) // groups) if mirrored else (len(weight) // groups, weight.shape[1])
+    panels, points = -(-rows // ROWS), form.n * form.n
+    u = scratch("left", groups * points * (panels * ROWS * channels + LANES) + SLACK)
+    pitches = (taps, channels, rows * taps) if mirrored else (channels * taps, channels, taps)
+    grain = max(1, 2048 // channels)
+    _weights(groups * panels, grain, form.weights, weight.reshape(-1), u, groups, rows, *pitches, mirrored, points)
+    return u
+
+
+def convolve(
+    maps: np.ndarray,
+    weight: np.ndarray,
+    bias: np.ndarray | None,
+    out: np.ndarray,
+    m: int,
+    pad: tuple[int, int],
+    groups: int,
+    mirrored: bool = False,
+    relu: bool = False,
+) -> None:
+    """out (N, groups * M, OH, OW) = weight . maps (N, groups * C, H, W) + bias by F(m, r); as `correlate`."""
+    form, threads = kind(m, weight.shape[3]), get_num_threads()
+    n, (height, width), (out_height, out_width) = len(maps), maps.shape[2:], out.shape[2:]
+    channels, rows, points = maps.shape[1] // groups, out.shape[1] // groups, form.n * form.n
+    plan = plan_of(n, groups, (out_height, out_width), m, threads)
+    u = transformed(weight, groups, mirrored, form)
+    lines = -(-rows // ROWS) * ROWS
+    v_slot = points * (channels * plan.tiles + LANES) + SLACK
+    m_slot = points * (lines * plan.tiles + LANES) + SLACK
+    s_slot = form.n * m * ((plan.block_rows + form.n) * plan.across + 2 * LANES) + SLACK
+    workers = 1 if plan.shared else threads
+    v, products = scratch("right", workers * v_slot), scratch("products", workers * m_slot)
+    s = scratch("planes", threads * s_slot)
+    x, y, b = maps.reshape(-1), out.reshape(-1), _NOTHING if bias is None else bias
+    flags = (0 if bias is None else BIAS) | (RELU if relu else 0)
+    sizes = (n, groups, channels, height, width, rows, out_height, out_width, points)
+    if not plan.shared:
+        counts = (plan.down, plan.across, plan.block_rows, plan.block_maps)
+        _blocks(
+            plan.blocks, 1, (form.input, form.output), x, u, b, y, sizes, pad, counts, flags,
+            v, v_slot, products, m_slot, s, s_slot,
+        )  # fmt: skip
+        return
+    each = -(-plan.down * plan.across // LANES) * LANES
+    small, large = (groups, channels, height, width), (groups, rows, out_height, out_width)
+    for g in range(groups):
+        for first in range(0, n, plan.block_maps):
+            count = min(plan.block_maps, n - first)
+            grain = -(-channels // (2 * threads))
+            _shared_input(
+                channels, grain, form.input, x, first, g, count, small, pad, plan.down, plan.across, v, s, s_slot
+            )
+            _shared_products(
+                points, 1, u, g * points * (lines * channels + LANES), v, products, channels, rows, count * each
+            )
+            _shared_output(
+                rows, -(-rows // (2 * threads)), form.output, products, b, y, first, g, count, large, plan.down,
+                plan.across, flags, s, s_slot,
+            )  # fmt: skip
