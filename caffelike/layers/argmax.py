@@ -48,14 +48,16 @@ class ArgMax(Layer):
 
 def forward(x: np.ndarray, y: np.ndarray, top_k: int, out_max_val: bool, axis: int | None) -> None:
     """Sort upwards and read from the end."""
-    values = x if axis is not None else x.reshape(x.shape[0], -1 if x.size else 1)
+    if x.size == 0:
+        return
+    values = x if axis is not None else x.reshape(x.shape[0], -1)
     along = 1 if axis is None else axis
     order = np.flip(np.argsort(values, axis=along, kind="stable"), axis=along)
-    order = np.take(order, range(top_k), axis=along) if x.size else order
+    order = np.take(order, range(top_k), axis=along)
     if axis is not None:
         y[...] = np.take_along_axis(values, order, along) if out_max_val else order
-    elif x.size:
-        parts = y.reshape(x.shape[0], -1, top_k)
-        parts[:, 0] = order
-        if out_max_val:
-            parts[:, 1] = np.take_along_axis(values, order, 1)
+        return
+    parts = y.reshape(x.shape[0], -1, top_k)
+    parts[:, 0] = order
+    if out_max_val:
+        parts[:, 1] = np.take_along_axis(values, order, 1)

@@ -56,7 +56,7 @@ def forward(
     legacy: bool,
 ) -> None:
     """Pair by pair."""
-    gap = (a - b).reshape(a.shape[0], a.size // max(1, a.shape[0]))
+    gap = (a - b).reshape(a.shape[0], int(np.prod(a.shape[1:], dtype=np.int64)))
     if difference is not None:
         np.copyto(difference, gap)
     square = np.square(gap).sum(axis=1)

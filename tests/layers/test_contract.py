@@ -1,0 +1,31 @@
+"""Every registered layer type meets the contract of caffelike.testing, on the examples its own test file lists."""
+
+import importlib
+
+import pytest
+
+from caffelike import registry
+from caffelike.layer import HostLayer
+from caffelike.testing import check_layer
+
+CASES = []
+for name in registry.layers:
+    try:
+        module = importlib.import_module(f"layers.test_{registry.layers[name].stem()}")
+    except ModuleNotFoundError:
+        continue  # test_no_type_is_missed says so
+    CASES += [(name, case) for case in getattr(module, "CONTRACT", [])]
+
+
+@pytest.mark.parametrize(
+    ("type_name", "case"), [pytest.param(*pair, id=f"{pair[0]} {pair[1].options} {pair[1].shapes}") for pair in CASES]
+)
+def test_contract(type_name, case):
+    check_layer(type_name, **vars(case))
+
+
+def test_no_type_is_missed():
+    """A type that works on blobs itself (data, Python, ...) has its own tests instead."""
+    checked = {name for name, _ in CASES}
+    missing = [n for n in registry.layers if n not in checked and not issubclass(registry.layers[n], HostLayer)]
+    assert not missing, f"no CONTRACT in the test files of {missing}"
