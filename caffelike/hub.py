@@ -69,9 +69,10 @@ def find(model: str) -> Path:
 
 
 def facts(folder: Path) -> dict[str, str]:
-    """The front matter of a model's README.md; values are strings."""
-    lines = (folder / "README.md").read_text(encoding="utf-8").splitlines()
-    if not lines or lines[0] != "---":
+    """The front matter of a model's README.md, empty where there is none; values are strings."""
+    readme = folder / "README.md"
+    lines = readme.read_text(encoding="utf-8").splitlines() if readme.exists() else []
+    if lines[:1] != ["---"]:
         return {}
     pairs = (line.partition(":") for line in lines[1 : lines.index("---", 1)])
     return {key.strip(): value.strip() for key, _, value in pairs}
