@@ -48,6 +48,7 @@ class Layer:
     shares: "data" and/or "diff" if the tops are views of bottom 0's memory.
     pairwise: applied to each (bottom, top) pair by itself, as Convolution is.
     random: forward draws random numbers (it gets `key`).
+    honours: names of forks' fields, in messages of BVLC's, that this type takes into account.
     foreign: being built, it imports a module that the definition names; never done where a model is only looked at.
     """
 
@@ -63,6 +64,7 @@ class Layer:
     shares: ClassVar[tuple[str, ...]] = ()
     pairwise: ClassVar[bool] = False
     random: ClassVar[bool] = False
+    honours: ClassVar[tuple[str, ...]] = ()
     foreign: ClassVar[bool] = False
 
     def __init__(self, message: Any, phase: int, seed: int = 0):

@@ -8,6 +8,7 @@ from caffelike import log, registry, rng
 from caffelike.blob import Blob, aligned_zeros
 from caffelike.errors import CaffelikeError, ModelError, ShapeError
 from caffelike.graph.definition import Definition, at
+from caffelike.graph.dialect import check_words
 from caffelike.graph.node import Node
 from caffelike.graph.splits import unknown_bottom
 from caffelike.schema.dialects import forks_of
@@ -95,6 +96,7 @@ class _Wiring:
         self.index: dict[str, int] = {}
         self.unread: set[str] = set()
         self.inputs: list[str] = []
+        self.told: set[str] = set()
         self.on_change = on_change
 
     def read(self, name: str, layer: str, position: int) -> int:
@@ -177,6 +179,7 @@ def _node(definition: Definition, phase: int, seed: int, folder: str, wiring: _W
         top_ids,
         definition.place,
     )
+    check_words(layer, wiring.told)
     layer.connect(node.bottom, node.top)
     for blob in layer.blobs:
         blob.watch(wiring.on_change)

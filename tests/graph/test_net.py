@@ -142,7 +142,8 @@ def test_shared_parameters_are_one_and_sum_their_gradients(build):
 def test_strict_sharing_needs_equal_shapes_and_permissive_equal_counts(build):
     other = """layer {{ name: "c" type: "InnerProduct" bottom: "x" top: "c" param {{ name: "w" {mode} }}
                inner_product_param {{ num_output: 1 axis: 0 bias_term: false }} }}"""
-    first = 'layer { name: "s" type: "InnerProduct" bottom: "x" top: "s" param { name: "w" } inner_product_param { num_output: 2 } }'
+    first = """layer { name: "s" type: "InnerProduct" bottom: "x" top: "s" param { name: "w" }
+               inner_product_param { num_output: 2 } }"""
     with pytest.raises(ShapeError, match=r"'c' .*cannot share param 'w' owned by layer 's'.*PERMISSIVE"):
         build(X + first + other.format(mode=""))
     net = build(X + first + other.format(mode="share_mode: PERMISSIVE"))
@@ -271,7 +272,7 @@ def test_outputs_are_unread_tops_in_alphabetical_order(build):
         (X + IP.replace('top: "y"', 'top: "x"'), ModelError, r"'ip' \(InnerProduct\): cannot work in place"),
         (X + IP.replace('top: "y"', ""), ModelError, r"'ip' .*takes 1 .*top.* but 0 are given"),
         (X + IP.replace('top: "y"', 'top: "y" param {} param {} param {}'), ModelError, "2 parameter blob.* 3 param"),
-        (X + IP.replace('top: "y"', 'top: "y" propagate_down: true propagate_down: true'), ModelError, "propagate_down"),
+        (X + IP.replace('top: "y"', 'top: "y" propagate_down: [true, true]'), ModelError, "propagate_down"),
         (X + IP.replace('top: "y"', 'top: "y" loss_weight: 1 loss_weight: 1'), ModelError, "loss_weight is given 2"),
     ],
 )  # fmt: skip
@@ -281,7 +282,7 @@ def test_impossible_definitions_are_explained(build, text, error, message):
 
 
 def test_a_missing_file_is_named():
-    with pytest.raises(FileError, match="Could not open file /no/such.prototxt"):
+    with pytest.raises(FileError, match=r"Could not open file /no/such\.prototxt"):
         caffelike.Net("/no/such.prototxt", caffelike.TEST)
 
 
@@ -343,3 +344,20 @@ def test_a_net_shares_anothers_weights(build):
     assert (test.params["a"][0].data == 5).all()
     test.forward(x=np.ones((2, 3)))
     assert test.blobs["a"].data[0, 0] == pytest.approx(15)
+
+
+# Forks' words ------------------------------------------------------------------------------------
+
+
+def test_a_forks_field_that_would_change_numbers_is_refused_unless_it_says_the_default(build):
+    text = X + 'layer { name: "b" type: "BatchNorm" bottom: "x" top: "b" batch_norm_param { %s } }'
+    with pytest.raises(ModelError, match=r"'b' \(BatchNorm\): batch_norm_param.relu belongs to the fork.* intel"):
+        build(text % "relu: true")
+    build(text % "relu: false")
+
+
+def test_a_hint_is_noted_once_and_ignored(build, caplog):
+    text = X + ip("a", "x", "a").replace("num_output", "engine: MKL2017 num_output") * 1
+    with caplog.at_level("INFO", "caffelike"):
+        build(text)
+    assert caplog.text.count("changes no numbers here; ignored") == 1

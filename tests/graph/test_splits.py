@@ -14,16 +14,17 @@ def split(source):
 DATA = 'layer { name: "d" type: "Input" top: "data" top: "label" }\n'
 
 
+def relu(name, bottom, top=None):
+    return f'layer {{ name: "{name}" type: "ReLU" bottom: "{bottom}" top: "{top or name}" }}\n'
+
+
 def test_a_blob_read_once_gets_no_split():
-    layers = split(DATA + 'layer { name: "r" type: "ReLU" bottom: "data" top: "r" }')
+    layers = split(DATA + relu("r", "data"))
     assert [layer.name for layer in layers] == ["d", "r"]
 
 
 def test_a_blob_read_twice_is_split_with_caffes_names():
-    layers = split(
-        DATA
-        + 'layer { name: "a" type: "ReLU" bottom: "label" top: "a" } layer { name: "b" type: "ReLU" bottom: "label" top: "b" }'
-    )
+    layers = split(DATA + relu("a", "label") + relu("b", "label"))
     assert [layer.name for layer in layers] == ["d", "label_d_1_split", "a", "b"]
     assert layers[1].type == "Split"
     assert list(layers[1].top) == ["label_d_1_split_0", "label_d_1_split_1"]
@@ -32,11 +33,7 @@ def test_a_blob_read_twice_is_split_with_caffes_names():
 
 
 def test_an_in_place_layer_starts_a_new_life_of_the_blob():
-    layers = split(
-        DATA
-        + """layer { name: "r" type: "ReLU" bottom: "data" top: "data" }
-             layer { name: "a" type: "ReLU" bottom: "data" top: "a" } layer { name: "b" type: "ReLU" bottom: "data" top: "b" }"""
-    )
+    layers = split(DATA + relu("r", "data", "data") + relu("a", "data") + relu("b", "data"))
     assert [layer.name for layer in layers] == ["d", "r", "data_r_0_split", "a", "b"]
 
 
@@ -54,8 +51,7 @@ def test_an_explicit_loss_weight_counts_as_a_reader_and_moves_to_the_split():
 
 def test_the_callers_messages_stay_as_they_are():
     message = text.parse(
-        DATA
-        + 'layer { name: "a" type: "ReLU" bottom: "data" top: "a" } layer { name: "b" type: "ReLU" bottom: "data" top: "b" }',
+        DATA + relu("a", "data") + relu("b", "data"),
         NetParameter,
     ).message
     insert_splits([Definition(layer) for layer in message.layer])
@@ -66,4 +62,4 @@ def test_a_bottom_nobody_makes_is_named_with_near_names():
     with pytest.raises(
         ModelError, match=r"f:1: Unknown bottom blob 'dta' \(layer 'r', bottom index 0\).* Did you mean 'data'"
     ):
-        split(DATA + 'layer { name: "r" type: "ReLU" bottom: "dta" top: "r" }')
+        split(DATA + relu("r", "dta"))

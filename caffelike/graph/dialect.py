@@ -1,0 +1,39 @@
+"""What a definition says in a fork's words: honoured by the layer type, a hint that changes no numbers, or refused."""
+
+from caffelike import log
+from caffelike.errors import ModelError
+from caffelike.layer import Layer
+from caffelike.schema.dialects import Foreign, foreign_fields, forks_of
+
+
+def check_words(layer: Layer, told: set[str]) -> None:
+    """Raise ModelError for a fork's field that would change `layer`'s numbers and that its type does not know.
+
+    Hints (engine, quantization, ...) are noted once a net, as are messages of other layer types: `told` holds their
+    names.
+    """
+    for foreign in foreign_fields(layer.message):
+        if foreign.path[0] == layer.param and forks_of("LayerParameter", str(layer.param)):
+            continue  # the message of a fork's own layer type
+        if foreign.path[-1] in layer.honours or foreign.path[0] in layer.honours:
+            continue
+        if foreign.hint or _of_another_type(foreign):
+            _note(layer, foreign, told)
+            continue
+        what = f"{foreign.name}: {foreign.word}" if foreign.word else foreign.name
+        raise layer.fail(
+            f"{what} belongs to the fork(s) {foreign.forks} and would change the result, but this layer type does not"
+            " know it. Remove it if the net does not depend on it.",
+            ModelError,
+        )
+
+
+def _of_another_type(foreign: Foreign) -> bool:
+    """Whether it is a whole message beside the layer's own, such as permute_param in a ReLU."""
+    return len(foreign.path) == 1 and str(foreign.path[0]).endswith("_param")
+
+
+def _note(layer: Layer, foreign: Foreign, told: set[str]) -> None:
+    if foreign.name not in told:
+        told.add(foreign.name)
+        log.info("net.cpp:86", f"Layer {layer.name}: {foreign.name} ({foreign.forks}) changes no numbers here; ignored")
