@@ -357,7 +357,7 @@ def test_a_forks_field_that_would_change_numbers_is_refused_unless_it_says_the_d
 
 
 def test_a_hint_is_noted_once_and_ignored(build, caplog):
-    text = X + ip("a", "x", "a").replace("num_output", "engine: MKL2017 num_output") * 1
+    text = X + ip("a", "x", "a").replace("num_output", "engine: MKLDNN num_output")
     with caplog.at_level("INFO", "caffelike"):
         build(text)
     assert caplog.text.count("changes no numbers here; ignored") == 1
