@@ -44,9 +44,9 @@ def new_key(seed: int, name: str) -> np.ndarray:
 
 def generator(seed: int, name: str, index: int = 0) -> np.random.Generator:
     """NumPy's generator keyed likewise, for work outside kernels (fillers, shuffles)."""
-    return np.random.Generator(
-        np.random.Philox(key=[seed & 0xFFFFFFFFFFFFFFFF, zlib.crc32(name.encode()) << 32 | index])
-    )
+    # As an array: NumPy would make float64 of a list with a number above 2**63, and lose the index.
+    key = np.array([seed & 0xFFFFFFFFFFFFFFFF, zlib.crc32(name.encode()) << 32 | index], np.uint64)
+    return np.random.Generator(np.random.Philox(key=key))
 
 
 def bits(key: np.ndarray, count: int) -> np.ndarray:

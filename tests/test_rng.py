@@ -37,3 +37,9 @@ def test_a_seed_gives_the_same_sequence_of_net_seeds():
     rng.set_random_seed(5)
     assert [rng.next_seed() for _ in range(3)] == first
     assert len(set(first)) == 3
+
+
+def test_generators_differ_by_seed_name_and_index():
+    names = ("conv1", "ip1", "data/order")  # the hash of the last two is above 2**31
+    first = {rng.generator(seed, name, i).random() for seed in (1, 2**63 + 1) for name in names for i in range(3)}
+    assert len(first) == 18
