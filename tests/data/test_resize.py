@@ -1,0 +1,44 @@
+import numpy as np
+import pytest
+
+from caffelike.data.resize import resize
+from caffelike.errors import DataError
+
+
+def test_worked_example():
+    image = np.array([[0, 100]], np.uint8)
+    assert resize(image, 1, 4).tolist() == [[0, 25, 75, 100]]
+    assert resize(np.array([[1, 2], [4, 6]], np.uint8), 1, 1).tolist() == [[3]]
+    assert resize(image, 1, 2) is image
+
+
+def test_equal_to_opencv_to_the_bit():
+    cv2 = pytest.importorskip("cv2")
+    generator = np.random.default_rng(5)
+    for trial in range(300):
+        rows, columns, height, width = (int(n) for n in generator.integers(1, 90, 4))
+        if trial % 5 == 0:
+            rows, columns = 2 * height, 2 * width
+        if trial % 7 == 0:
+            height = rows
+        if trial % 11 == 0:
+            columns = 2 * width
+        image = generator.integers(0, 256, (rows, columns, *[(), (1,), (3,), (4,)][trial % 4]), np.uint8)
+        want = cv2.resize(image, (width, height), interpolation=cv2.INTER_LINEAR)
+        got = resize(image, height, width)
+        np.testing.assert_array_equal(got.reshape(want.shape), want, f"{image.shape} to {height}x{width}")
+
+
+def test_large_sizes_too():
+    cv2 = pytest.importorskip("cv2")
+    image = np.random.default_rng(6).integers(0, 256, (375, 500, 3), np.uint8)
+    for height, width in ((256, 256), (227, 227), (751, 333), (96, 1203)):
+        np.testing.assert_array_equal(resize(image, height, width), cv2.resize(image, (width, height)))
+
+
+@pytest.mark.parametrize("image", [np.zeros((2, 2), np.float32), np.zeros((0, 2), np.uint8), np.zeros(3, np.uint8)])
+def test_what_cannot_be_resized(image):
+    with pytest.raises(DataError, match="Cannot resize"):
+        resize(image, 2, 2)
+    with pytest.raises(DataError, match="sizes from 1 up"):
+        resize(np.zeros((2, 2), np.uint8), 0, 2)

@@ -1,0 +1,127 @@
+import logging
+
+import numpy as np
+import pytest
+
+from caffelike.data.transformer import Transformer, below, read_mean
+from caffelike.errors import DataError, FileError, ModelError
+from caffelike.io import array_to_blobproto
+from caffelike.schema import TEST, TRAIN, TransformationParameter
+
+RECORDS = np.random.default_rng(2).integers(0, 256, (200, 3, 8, 9), np.uint8)
+
+
+def run(pixels, phase=TEST, seed=1, record=0, **options):
+    transformer = Transformer(TransformationParameter(**options), phase, seed, "data")
+    out = np.full((len(pixels), *transformer.shape(pixels[0].shape)), np.nan, np.float32)
+    transformer.apply(pixels, out, record)
+    return out
+
+
+@pytest.fixture
+def mean_file(tmp_path):
+    mean = np.random.default_rng(3).random((1, 3, 8, 9)).astype(np.float32) * 200
+    (tmp_path / "mean.binaryproto").write_bytes(array_to_blobproto(mean).SerializeToString())
+    return str(tmp_path / "mean.binaryproto"), mean[0]
+
+
+def test_values_are_kept_without_options():
+    np.testing.assert_array_equal(run(RECORDS), RECORDS.astype(np.float32))
+
+
+def test_mean_then_scale_in_float32():
+    want = (RECORDS.astype(np.float32) - np.float32(104.3)) * np.float32(0.017)
+    np.testing.assert_array_equal(run(RECORDS, mean_value=[104.3], scale=0.017), want)
+    want = RECORDS.astype(np.float32) - np.array([1, 2.5, 3], np.float32)[:, None, None]
+    np.testing.assert_array_equal(run(RECORDS, mean_value=[1, 2.5, 3]), want)
+
+
+def test_centre_crop_with_the_mean_of_the_whole_image(mean_file):
+    path, mean = mean_file
+    want = (RECORDS.astype(np.float32) - mean)[:, :, 1:6, 2:7]
+    np.testing.assert_array_equal(run(RECORDS, crop_size=5, mean_file=path), want)
+
+
+def test_large_records_in_several_pieces():
+    large = np.random.default_rng(4).integers(0, 256, (5, 3, 160, 170), np.uint8)
+    want = (large.astype(np.float32) - np.float32(9)) * np.float32(2)
+    np.testing.assert_array_equal(run(large, mean_value=[9], scale=2), want)
+
+
+def test_random_crops_are_all_places_of_the_record(mean_file):
+    path, mean = mean_file
+    out = run(RECORDS, TRAIN, crop_size=6, mean_file=path)
+    level = RECORDS.astype(np.float32) - mean
+    found = set()
+    for values, got in zip(level, out, strict=True):
+        places = [(y, x) for y in range(3) for x in range(4) if np.array_equal(values[:, y : y + 6, x : x + 6], got)]
+        assert len(places) == 1
+        found.add(places[0])
+    assert len(found) == 12
+
+
+@pytest.mark.parametrize("phase", [TRAIN, TEST])
+def test_half_of_the_records_are_mirrored_after_the_mean(phase, mean_file):
+    path, mean = mean_file
+    out = run(RECORDS, phase, mirror=True, mean_file=path, scale=0.5)
+    level = (RECORDS.astype(np.float32) - mean) * np.float32(0.5)
+    mirrored = [not np.array_equal(a, b) for a, b in zip(level, out, strict=True)]
+    want = np.where(np.array(mirrored)[:, None, None, None], level[:, :, :, ::-1], level)
+    np.testing.assert_array_equal(out, want)
+    assert 70 < sum(mirrored) < 130
+
+
+def test_random_choices_depend_on_seed_and_record_alone():
+    options = {"mirror": True, "crop_size": 4}
+    whole = run(RECORDS, TRAIN, seed=5, record=1000, **options)
+    np.testing.assert_array_equal(run(RECORDS[30:], TRAIN, seed=5, record=1030, **options), whole[30:])
+    assert not np.array_equal(run(RECORDS, TRAIN, seed=6, record=1000, **options), whole)
+    assert not np.array_equal(run(RECORDS, TRAIN, seed=5, record=1001, **options), whole)
+
+
+def test_numbers_below_a_limit_reach_both_ends():
+    assert [below(np.uint32(n), 3) for n in (0, 2**32 - 1)] == [0, 2]
+
+
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [
+        ({"crop_size": 9}, "crop_size 9 is larger than its 8x9 pixels"),
+        ({"mean_value": [1, 2]}, "mean_value is given 2 times for 3 channel"),
+    ],
+)
+def test_records_that_do_not_fit(options, words):
+    with pytest.raises(DataError, match=words):
+        run(RECORDS, **options)
+
+
+def test_mean_of_another_size(mean_file):
+    with pytest.raises(DataError, match=r"mean file is 3x8x9 .* but the record 3x8x8"):
+        run(RECORDS[:, :, :, :8], mean_file=mean_file[0])
+
+
+def test_options_that_exclude_each_other(mean_file):
+    with pytest.raises(ModelError, match="mean_file and mean_value"):
+        run(RECORDS, mean_file=mean_file[0], mean_value=[1])
+    with pytest.raises(ModelError, match="force_color and force_gray"):
+        run(RECORDS, force_color=True, force_gray=True)
+
+
+def test_fields_of_forks_are_refused_unless_they_change_nothing(caplog):
+    with pytest.raises(ModelError, match=r"crop_h is known \(from: ssd.*not supported"):
+        run(RECORDS, crop_h=4)
+    np.testing.assert_array_equal(run(RECORDS, crop_h=0), RECORDS)
+    with caplog.at_level(logging.INFO, "caffelike"):
+        run(RECORDS, use_gpu_transform=True)
+    assert "use_gpu_transform of TransformationParameter is ignored" in caplog.text
+
+
+def test_means_that_cannot_be_read(tmp_path):
+    with pytest.raises(FileError, match="Could not open mean file"):
+        read_mean(str(tmp_path / "none"))
+    (tmp_path / "bad").write_bytes(b"\x93NUMPY garbage")
+    with pytest.raises(DataError, match="no mean file"):
+        read_mean(str(tmp_path / "bad"))
+    (tmp_path / "two").write_bytes(array_to_blobproto(np.zeros((2, 3, 4, 4))).SerializeToString())
+    with pytest.raises(DataError, match="2x3x4x4"):
+        read_mean(str(tmp_path / "two"))
