@@ -28,8 +28,6 @@ def loss_options(layer: Layer, default: str, legacy: bool = True) -> dict[str, A
                 ModelError,
             )
         mode = "VALID" if p.normalize else "BATCH_SIZE"
-    if mode not in ("FULL", "VALID", "BATCH_SIZE", "NONE"):
-        raise layer.fail(f"normalization is {mode}; only FULL, VALID, BATCH_SIZE and NONE can be computed.", ModelError)
     return {"normalization": mode, "ignore_label": int(p.ignore_label) if p.HasField("ignore_label") else None}
 
 

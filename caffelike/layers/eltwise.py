@@ -27,8 +27,6 @@ class Eltwise(Layer):
     def setup(self, p: Any, *shapes: Shape) -> None:
         """Read operation and coefficients."""
         operation = type(p).EltwiseOp.Name(p.operation)
-        if operation not in ("SUM", "PROD", "MAX"):
-            raise self.fail(f"operation is {operation}; only SUM, PROD and MAX can be computed.", ModelError)
         if len(shapes) < 2:
             raise self.fail(f"takes 2 or more bottom blobs, but {len(shapes)} is given.", ModelError)
         coeff = tuple(float(c) for c in p.coeff)

@@ -4,7 +4,6 @@ from typing import Any
 
 import numpy as np
 
-from caffelike.errors import ModelError
 from caffelike.layer import Layer, Shape
 from caffelike.layers._spatial import canonical_axis
 from caffelike.registry import register
@@ -23,8 +22,6 @@ class Reduction(Layer):
     def setup(self, p: Any, *shapes: Shape) -> None:
         """Read the options; only ASUM and SUMSQ need x again."""
         operation = type(p).ReductionOp.Name(p.operation)
-        if operation not in ("SUM", "ASUM", "SUMSQ", "MEAN"):
-            raise self.fail(f"operation is {operation}; only SUM, ASUM, SUMSQ and MEAN can be computed.", ModelError)
         self._axis, self._coeff = int(p.axis), float(p.coeff)
         self.options = {"operation": operation}
         self.backward_reads = ("x",) if operation in ("ASUM", "SUMSQ") else ()  # type: ignore[misc]

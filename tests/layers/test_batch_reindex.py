@@ -2,6 +2,12 @@ import pytest
 from one_layer import OneLayer
 
 from caffelike.errors import DataError, ShapeError
+from caffelike.testing import Case, labels
+
+CONTRACT = [
+    Case(shapes=[(4, 3, 5), (6,)], inputs={"index": labels(4)}, batch=False),
+    Case(shapes=[(3, 127), (1,)], inputs={"index": labels(3)}, batch=False),
+]
 
 
 def test_worked_example():

@@ -2,6 +2,13 @@ import pytest
 from one_layer import OneLayer
 
 from caffelike.errors import ModelError, ShapeError
+from caffelike.testing import Case
+
+CONTRACT = [
+    Case(shapes=[(2, 3, 5), (2, 1, 5)]),
+    Case("concat_param { axis: 0 }", [(4, 13), (1, 13), (2, 13)], batch=False),
+    Case("concat_param { axis: -1 }", [(2, 3, 15), (2, 3, 127)]),
+]
 
 
 def concat(options, **shapes):

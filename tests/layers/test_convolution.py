@@ -3,6 +3,21 @@ import pytest
 from one_layer import OneLayer, image
 
 from caffelike.errors import ModelError, ShapeError
+from caffelike.testing import Case
+
+CONTRACT = [
+    Case(f"convolution_param {{ num_output: 4 {options} }}", shapes)
+    for options, shapes in [
+        ("kernel_size: 3", [(2, 3, 7, 9)]),
+        ("kernel_size: 1", [(2, 3, 5, 13)]),
+        ("kernel_size: 3 stride: 2 pad: 1 bias_term: false", [(2, 3, 9, 11)]),
+        ("kernel_h: 3 kernel_w: 5 stride_h: 2 stride_w: 1 pad_h: 0 pad_w: 2", [(2, 3, 9, 11)]),
+        ("kernel_size: 3 dilation: 2 group: 2", [(2, 4, 9, 15)]),
+        ("kernel_size: 3 group: 4", [(1, 4, 13, 15)]),
+        ("kernel_size: 2", [(2, 3, 4, 3, 5)]),
+        ("kernel_size: 3", [(2, 3, 13)]),
+    ]
+] + [Case("convolution_param { num_output: 2 kernel_size: 3 }", [(2, 3, 5, 7)] * 2, tops=2)]
 
 
 def conv(options, kernels=False, **shapes):

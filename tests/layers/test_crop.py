@@ -2,6 +2,12 @@ import pytest
 from one_layer import OneLayer, image
 
 from caffelike.errors import ModelError, ShapeError
+from caffelike.testing import Case
+
+CONTRACT = [
+    Case("crop_param { axis: 2 offset: 2 offset: 3 }", [(2, 3, 9, 11), (5, 7, 5, 6)]),
+    Case("crop_param { axis: 1 offset: 1 }", [(2, 4, 13), (1, 2, 7)]),
+]
 
 
 def crop(options, x, ref):

@@ -3,6 +3,18 @@ import pytest
 from one_layer import OneLayer, image
 
 from caffelike.errors import ShapeError
+from caffelike.testing import Case
+
+CONTRACT = [
+    Case(f"convolution_param {{ num_output: 4 {options} }}", [shape])
+    for options, shape in [
+        ("kernel_size: 3", (2, 3, 5, 7)),
+        ("kernel_size: 4 stride: 2 pad: 1 group: 2 bias_term: false", (2, 4, 5, 7)),
+        ("kernel_size: 3 dilation: 2 dilation: 3 pad: 2 pad: 3", (2, 3, 6, 7)),
+        ("kernel_size: 1", (2, 3, 5, 13)),
+        ("kernel_size: 2 stride: 2", (2, 3, 3, 4, 3)),
+    ]
+]
 
 
 def deconv(options, kernels=False, **shapes):

@@ -52,7 +52,7 @@ def test_ties_and_nan_of_max():
     [
         ("operation: MAX coeff: 1 coeff: 1", "coeff is for operation: SUM only"),
         ("coeff: 1", "coeff is given 1 times for 2 bottoms"),
-        ("operation: SORT", "operation is SORT"),
+        ("operation: SORT", "operation: SORT"),
     ],
 )
 def test_options_refused(options, message):

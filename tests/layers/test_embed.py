@@ -2,6 +2,12 @@ import pytest
 from one_layer import OneLayer
 
 from caffelike.errors import LabelError, ModelError
+from caffelike.testing import Case, labels
+
+CONTRACT = [
+    Case("embed_param { num_output: 5 input_dim: 4 }", [(3, 2)], inputs={"x": labels(4)}),
+    Case("embed_param { num_output: 13 input_dim: 7 bias_term: false }", [(15,)], inputs={"x": labels(7)}),
+]
 
 
 def embed(options, shape):

@@ -3,6 +3,9 @@ import pytest
 from one_layer import OneLayer
 
 from caffelike.errors import ModelError
+from caffelike.testing import Case
+
+CONTRACT = [Case(shapes=[(2, 3, 5, 7)]), Case("flatten_param { axis: 2 end_axis: -2 }", [(2, 3, 5, 7, 2)])]
 
 
 @pytest.mark.parametrize(

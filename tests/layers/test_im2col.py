@@ -2,6 +2,13 @@ import pytest
 from one_layer import OneLayer, image
 
 from caffelike.errors import ShapeError
+from caffelike.testing import Case
+
+CONTRACT = [
+    Case("convolution_param { kernel_size: 3 }", [(2, 3, 7, 9)]),
+    Case("convolution_param { kernel_size: 3 stride: 2 pad: 1 dilation: 2 }", [(2, 3, 9, 15)]),
+    Case("convolution_param { kernel_size: 2 }", [(2, 3, 3, 4, 5)]),
+]
 
 
 def im2col(options, shape):

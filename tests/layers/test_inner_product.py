@@ -3,6 +3,14 @@ import pytest
 from one_layer import OneLayer
 
 from caffelike.errors import ModelError, ShapeError
+from caffelike.testing import Case
+
+CONTRACT = [
+    Case("inner_product_param { num_output: 7 }", [(4, 13)]),
+    Case("inner_product_param { num_output: 5 bias_term: false }", [(2, 3, 5, 3)]),
+    Case("inner_product_param { num_output: 15 axis: 2 }", [(2, 3, 4, 5)]),
+    Case("inner_product_param { num_output: 127 transpose: true }", [(3, 15)]),
+]
 
 
 def inner_product(options, shape):

@@ -4,6 +4,9 @@ from google.protobuf import text_format
 import caffelike
 from caffelike.errors import ModelError
 from caffelike.schema import NetParameter
+from caffelike.testing import Case
+
+CONTRACT = [Case("input_param { shape { dim: 2 dim: 3 } }"), Case("input_param { }", tops=2)]
 
 
 def net(options):

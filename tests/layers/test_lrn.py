@@ -3,6 +3,13 @@ import pytest
 from one_layer import OneLayer, image
 
 from caffelike.errors import ModelError, ShapeError
+from caffelike.testing import Case
+
+CONTRACT = [
+    Case(shapes=[(2, 7, 3, 5)]),
+    Case("lrn_param { local_size: 3 alpha: 0.5 beta: 0.6 k: 2 }", [(1, 4, 13, 1)]),
+    Case("lrn_param { local_size: 3 alpha: 0.5 norm_region: WITHIN_CHANNEL }", [(2, 3, 7, 9)]),
+]
 
 
 def lrn(options, shape):

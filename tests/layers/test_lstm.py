@@ -3,6 +3,18 @@ import pytest
 from one_layer import OneLayer
 
 from caffelike.errors import ModelError, ShapeError
+from caffelike.testing import Case, labels
+
+CONTRACT = [
+    Case("recurrent_param { num_output: 4 }", [(5, 3, 6), (5, 3)], inputs={"cont": labels(2)}),
+    Case("recurrent_param { num_output: 3 }", [(4, 2, 2, 3), (4, 2), (2, 5)], inputs={"cont": labels(2)}),
+    Case(
+        "recurrent_param { num_output: 3 expose_hidden: true }",
+        [(4, 2, 5), (4, 2), (1, 2, 3), (1, 2, 3)],
+        tops=3,
+        inputs={"cont": labels(2)},
+    ),
+]
 
 
 def lstm(options="", bottoms="x cont", tops="y", **shapes):

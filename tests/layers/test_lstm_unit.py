@@ -3,6 +3,12 @@ import pytest
 from one_layer import OneLayer
 
 from caffelike.errors import ShapeError
+from caffelike.testing import Case, labels
+
+CONTRACT = [
+    Case(shapes=[(1, 3, 5), (1, 3, 20), (1, 3)], inputs={"cont": labels(2)}, batch=False),
+    Case(shapes=[(1, 1, 13), (1, 1, 52), (1, 1)], inputs={"cont": 1}, batch=False),
+]
 
 TEXT = 'type: "LSTMUnit" bottom: "c0" bottom: "g" bottom: "cont" top: "c" top: "h"'
 

@@ -2,6 +2,9 @@ import pytest
 from one_layer import OneLayer
 
 from caffelike.errors import ModelError
+from caffelike.testing import Case
+
+CONTRACT = [Case("parameter_param { shape { dim: 2 dim: 3 } }"), Case("parameter_param { shape { } }")]
 
 
 def test_worked_example():

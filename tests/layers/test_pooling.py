@@ -4,6 +4,24 @@ from one_layer import OneLayer, image
 
 import caffelike
 from caffelike.errors import ModelError, ShapeError
+from caffelike.testing import Case, positive
+
+CONTRACT = [
+    Case(f"pooling_param {{ {options} }}", [shape], tops=tops, phase=phase, inputs={"x": positive})
+    for options, shape, tops, phase in [
+        ("kernel_size: 2 stride: 2", (2, 3, 7, 9), 2, 0),
+        ("kernel_size: 3 stride: 2 pad: 1", (2, 3, 13, 15), 1, 0),
+        ("kernel_h: 1 kernel_w: 3 stride: 1", (1, 2, 5, 7), 1, 0),
+        ("global_pooling: true", (2, 3, 5, 7), 1, 0),
+        ("pool: AVE kernel_size: 3 stride: 2 pad: 1", (2, 3, 8, 9), 1, 0),
+        ("pool: AVE kernel_size: 3 stride: 2 round_mode: FLOOR", (2, 3, 8, 10), 1, 0),
+        ("pool: AVE global_pooling: true", (2, 3, 5, 7), 1, 0),
+        ("pool: STOCHASTIC kernel_size: 3 stride: 2", (2, 3, 7, 9), 1, 1),
+    ]
+] + [
+    # which value is taken depends on all of the window, so that nothing is differentiable there
+    Case("pooling_param { pool: STOCHASTIC kernel_size: 3 }", [(2, 3, 7, 9)], inputs={"x": positive}),
+]
 
 FLT_MAX = np.finfo(np.float32).max
 
@@ -109,7 +127,7 @@ def test_stochastic_weighs_while_testing():
         ("kernel_size: 2 stride: 1 stride_h: 1 stride_w: 1", "both given"),
         ("kernel_size: 2 stride: 0", "at least 1"),
         ("pool: STOCHASTIC kernel_size: 2 pad: 1", "STOCHASTIC cannot have pad"),
-        ("pool: LOWRES kernel_size: 2", "pool is LOWRES"),
+        ("pool: LOWRES kernel_size: 2", "pool: LOWRES"),
     ],
 )
 def test_options_refused(options, message):

@@ -37,5 +37,5 @@ def test_everything():
 
 
 def test_fork_operation_refused():
-    with pytest.raises(ModelError, match="operation is TOPK"):
+    with pytest.raises(ModelError, match="operation: TOPK"):
         OneLayer('type: "Reduction" bottom: "x" top: "y" reduction_param { operation: TOPK }', x=(2, 2))

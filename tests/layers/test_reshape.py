@@ -3,6 +3,12 @@ import pytest
 from one_layer import OneLayer
 
 from caffelike.errors import ModelError, ShapeError
+from caffelike.testing import Case
+
+CONTRACT = [
+    Case("reshape_param { shape { dim: 0 dim: -1 dim: 7 } }", [(2, 3, 5, 7)]),
+    Case("reshape_param { shape { dim: 1 } axis: 2 num_axes: 0 }", [(2, 3, 5)]),
+]
 
 
 def reshape(options, shape=(2, 3, 4)):

@@ -3,6 +3,9 @@ from google.protobuf import text_format
 
 import caffelike
 from caffelike.layers import silence
+from caffelike.testing import Case
+
+CONTRACT = [Case(shapes=[(2, 3)]), Case(shapes=[(2, 3), (5,)])]
 
 
 def test_its_bottoms_are_no_outputs():

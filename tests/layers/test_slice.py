@@ -2,6 +2,13 @@ import pytest
 from one_layer import OneLayer
 
 from caffelike.errors import ModelError, ShapeError
+from caffelike.testing import Case
+
+CONTRACT = [
+    Case(shapes=[(2, 4, 5)], tops=2),
+    Case("slice_param { axis: 2 slice_point: 2 slice_point: 3 }", [(2, 3, 13)], tops=3),
+    Case("slice_param { axis: 0 }", [(6, 5)], tops=3, batch=False),
+]
 
 
 def cut(options, tops, shape):

@@ -84,5 +84,5 @@ def test_shapes_and_options_refused():
         loss("", label=(2, 3))
     with pytest.raises(ShapeError, match="same number of items"):
         loss("", label=(4,))
-    with pytest.raises(ModelError, match="normalization is PRE_FIXED"):
+    with pytest.raises(ModelError, match="normalization: PRE_FIXED"):
         loss("loss_param { normalization: PRE_FIXED }")

@@ -1,6 +1,10 @@
 import numpy as np
 from one_layer import OneLayer
 
+from caffelike.testing import Case
+
+CONTRACT = [Case(shapes=[(2, 3, 5)], tops=2), Case(shapes=[(127,)], tops=3), Case(shapes=[(3,)])]
+
 
 def test_worked_example():
     layer = OneLayer('type: "Split" bottom: "x" top: "a" top: "b" top: "c"', x=(2,))

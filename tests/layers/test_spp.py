@@ -3,6 +3,12 @@ import pytest
 from one_layer import OneLayer, image
 
 from caffelike.errors import ModelError
+from caffelike.testing import Case
+
+CONTRACT = [
+    Case("spp_param { pyramid_height: 2 }", [(2, 3, 7, 9)]),
+    Case("spp_param { pyramid_height: 3 pool: AVE }", [(2, 3, 8, 9)]),
+]
 
 
 def spp(options, shape):

@@ -2,6 +2,13 @@ import pytest
 from one_layer import OneLayer
 
 from caffelike.errors import ModelError
+from caffelike.testing import Case
+
+CONTRACT = [
+    Case("tile_param { tiles: 3 }", [(2, 3, 5)]),
+    Case("tile_param { axis: -1 tiles: 2 }", [(2, 3, 13)]),
+    Case("tile_param { axis: 0 tiles: 2 }", [(2, 13)], batch=False),
+]
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,64 @@
+import numpy as np
+import pytest
+from one_layer import OneLayer
+
+from caffelike.errors import DataError, ModelError
+
+DATA = np.arange(36, dtype=np.float32).reshape(6, 1, 2, 3)
+
+
+def layer(param="batch_size: 2 channels: 1 height: 2 width: 3", more=""):
+    return OneLayer(f'type: "MemoryData" top: "data" top: "label" memory_data_param {{ {param} }} {more}')
+
+
+def test_given_arrays_are_delivered_over_and_over():
+    found = layer()
+    found.layer.reset(DATA, np.arange(6).reshape(6, 1, 1, 1))
+    for part in (slice(0, 2), slice(2, 4), slice(4, 6), slice(0, 2)):
+        data, labels = found.forward()
+        np.testing.assert_array_equal(data, DATA[part])
+        assert labels.tolist() == list(range(6))[part]
+
+
+def test_new_arrays_start_at_their_first_record():
+    found = layer()
+    found.layer.reset(DATA, np.arange(6))
+    found.forward()
+    found.layer.reset(DATA[::-1], np.arange(6), n=4)
+    assert [found.forward()[0][0, 0, 0, 0] for _ in range(3)] == [30, 18, 30]
+
+
+def test_going_on():
+    found, other = layer(), layer()
+    for one in (found, other):
+        one.layer.reset(DATA, np.arange(6))
+    found.forward()
+    other.layer.restore(found.layer.state())
+    assert other.forward()[1].tolist() == [2, 3]
+
+
+def test_transforming_is_refused_with_a_warning(caplog):
+    layer(more="transform_param { scale: 2 }").layer.reset(DATA, np.arange(6))
+    assert "does not transform array data" in caplog.text
+
+
+@pytest.mark.parametrize(
+    ("data", "labels", "n", "words"),
+    [
+        (DATA[:5], np.arange(5), None, "multiple of batch_size 2 records, not 5"),
+        (DATA[:0], np.arange(0), None, "multiple of batch_size 2 records, not 0"),
+        (DATA, np.arange(6), 8, "one label a record"),
+        (DATA, np.zeros((6, 2)), None, "one label a record"),
+        (DATA[:, :, :1], np.arange(6), None, r"data of \(n, 1, 2, 3\), not of \(6, 1, 1, 3\)"),
+    ],
+)
+def test_arrays_that_do_not_fit(data, labels, n, words):
+    with pytest.raises(DataError, match=words):
+        layer().layer.reset(data, labels, n)
+
+
+def test_refused():
+    with pytest.raises(DataError, match="no data yet"):
+        layer().forward()
+    with pytest.raises(ModelError, match="must be specified and positive"):
+        layer("batch_size: 2 channels: 1 height: 2")
