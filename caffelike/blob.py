@@ -41,7 +41,7 @@ class Storage:
         self.array = array
         # Views handed out have this object as their base and not `array`, so that its
         # reference count tells whether any of them, or a slice of one, is still alive.
-        self._public = np.frombuffer(memoryview(array), np.float32) if array.size else array
+        self._public = np.frombuffer(memoryview(array), np.float32) if array.size else array  # type: ignore[arg-type]
         self._version += 1
 
     def reserve(self, count: int) -> bool:

@@ -101,11 +101,11 @@ class Layer:
         self._fillers.append((filler, value))
         self.param_names.append(name)
 
-    def save(self, name: str, shape: Shape, dtype: type = np.float32) -> None:
+    def save(self, name: str, shape: Shape, dtype: Any = np.float32) -> None:
         """Declare an array that forward and backward share; it is always there."""
         self.saved[name] = Saved(shape, dtype, False)
 
-    def keep(self, name: str, shape: Shape, dtype: type = np.float32) -> None:
+    def keep(self, name: str, shape: Shape, dtype: Any = np.float32) -> None:
         """Declare an array that only backward reads: forward gets None where no backward will run."""
         self.saved[name] = Saved(shape, dtype, True)
 

@@ -146,8 +146,9 @@ def _make_inputs(layers: "list[Definition]", shapes: dict[str, Shape]) -> None:
 def _refuse_foreign(definition: "Definition") -> None:
     message = definition.message
     if message.type in registry.layers and registry.layers[message.type].foreign:
+        blob = message.top[0] if message.top else "BLOB"
         raise ModelError(
             f"{definition.place}: layer '{message.name}' runs Python code of its own, which is not imported just to"
-            f" look at a model. Give the shape of what it makes: --input {message.top[0] if message.top else 'BLOB'}=SHAPE.",
+            f" look at a model. Give the shape of what it makes: --input {blob}=SHAPE.",
             layer=message.name,
         )
