@@ -86,8 +86,6 @@ def open_source(path: str, backend: str, given: bool, note: Callable[[str], None
     if found and found != backend:
         if given:
             raise DataError(f"{path} is a data base of kind {found}, not {backend}. Write backend: {found}.")
-        note(
-            f"{path} is read as {found}. The definition names no backend, which means {backend}: add backend: {found}."
-        )
+        note(f"{path} is read as {found}. No backend is given, which means {backend}: write backend: {found}.")
         cls = registry.sources[found]
     return cls(path)

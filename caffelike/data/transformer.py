@@ -10,12 +10,10 @@ from typing import Any
 import numpy as np
 
 from caffelike import log, rng
-from caffelike.data.fields import refuse_forks
 from caffelike.data.paths import missing, resolve
 from caffelike.errors import DataError, FileError, ModelError
 from caffelike.schema import TRAIN, message_class
 
-_KNOWN = ("scale", "mirror", "crop_size", "mean_file", "mean_value", "force_color", "force_gray")
 _WORDS = 4  # random numbers a record may use: crop row, crop column, mirror, one spare
 _BLOCK = 1024  # records whose numbers are drawn at once
 _CHUNK = 1 << 16  # floats that stay in a processor's cache from one operation to the next
@@ -60,7 +58,6 @@ class Transformer:
     """
 
     def __init__(self, param: Any, phase: int, seed: int, name: str, folder: str = ""):
-        refuse_forks(param, _KNOWN, name)
         self.scale = np.float32(param.scale)
         self.mirror, self.crop = param.mirror, param.crop_size
         self.draws = Draws(seed, name)

@@ -4,7 +4,6 @@ from collections.abc import Sequence
 
 from caffelike import log
 from caffelike.blob import Blob
-from caffelike.data.fields import refuse_forks
 from caffelike.data.paths import resolve
 from caffelike.data.records import RecordProducer
 from caffelike.data.source import open_source
@@ -12,11 +11,6 @@ from caffelike.data.transformer import Transformer
 from caffelike.errors import CaffelikeError, ModelError
 from caffelike.layers._source import SourceLayer, log_size
 from caffelike.registry import register
-
-_KNOWN = (
-    "source", "batch_size", "rand_skip", "backend", "force_encoded_color", "prefetch",
-    "scale", "mean_file", "crop_size", "mirror",
-)  # fmt: skip
 
 
 @register("Data", param="data_param")
@@ -33,7 +27,6 @@ class Data(SourceLayer):
     def setup(self, bottom: Sequence[Blob], top: Sequence[Blob]) -> None:  # type: ignore[override]
         """Open the data base and take the tops' shapes from its first record."""
         p = self.message.data_param
-        refuse_forks(p, _KNOWN, self.name)
         if not p.source:
             raise self.fail("needs data_param { source: ... }: the folder of the data base.", ModelError)
         batch = self.batch_size(p.batch_size)

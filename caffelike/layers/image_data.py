@@ -4,18 +4,12 @@ from collections.abc import Sequence
 
 from caffelike import log
 from caffelike.blob import Blob
-from caffelike.data.fields import refuse_forks
 from caffelike.data.imagelist import ImageProducer, read_list
 from caffelike.data.paths import resolve
 from caffelike.data.transformer import Transformer
 from caffelike.errors import ModelError
 from caffelike.layers._source import SourceLayer, log_size
 from caffelike.registry import register
-
-_KNOWN = (
-    "source", "batch_size", "rand_skip", "shuffle", "new_height", "new_width", "is_color", "root_folder",
-    "scale", "mean_file", "crop_size", "mirror",
-)  # fmt: skip
 
 
 @register("ImageData", param="image_data_param")
@@ -35,7 +29,6 @@ class ImageData(SourceLayer):
     def setup(self, bottom: Sequence[Blob], top: Sequence[Blob]) -> None:  # type: ignore[override]
         """Read the list and take the tops' shapes from its first image."""
         p = self.message.image_data_param
-        refuse_forks(p, _KNOWN, self.name)
         if not p.source:
             raise self.fail("needs image_data_param { source: ... }: a text file of paths and labels.", ModelError)
         if bool(p.new_height) != bool(p.new_width):

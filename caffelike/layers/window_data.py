@@ -4,7 +4,6 @@ from collections.abc import Sequence
 
 from caffelike import log
 from caffelike.blob import Blob
-from caffelike.data.fields import refuse_forks
 from caffelike.data.imagelist import Folder
 from caffelike.data.paths import resolve
 from caffelike.data.transformer import Transformer
@@ -12,11 +11,6 @@ from caffelike.data.windows import WindowProducer, log_windows, read_windows
 from caffelike.errors import DataError, ModelError
 from caffelike.layers._source import SourceLayer, log_size
 from caffelike.registry import register
-
-_KNOWN = (
-    "source", "scale", "mean_file", "batch_size", "crop_size", "mirror", "fg_threshold", "bg_threshold",
-    "fg_fraction", "context_pad", "crop_mode", "cache_images", "root_folder",
-)  # fmt: skip
 
 
 @register("WindowData", param="window_data_param")
@@ -37,7 +31,6 @@ class WindowData(SourceLayer):
     def setup(self, bottom: Sequence[Blob], top: Sequence[Blob]) -> None:  # type: ignore[override]
         """Read the window file."""
         p, t = self.message.window_data_param, self.message.transform_param
-        refuse_forks(p, _KNOWN, self.name)
         if not p.source:
             raise self.fail("needs window_data_param { source: ... }: a window file.", ModelError)
         if not t.crop_size or t.crop_size <= 2 * p.context_pad:

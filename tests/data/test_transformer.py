@@ -1,5 +1,3 @@
-import logging
-
 import numpy as np
 import pytest
 
@@ -105,15 +103,6 @@ def test_options_that_exclude_each_other(mean_file):
         run(RECORDS, mean_file=mean_file[0], mean_value=[1])
     with pytest.raises(ModelError, match="force_color and force_gray"):
         run(RECORDS, force_color=True, force_gray=True)
-
-
-def test_fields_of_forks_are_refused_unless_they_change_nothing(caplog):
-    with pytest.raises(ModelError, match=r"crop_h is known \(from: ssd.*not supported"):
-        run(RECORDS, crop_h=4)
-    np.testing.assert_array_equal(run(RECORDS, crop_h=0), RECORDS)
-    with caplog.at_level(logging.INFO, "caffelike"):
-        run(RECORDS, use_gpu_transform=True)
-    assert "use_gpu_transform of TransformationParameter is ignored" in caplog.text
 
 
 def test_means_that_cannot_be_read(tmp_path):

@@ -167,8 +167,17 @@ def test_a_dropped_net_ends_its_thread(folder, build):
         (only('data_param { source: "empty" batch_size: 2 backend: LMDB }'), DataError, "empty holds no records"),
         (only('data_param { source: "db" backend: LMDB }'), ModelError, "'d' .*batch_size of 1 or more"),
         (only("data_param { batch_size: 2 backend: LMDB }"), ModelError, r"data_param \{ source"),
-        (only('data_param { source: "db" batch_size: 2 backend: LMDB shuffle: true }'), ModelError, "shuffle is known"),
+        (
+            only('data_param { source: "db" batch_size: 2 backend: LMDB shuffle: true }'),
+            ModelError,
+            "data_param.shuffle belongs to",
+        ),
         (only('data_param { source: "db" batch_size: 2 backend: DATUMFILE }'), ModelError, "DATUMFILE"),
+        (
+            only('data_param { source: "db" batch_size: 2 backend: LMDB } transform_param { crop_h: 3 }'),
+            ModelError,
+            "transform_param.crop_h belongs to",
+        ),
         (
             only('data_param { source: "db" batch_size: 2 backend: LMDB } transform_param { crop_size: 7 }'),
             DataError,

@@ -11,7 +11,8 @@ def layer(param, tops='top: "a" top: "b"'):
 
 def test_constants_are_filled_once_others_in_every_pass():
     found = layer(
-        'shape { dim: 2 dim: 3 } data_filler { type: "constant" value: 4 } data_filler { type: "uniform" min: 1 max: 2 }'
+        'shape { dim: 2 dim: 3 } data_filler { type: "constant" value: 4 }'
+        ' data_filler { type: "uniform" min: 1 max: 2 }'
     )
     before = found.net.blobs["b"].data.copy()
     assert (before >= 1).all()

@@ -1,3 +1,5 @@
+import itertools
+
 import h5py
 import numpy as np
 import pytest
@@ -53,7 +55,7 @@ def test_shuffled_anew_in_every_pass_whole_files_after_each_other(folder):
     assert len({tuple(one) for one in passes}) > 30
     for one in passes:
         files = ["abc"[(n > 4) + (n > 7)] for n in one]
-        assert sum(a != b for a, b in zip(files, files[1:], strict=False)) == 2
+        assert sum(a != b for a, b in itertools.pairwise(files)) == 2
 
 
 @pytest.mark.parametrize("shuffle", ["true", "false"])

@@ -67,7 +67,7 @@ def test_going_on_when_shuffled(folder):
         ('source: "list.txt" batch_size: 0', ModelError, "batch_size"),
         ('source: "list.txt" root_folder: "x/"', FileError, r"image x/0\.png"),
         ('source: "list.txt" rand_skip: 1000000', DataError, "Not enough points to skip"),
-        ('source: "list.txt" max_rotate_angle: 3', ModelError, "max_rotate_angle is known"),
+        ('source: "list.txt" max_rotate_angle: 3', ModelError, "max_rotate_angle belongs to"),
     ],
 )
 def test_refused(folder, param, error, words):
