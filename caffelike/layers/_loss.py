@@ -111,10 +111,9 @@ def softmax(x: np.ndarray, axis: int, y: np.ndarray) -> None:
     """y = exp(x) / sum(exp(x)) along `axis`; y may be x. A NaN or +infinity makes its whole sum NaN."""
     if x.size == 0:
         return
-    with np.errstate(invalid="ignore"):  # infinity - infinity
-        np.subtract(x, x.max(axis=axis, keepdims=True), out=y)
-        np.exp(y, out=y)
-        y /= y.sum(axis=axis, keepdims=True)
+    np.subtract(x, x.max(axis=axis, keepdims=True), out=y)
+    np.exp(y, out=y)
+    y /= y.sum(axis=axis, keepdims=True)
 
 
 def softmax_gradient(dy: np.ndarray, y: np.ndarray, axis: int) -> np.ndarray:

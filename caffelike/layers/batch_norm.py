@@ -95,9 +95,8 @@ def forward(
         mean += batch_mean
         variance *= fraction
         variance += batch_variance * (each / (each - 1) if each > 1 else 1)
-    with np.errstate(invalid="ignore"):  # a negative running variance, infinities
-        root = np.sqrt(batch_variance + eps).astype(x.dtype)
-        out /= root[:, None]
+    root = np.sqrt(batch_variance + eps).astype(x.dtype)
+    out /= root[:, None]
     if deviation is not None:
         deviation[...] = root
 

@@ -57,8 +57,7 @@ def forward(
     kept = (rng.uniform(key, x.size) >= ratio).reshape(x.shape)
     if mask is not None:
         mask[...] = kept
-    with np.errstate(invalid="ignore"):  # infinity * 0
-        np.multiply(x, kept, out=y)
+    np.multiply(x, kept, out=y)
     y *= 1 / (1 - ratio)
 
 

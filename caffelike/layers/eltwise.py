@@ -64,25 +64,24 @@ def forward(
     coeff: tuple[float, ...],
 ) -> None:
     """One bottom after the other."""
-    with np.errstate(invalid="ignore"):
-        if operation == "SUM":
-            np.multiply(xs[0], coeff[0], out=y)
-            for x, factor in zip(xs[1:], coeff[1:], strict=True):
-                y += x if factor == 1 else x * factor
-        elif operation == "PROD":
-            np.multiply(xs[0], xs[1], out=y)
-            for x in xs[2:]:
-                y *= x
-        else:
-            first = xs[0] > xs[1]
-            np.copyto(y, np.where(first, xs[0], xs[1]))
+    if operation == "SUM":
+        np.multiply(xs[0], coeff[0], out=y)
+        for x, factor in zip(xs[1:], coeff[1:], strict=True):
+            y += x if factor == 1 else x * factor
+    elif operation == "PROD":
+        np.multiply(xs[0], xs[1], out=y)
+        for x in xs[2:]:
+            y *= x
+    else:
+        first = xs[0] > xs[1]
+        np.copyto(y, np.where(first, xs[0], xs[1]))
+        if winner is not None:
+            winner[...] = ~first
+        for i, x in enumerate(xs[2:], 2):
+            greater = x > y
+            np.copyto(y, x, where=greater)
             if winner is not None:
-                winner[...] = ~first
-            for i, x in enumerate(xs[2:], 2):
-                greater = x > y
-                np.copyto(y, x, where=greater)
-                if winner is not None:
-                    np.copyto(winner, i, where=greater)
+                np.copyto(winner, i, where=greater)
 
 
 def backward(
@@ -96,18 +95,17 @@ def backward(
     stable: bool,
 ) -> None:
     """To each bottom that wants it."""
-    with np.errstate(divide="ignore", invalid="ignore"):
-        for i, dx in enumerate(dxs):
-            if dx is None:
-                continue
-            if operation == "SUM":
-                np.multiply(dy, coeff[i], out=dx)
-            elif operation == "MAX":
-                np.multiply(dy, winner == i, out=dx)
-            elif stable:
-                np.copyto(dx, dy)
-                for other in (*xs[:i], *xs[i + 1 :]):
-                    dx *= other
-            else:
-                np.divide(y, xs[i], out=dx)
-                dx *= dy
+    for i, dx in enumerate(dxs):
+        if dx is None:
+            continue
+        if operation == "SUM":
+            np.multiply(dy, coeff[i], out=dx)
+        elif operation == "MAX":
+            np.multiply(dy, winner == i, out=dx)
+        elif stable:
+            np.copyto(dx, dy)
+            for other in (*xs[:i], *xs[i + 1 :]):
+                dx *= other
+        else:
+            np.divide(y, xs[i], out=dx)
+            dx *= dy

@@ -34,5 +34,4 @@ def forward(x: np.ndarray, y: np.ndarray, alpha: float) -> None:
 def backward(dy: np.ndarray, x: np.ndarray, y: np.ndarray, dx: np.ndarray, alpha: float) -> None:
     """The slope below 0 follows from y."""
     positive = (y if alpha >= 0 else x) > 0
-    with np.errstate(invalid="ignore"):  # infinity * 0
-        np.multiply(dy, np.where(positive, y.dtype.type(1), y + alpha), out=dx)
+    np.multiply(dy, np.where(positive, y.dtype.type(1), y + alpha), out=dx)

@@ -33,14 +33,12 @@ class Log(Elementwise):
 
 def forward(x: np.ndarray, y: np.ndarray, factor: float, scale: float, shift: float) -> None:
     """Scale, shift, logarithm, change of base."""
-    with np.errstate(divide="ignore", invalid="ignore"):
-        np.multiply(x, scale, out=y)
-        y += shift
-        np.log(y, out=y)
-        y *= factor
+    np.multiply(x, scale, out=y)
+    y += shift
+    np.log(y, out=y)
+    y *= factor
 
 
 def backward(dy: np.ndarray, x: np.ndarray, dx: np.ndarray, factor: float, scale: float, shift: float) -> None:
     """The chain rule."""
-    with np.errstate(divide="ignore", invalid="ignore"):
-        np.multiply(dy, (scale * factor) / (shift + scale * x), out=dx)
+    np.multiply(dy, (scale * factor) / (shift + scale * x), out=dx)

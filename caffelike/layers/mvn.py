@@ -47,8 +47,7 @@ def forward(
     np.subtract(values, values.mean(axis=1, keepdims=True), out=out)
     if normalize_variance:
         root = np.sqrt(np.square(out).mean(axis=1, keepdims=True)) + eps
-        with np.errstate(divide="ignore", invalid="ignore"):  # a constant group with eps 0
-            out /= root
+        out /= root
         if deviation is not None:
             deviation[...] = root
 
@@ -66,5 +65,4 @@ def backward(
         average = average + normal * (gradient * normal).mean(axis=1, keepdims=True)
     np.subtract(gradient, average, out=out)
     if normalize_variance:
-        with np.errstate(divide="ignore", invalid="ignore"):
-            out /= deviation
+        out /= deviation

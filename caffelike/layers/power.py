@@ -30,14 +30,13 @@ class Power(Elementwise):
 
 def forward(x: np.ndarray, y: np.ndarray, power: float, scale: float, shift: float) -> None:
     """Scale, shift, then raise."""
-    with np.errstate(all="ignore"):
-        if power == 0 or scale == 0:
-            y[...] = np.float64(shift) ** power  # 1 for power 0
-            return
-        np.multiply(x, scale, out=y)
-        y += shift
-        if power != 1:
-            np.power(y, power, out=y)
+    if power == 0 or scale == 0:
+        y[...] = np.float64(shift) ** power  # 1 for power 0
+        return
+    np.multiply(x, scale, out=y)
+    y += shift
+    if power != 1:
+        np.power(y, power, out=y)
 
 
 def backward(dy: np.ndarray, x: np.ndarray, dx: np.ndarray, power: float, scale: float, shift: float) -> None:
@@ -47,6 +46,5 @@ def backward(dy: np.ndarray, x: np.ndarray, dx: np.ndarray, power: float, scale:
     elif power == 1:
         np.multiply(dy, scale, out=dx)
     else:
-        with np.errstate(all="ignore"):
-            slope = (power * scale) * (shift + scale * x) ** (power - 1)
-            np.multiply(dy, slope, out=dx)
+        slope = (power * scale) * (shift + scale * x) ** (power - 1)
+        np.multiply(dy, slope, out=dx)

@@ -43,10 +43,9 @@ class PReLU(Layer):
 
 def forward(x: np.ndarray, slope: np.ndarray, y: np.ndarray) -> None:
     """Both parts by themselves, then their sum."""
-    with np.errstate(invalid="ignore"):  # 0 * infinity
-        below = np.minimum(x, 0) * spread(slope, 1, x.ndim)
-        np.maximum(x, 0, out=y)
-        y += below
+    below = np.minimum(x, 0) * spread(slope, 1, x.ndim)
+    np.maximum(x, 0, out=y)
+    y += below
 
 
 def backward(

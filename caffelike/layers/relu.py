@@ -28,10 +28,9 @@ class ReLU(Elementwise):
 
 def forward(x: np.ndarray, y: np.ndarray, negative_slope: float) -> None:
     """Both parts by themselves, then their sum."""
-    with np.errstate(invalid="ignore"):  # 0 * infinity
-        below = np.minimum(x, 0) * negative_slope
-        np.maximum(x, 0, out=y)
-        y += below
+    below = np.minimum(x, 0) * negative_slope
+    np.maximum(x, 0, out=y)
+    y += below
 
 
 def backward(dy: np.ndarray, x: np.ndarray, y: np.ndarray, dx: np.ndarray, negative_slope: float) -> None:

@@ -48,8 +48,7 @@ class Scale(Layer):
 
 def forward(x: np.ndarray, scale: np.ndarray, bias: np.ndarray | None, y: np.ndarray, axis: int) -> None:
     """Multiply and add along the axes."""
-    with np.errstate(invalid="ignore"):  # infinity * 0
-        np.multiply(x, spread(scale, axis, x.ndim), out=y)
+    np.multiply(x, spread(scale, axis, x.ndim), out=y)
     if bias is not None:
         y += spread(bias, axis, x.ndim)
 

@@ -49,8 +49,7 @@ def forward(x: np.ndarray, target: np.ndarray, loss: np.ndarray, normalization: 
     """x (t - [x >= 0]) - log(1 + exp(-|x|)), summed."""
     target = target.reshape(x.shape)
     counts = _counts(target, ignore_label)
-    with np.errstate(invalid="ignore"):  # infinity * 0
-        terms = x * (target - (x >= 0)) - np.log1p(np.exp(-np.abs(x)))
+    terms = x * (target - (x >= 0)) - np.log1p(np.exp(-np.abs(x)))
     loss[...] = -terms[counts].sum(dtype=np.float64) / _divisor(x, normalization, counts)
 
 

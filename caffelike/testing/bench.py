@@ -129,8 +129,9 @@ class Bench:
             self._before = self.bottoms[0].copy()
         function = self.function("forward")
         if function is not None:
-            for values in self._pairs(self._values()):
-                function(*bind(function, self.layer, values))
+            with np.errstate(all="ignore"):  # as the graph runs it: infinities and NaN are values like others
+                for values in self._pairs(self._values()):
+                    function(*bind(function, self.layer, values))
         return self.tops
 
     def backward(
@@ -172,8 +173,9 @@ class Bench:
         values |= {f"d{n}": v for n, v in by_name(layer.bottoms, down).items()}
         values |= {f"d{n}": v for n, v in by_name(layer.tops, top_diffs).items()}
         values |= {f"d{n}": v for n, v in sums.items()}
-        for i, pair in enumerate(self._pairs(values, top_diffs, down)):
-            function(*bind(function, layer, pair | {"beta": beta if i == 0 else 1}))
+        with np.errstate(all="ignore"):
+            for i, pair in enumerate(self._pairs(values, top_diffs, down)):
+                function(*bind(function, layer, pair | {"beta": beta if i == 0 else 1}))
         gradients = dict(zip(self.bottom_labels, down, strict=True)) | sums
         return {label: array for label, array in gradients.items() if array is not None}
 
