@@ -1,0 +1,251 @@
+"""Pooling: see layers/pooling.py for the definition."""
+
+import numpy as np
+
+from caffelike.kernels.cpu import stochastic
+from caffelike.kernels.cpu.windows import (
+    FLT_MAX,
+    max_gradient_1,
+    max_gradient_2,
+    max_gradient_tiles,
+    max_row_1,
+    max_row_2,
+    max_row_any,
+    sum_gradient_1,
+    sum_gradient_2,
+    sum_row_1,
+    sum_row_2,
+    sum_row_any,
+)
+from caffelike.kernels.jit import SUMS, kernel
+from caffelike.kernels.launch import get_num_threads, scratch, task
+from caffelike.kernels.vector import LANES
+
+Sizes = tuple[int, ...]
+
+_WORK = 32768  # pixels looked at in a chunk, more or less
+_NONE = np.empty(0, np.int32)
+
+
+def forward(
+    x: np.ndarray,
+    y: np.ndarray,
+    mask: np.ndarray | None,
+    argmax: np.ndarray | None,
+    method: str,
+    kernel: Sizes,
+    stride: Sizes,
+    pad: Sizes,
+    key: np.ndarray | None,
+    train: bool,
+) -> None:
+    """y (N, C, OH, OW) from x (N, C, H, W)."""
+    planes = y.shape[0] * y.shape[1]
+    size = (*x.shape[2:], *y.shape[2:])
+    x1, y1 = x.reshape(-1), y.reshape(-1)
+    if method == "AVE":
+        if kernel == x.shape[2:] and y.shape[2:] == (1, 1) and not any(pad):
+            pixels = kernel[0] * kernel[1]
+            _mean(planes, max(1, _WORK // pixels), x1, y1, pixels)
+        else:
+            _average(planes, _grain(size, kernel), x1, y1, size, kernel, stride, pad)
+        return
+    if argmax is None:
+        argmax = _NONE if mask is None else np.empty(y.shape, np.int32)
+    if method == "MAX":
+        _largest(planes, _grain(size, kernel), x1, y1, argmax.reshape(-1), size, kernel, stride, pad)
+    else:
+        stochastic.forward(x1, y1, argmax.reshape(-1), size, kernel, stride, key if train else None)
+    if mask is not None:
+        mask[...] = argmax
+
+
+def backward(
+    dy: np.ndarray,
+    x: np.ndarray,
+    argmax: np.ndarray | None,
+    dx: np.ndarray,
+    method: str,
+    kernel: Sizes,
+    stride: Sizes,
+    pad: Sizes,
+    train: bool,
+) -> None:
+    """dx (N, C, H, W) from dy (N, C, OH, OW)."""
+    planes = dy.shape[0] * dy.shape[1]
+    size = (*dx.shape[2:], *dy.shape[2:])
+    dy1, dx1 = dy.reshape(-1), dx.reshape(-1)
+    if argmax is not None:
+        argmax1, grain = argmax.reshape(-1), _grain(size, kernel)
+        blocks = size[0] * -(-size[1] // (stride[1] * LANES))
+        if kernel == stride == (2, 2) and pad == (0, 0):
+            _tiles_back(planes, grain, dy1, argmax1, dx1, size)
+        elif stride[1] <= 2 and size[2] * size[3] > 6 * blocks:  # a block costs as much as 6 windows one by one
+            _largest_back(planes, grain, dy1, argmax1, dx1, size, kernel, stride, pad)
+        else:
+            _to_argmax(planes, grain, dy1, argmax1, dx1, size[0] * size[1], size[2] * size[3])
+    elif method == "AVE":
+        shares = scratch("pooling", get_num_threads() * size[2] * size[3])
+        _average_back(planes, _grain(size, kernel), dy1, dx1, size, kernel, stride, pad, shares)
+    else:
+        stochastic.backward(dy1, x.reshape(-1), dx1, size, kernel, stride)
+
+
+def _grain(size: Sizes, kernel: Sizes) -> int:
+    """Planes in a chunk."""
+    looks = size[0] * size[1] + size[2] * size[3] * kernel[0] * kernel[1] // LANES
+    return max(1, _WORK // max(1, looks))
+
+
+@task
+def _largest(worker, lo, hi, x, y, argmax, size, kernel, stride, pad):
+    """MAX in the planes lo..hi."""
+    height, width, out_h, out_w = size
+    for p in range(lo, hi):
+        plane = p * height * width
+        for oh in range(out_h):
+            top = oh * stride[0] - pad[0]
+            begin, end = max(top, 0), min(top + kernel[0], height)
+            start, to, first = plane + begin * width, (p * out_h + oh) * out_w, begin * width
+            for ow in range(0, out_w, LANES):
+                column, n = ow * stride[1] - pad[1], out_w - ow
+                if begin >= end:  # a window without pixels
+                    for i in range(to + ow, to + min(ow + LANES, out_w)):
+                        y[i] = -FLT_MAX
+                        if argmax.size:
+                            argmax[i] = -1
+                elif stride[1] == 1:
+                    max_row_1(x, start, width, end - begin, column, kernel[1], 1, y, to + ow, argmax, first, n)
+                elif stride[1] == 2:
+                    max_row_2(x, start, width, end - begin, column, kernel[1], 2, y, to + ow, argmax, first, n)
+                else:
+                    max_row_any(
+                        x, start, width, end - begin, column, kernel[1], stride[1], y, to + ow, argmax, first, n
+                    )
+
+
+@task
+def _average(worker, lo, hi, x, y, size, kernel, stride, pad):
+    """AVE in the planes lo..hi."""
+    height, width, out_h, out_w = size
+    nothing = np.empty(0, np.int32)
+    for p in range(lo, hi):
+        plane = p * height * width
+        for oh in range(out_h):
+            top = oh * stride[0] - pad[0]
+            begin, end = max(top, 0), min(top + kernel[0], height)
+            rows = min(top + kernel[0], height + pad[0]) - top  # of the window, with its part of the pad
+            start, to = plane + begin * width, (p * out_h + oh) * out_w
+            for ow in range(0, out_w, LANES):
+                column, n = ow * stride[1] - pad[1], out_w - ow
+                if begin >= end:
+                    for i in range(to + ow, to + min(ow + LANES, out_w)):
+                        y[i] = 0
+                elif stride[1] == 1:
+                    sum_row_1(x, start, width, end - begin, column, kernel[1], 1, y, to + ow, nothing, 0, n)
+                elif stride[1] == 2:
+                    sum_row_2(x, start, width, end - begin, column, kernel[1], 2, y, to + ow, nothing, 0, n)
+                else:
+                    sum_row_any(x, start, width, end - begin, column, kernel[1], stride[1], y, to + ow, nothing, 0, n)
+            for ow in range(out_w):
+                left = ow * stride[1] - pad[1]
+                columns = min(left + kernel[1], width + pad[1]) - left
+                y[to + ow] /= np.float32(rows * columns)
+
+
+@task(fastmath=SUMS)
+def _mean(worker, lo, hi, x, y, pixels):
+    """Means of the whole planes lo..hi."""
+    for p in range(lo, hi):
+        total = np.float32(0)
+        for i in range(p * pixels, (p + 1) * pixels):
+            total += x[i]
+        y[p] = total / np.float32(pixels)
+
+
+@task
+def _to_argmax(worker, lo, hi, dy, argmax, dx, pixels, windows):
+    """The gradients of the planes lo..hi to the pixels that were taken."""
+    for i in range(lo * pixels, hi * pixels):
+        dx[i] = 0
+    for p in range(lo, hi):
+        for i in range(p * windows, (p + 1) * windows):
+            taken = argmax[i]
+            if taken >= 0:
+                dx[p * pixels + taken] += dy[i]
+
+
+@kernel
+def _windows_on(h, out_h, kernel, stride, pad):
+    """The first window whose rows reach row h, and how many do."""
+    begin = max(0, (h + pad - kernel) // stride + 1)
+    return begin, min(out_h, (h + pad) // stride + 1) - begin
+
+
+@task
+def _tiles_back(worker, lo, hi, dy, argmax, dx, size):
+    """MAX in windows of 2x2 pixels with steps of 2 and no pad, for the planes lo..hi."""
+    height, width, out_h, out_w = size
+    for p in range(lo, hi):
+        for oh in range(out_h):
+            row, h = (p * out_h + oh) * out_w, 2 * oh
+            for ow in range(0, (width + 1) // 2, LANES):  # floor: an odd width has a column more than windows
+                n, at = out_w - ow, h * width + 2 * ow
+                to = p * height * width + at
+                left = width - 2 * ow
+                max_gradient_tiles(dy, row + ow, argmax, n, left, dx, to, at, h + 1 < height, width)
+        for i in range((p * height + min(2 * out_h, height)) * width, (p + 1) * height * width):
+            dx[i] = 0  # floor: the last row of an odd height
+
+
+@task
+def _largest_back(worker, lo, hi, dy, argmax, dx, size, kernel, stride, pad):
+    """MAX with steps of at most 2 columns: what each pixel of the planes lo..hi collects from its windows."""
+    height, width, out_h, out_w = size
+    for p in range(lo, hi):
+        for h in range(height):
+            begin, rows = _windows_on(h, out_h, kernel[0], stride[0], pad[0])
+            start, to = (p * out_h + begin) * out_w, (p * height + h) * width
+            first = h * width
+            if rows <= 0:
+                for i in range(to, to + width):
+                    dx[i] = 0
+            elif stride[1] == 1:
+                for q in range((width + LANES - 1) // LANES):
+                    max_gradient_1(dy, start, argmax, out_w, rows, width, kernel[1], pad[1], dx, to, first, q)
+            else:
+                for q in range((width + 2 * LANES - 1) // (2 * LANES)):
+                    max_gradient_2(dy, start, argmax, out_w, rows, width, kernel[1], pad[1], dx, to, first, q)
+
+
+@task
+def _average_back(worker, lo, hi, dy, dx, size, kernel, stride, pad, shares):
+    """AVE: each gradient of the planes lo..hi in equal parts to its window. shares: a plane of windows a worker."""
+    height, width, out_h, out_w = size
+    shares = shares[worker * out_h * out_w : (worker + 1) * out_h * out_w]
+    for p in range(lo, hi):
+        for oh in range(out_h):
+            top = oh * stride[0] - pad[0]
+            rows = min(top + kernel[0], height + pad[0]) - top
+            for ow in range(out_w):
+                left = ow * stride[1] - pad[1]
+                columns = min(left + kernel[1], width + pad[1]) - left
+                part = dy[(p * out_h + oh) * out_w + ow] / np.float32(rows * columns)
+                shares[oh * out_w + ow] = part if rows > 0 and columns > 0 else 0
+        for h in range(height):
+            begin, rows = _windows_on(h, out_h, kernel[0], stride[0], pad[0])
+            start, to = begin * out_w, (p * height + h) * width
+            if stride[1] == 1 and rows > 0:
+                for q in range((width + LANES - 1) // LANES):
+                    sum_gradient_1(shares, start, shares, out_w, rows, width, kernel[1], pad[1], dx, to, 0, q)
+            elif stride[1] == 2 and rows > 0:
+                for q in range((width + 2 * LANES - 1) // (2 * LANES)):
+                    sum_gradient_2(shares, start, shares, out_w, rows, width, kernel[1], pad[1], dx, to, 0, q)
+            else:
+                for w in range(width):
+                    left, columns = _windows_on(w, out_w, kernel[1], stride[1], pad[1])
+                    total = np.float32(0)
+                    for r in range(rows):
+                        for c in range(left, left + columns):
+                            total += shares[(begin + r) * out_w + c]
+                    dx[to + w] = total

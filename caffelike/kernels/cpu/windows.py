@@ -1,0 +1,213 @@
+"""Pooling windows in registers: the maxima or sums of a row of neighbouring windows at once, and their gradients."""
+
+from typing import Any
+
+import numpy as np
+from llvmlite import ir
+from numba import types
+from numba.extending import intrinsic
+
+from caffelike.kernels.vector import F32, I32, I64, LANES, Emit
+
+FLT_MAX = np.finfo(np.float32).max
+
+_NUMBERS = ir.VectorType(I32, LANES)
+
+
+def _lanes(factor: int = 1, start: int = 0) -> Any:
+    return ir.Constant(_NUMBERS, [factor * lane + start for lane in range(LANES)])
+
+
+def _small(e: Emit, value: Any) -> Any:
+    """An intp in all lanes, as int32."""
+    return e.splat(e.b.trunc(value, I32))
+
+
+def _inside(e: Emit, columns: Any, width: Any) -> Any:
+    """Mask of the lanes with 0 <= column < width, in one comparison."""
+    return e.b.icmp_unsigned("<", columns, _small(e, width))
+
+
+def _load_numbers(e: Emit, pointer: Any, mask: Any) -> Any:
+    place = e.b.bitcast(pointer, _NUMBERS.as_pointer())
+    name = f"llvm.masked.load.v{LANES}i32.p0"
+    return e.call(name, _NUMBERS, place, ir.Constant(I32, 4), mask, ir.Constant(_NUMBERS, [0] * LANES))
+
+
+def _store_numbers(e: Emit, value: Any, pointer: Any, mask: Any) -> None:
+    place = e.b.bitcast(pointer, _NUMBERS.as_pointer())
+    e.call(f"llvm.masked.store.v{LANES}i32.p0", ir.VoidType(), value, place, ir.Constant(I32, 4), mask)
+
+
+def _make_row(stride: int, largest: bool) -> Any:
+    @intrinsic
+    def row(typingctx, x, start, width, rows, column, taps, step, y, to, index, first, n):
+        """LANES windows side by side -> y[to:to + n]: their maxima (the first of equals; NaN never), or their sums.
+
+        x[start:]: the first row they see; `rows` >= 1 rows of `width` pixels. The first window begins at `column`
+        (perhaps outside the image, as part of any window may), each has `taps` >= 1 columns, the next begins `step`
+        (= stride where that is not 0) to the right. Maxima: index[to:to + n] receives where each was found, `first`
+        being the number of x[start]; -1 where nothing exceeds -FLT_MAX. An empty index: not wanted.
+        """
+
+        def codegen(context, builder, given, values):
+            b, e = builder, Emit(builder)
+            x = e.array(context, given.args[0], values[0], values[1])
+            width, rows, column, taps, step = values[2:7]
+            y, index = (e.array(context, given.args[k], values[k], values[8]) for k in (7, 9))
+            wanted = b.icmp_signed(">", context.make_array(given.args[9])(context, b, values[9]).nitems, e.int(0))
+            first, n = values[10], values[11]
+
+            def pixels(line: Any, at: Any, columns: Any) -> Any:
+                place = b.gep(line, [at])
+                if stride == 1:
+                    return e.masked_load(place, _inside(e, columns, width))
+                if stride == 2:
+                    low = e.masked_load(place, _inside(e, b.add(_small(e, at), _lanes()), width))
+                    high = e.masked_load(
+                        b.gep(place, [e.int(LANES)]), _inside(e, b.add(_small(e, at), _lanes(1, LANES)), width)
+                    )
+                    return e.shuffle(low, high, [2 * lane for lane in range(LANES)])
+                wide = ir.VectorType(I64, LANES)
+                bytes_on = b.shl(b.sext(columns, wide), ir.Constant(wide, [2] * LANES))
+                places = b.inttoptr(
+                    b.add(e.splat(b.ptrtoint(line, I64)), bytes_on), ir.VectorType(F32.as_pointer(), LANES)
+                )
+                name = f"llvm.masked.gather.v{LANES}f32.v{LANES}p0"
+                return e.call(name, e.vector, places, ir.Constant(I32, 4), _inside(e, columns, width), e.const(0))
+
+            apart = _lanes(stride) if stride else b.mul(_small(e, step), _lanes())
+
+            def line(r: Any, state: list) -> list:
+                offset = b.mul(r, width)
+
+                def tap(k: Any, state: list) -> list:
+                    at = b.add(column, k)
+                    columns = b.add(_small(e, at), apart)
+                    found = pixels(b.gep(x, [offset]), at, columns)
+                    if not largest:
+                        return [b.fadd(state[0], found)]
+                    better = b.and_(_inside(e, columns, width), b.fcmp_ordered(">", found, state[0]))
+                    number = b.add(_small(e, b.add(first, offset)), columns)
+                    return [b.select(better, found, state[0]), b.select(better, number, state[1])]
+
+                return e.loop(taps, state, tap)
+
+            begin = [e.const(float(-FLT_MAX) if largest else 0)]
+            if largest:
+                begin.append(ir.Constant(_NUMBERS, [-1] * LANES))
+            found = e.loop(rows, begin, line)
+            mask = e.first(n)
+            e.masked_store(found[0], y, mask)
+            if largest:
+                with b.if_then(wanted):
+                    _store_numbers(e, found[1], index, mask)
+            return context.get_dummy_value()
+
+        i = types.intp
+        return types.void(x, i, i, i, i, i, i, y, i, index, i, i), codegen
+
+    return row
+
+
+max_row_1, max_row_2, max_row_any = (_make_row(stride, True) for stride in (1, 2, 0))
+sum_row_1, sum_row_2, sum_row_any = (_make_row(stride, False) for stride in (1, 2, 0))
+
+
+def _make_gradient(stride: int, largest: bool) -> Any:
+    @intrinsic
+    def gradient(typingctx, dy, start, index, widths, rows, width, taps, pad, dx, to, first, block):
+        """A block of stride * LANES pixels of an image row: dx[to + ...] = the gradients of the windows they lie in.
+
+        dy[start:]: `rows` >= 1 rows of `widths` windows that the image row lies in; each has `taps` columns. The row
+        has `width` pixels and begins at dx[to]; its first pixel has number `first`; `block`: which block.
+        Maxima: a pixel gets the gradient of the windows whose index is its number; else that of all its windows.
+        """
+
+        def codegen(context, builder, given, values):
+            b, e = builder, Emit(builder)
+            dy, index = (e.array(context, given.args[k], values[k], values[1]) for k in (0, 2))
+            widths, rows, width, taps, pad = values[3:8]
+            dx, first = e.array(context, given.args[8], values[8], values[9]), values[10]
+            begin = b.mul(values[11], e.int(LANES))  # over the stride
+
+            def phase(remainder: int, r: Any, total: Any) -> Any:
+                """Adds for the pixels stride * l + remainder what row r of windows has for them."""
+                line = b.mul(r, widths)
+                ahead = b.add(pad, e.int(remainder))
+                tap = b.and_(ahead, e.int(stride - 1))  # the first tap that can lie on these pixels
+                count = b.sdiv(b.add(b.sub(taps, tap), e.int(stride - 1)), e.int(stride))
+                number = b.add(_small(e, b.add(first, b.mul(begin, e.int(stride)))), _lanes(stride, remainder))
+                leftmost = b.sub(b.add(begin, b.sdiv(b.sub(ahead, tap), e.int(stride))), b.sub(count, e.int(1)))
+
+                def add(k: Any, state: list) -> list:
+                    window = b.add(leftmost, k)
+                    mask = _inside(e, b.add(_small(e, window), _lanes()), widths)
+                    place = b.add(line, window)
+                    share = e.masked_load(b.gep(dy, [place]), mask)
+                    if largest:
+                        taken = b.icmp_signed("==", _load_numbers(e, b.gep(index, [place]), mask), number)
+                        share = b.select(b.and_(mask, taken), share, e.const(0))
+                    return [b.fadd(state[0], share)]
+
+                some = b.icmp_signed(">", count, e.int(0))
+                return e.choose(some, lambda: e.loop(count, [total], add), lambda: [total])[0]
+
+            totals = e.loop(
+                rows,
+                [e.const(0)] * stride,
+                lambda r, totals: [phase(i, r, total) for i, total in enumerate(totals)],
+            )
+            if stride == 2:
+                mixed = [lane // 2 + lane % 2 * LANES for lane in range(2 * LANES)]
+                totals = [e.shuffle(*totals, mixed[:LANES]), e.shuffle(*totals, mixed[LANES:])]
+            at = b.mul(begin, e.int(stride))
+            for i, total in enumerate(totals):
+                e.masked_store(total, b.gep(dx, [b.add(at, e.int(i * LANES))]), e.first(b.sub(width, at), i * LANES))
+            return context.get_dummy_value()
+
+        i = types.intp
+        return types.void(dy, i, index, i, i, i, i, i, dx, i, i, i), codegen
+
+    return gradient
+
+
+max_gradient_1, max_gradient_2 = (_make_gradient(stride, True) for stride in (1, 2))
+sum_gradient_1, sum_gradient_2 = (_make_gradient(stride, False) for stride in (1, 2))
+
+
+@intrinsic
+def max_gradient_tiles(typingctx, dy, start, index, n, width, dx, to, first, both, pitch):
+    """LANES windows of 2x2 side by side that do not overlap: each writes its gradient where index says, else 0.
+
+    n of them count. The first window's corner is pixel number `first` of its image, dx[to], from which on the image
+    has `width` columns; rows are `pitch` apart. Unless `both` the windows' second row lies below the image.
+    """
+
+    def codegen(context, builder, given, values):
+        b, e = builder, Emit(builder)
+        dy, index = (e.array(context, given.args[k], values[k], values[1]) for k in (0, 2))
+        n, width, first, both = values[3], values[4], values[7], values[8]
+        dx = e.array(context, given.args[5], values[5], values[6])
+        mask = e.first(n)
+        gradient, taken = e.masked_load(dy, mask), _load_numbers(e, index, mask)
+        corner = b.add(_small(e, first), _lanes(2))
+        mixed = [lane // 2 + lane % 2 * LANES for lane in range(2 * LANES)]
+
+        def write(line: Any, number: Any) -> None:
+            ones = ir.Constant(_NUMBERS, [1] * LANES)
+            even = b.select(b.icmp_signed("==", taken, number), gradient, e.const(0))
+            odd = b.select(b.icmp_signed("==", taken, b.add(number, ones)), gradient, e.const(0))
+            for start in (0, LANES):
+                e.masked_store(
+                    e.shuffle(even, odd, mixed[start : start + LANES]), e.at(line, start), e.first(width, start)
+                )
+
+        write(dx, corner)
+        with b.if_then(both):
+            pitch = values[9]
+            write(b.gep(dx, [pitch]), b.add(corner, _small(e, pitch)))
+        return context.get_dummy_value()
+
+    i = types.intp
+    return types.void(dy, i, index, i, i, dx, i, i, types.boolean, i), codegen
