@@ -58,6 +58,10 @@ def test_convolution(case, biased, threads, rng):
     clipped = np.full_like(y, np.nan)
     convolution.forward_relu(x, w, bias, clipped, *window, group)
     np.testing.assert_array_equal(clipped, np.maximum(y, 0))
+    packed = convolution.pack(x, w, y, *window, group)
+    clipped[...] = np.nan
+    convolution.forward_packed(x, w, packed, bias, clipped, *window, group, True)
+    np.testing.assert_array_equal(clipped, np.maximum(y, 0))
 
     dy = random(rng, *y.shape)
     wanted = conv_backward(dy, x, w, *window, group)
@@ -110,3 +114,12 @@ def test_bits_do_not_depend_on_threads(rng):
         launch.set_num_threads(most)
         for one, two in zip(*results, strict=True):
             np.testing.assert_array_equal(one, two)
+
+
+def test_packed_weights_for_winograd(rng):
+    x, w, bias = random(rng, 1, 64, 56, 56), random(rng, 64, 64, 3, 3), random(rng, 64)
+    window = ((3, 3), (1, 1), (1, 1), (1, 1), 1)
+    one, two = np.empty_like(x), np.empty_like(x)
+    convolution.forward(x, w, bias, one, *window)
+    convolution.forward_packed(x, w, convolution.pack(x, w, two, *window), bias, two, *window, False)
+    np.testing.assert_array_equal(one, two)

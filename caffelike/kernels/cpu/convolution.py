@@ -8,10 +8,17 @@ import numpy as np
 from caffelike.kernels.cpu import winograd
 from caffelike.kernels.cpu.choice import best_form
 from caffelike.kernels.cpu.columns import from_columns, to_columns
-from caffelike.kernels.cpu.correlate import Window, correlate, correlate_weights, spread
+from caffelike.kernels.cpu.correlate import (
+    Window,
+    correlate,
+    correlate_weights,
+    pack_weights,
+    packed_size,
+    spread,
+)
 from caffelike.kernels.cpu.gemm import gemm
 from caffelike.kernels.jit import SUMS
-from caffelike.kernels.launch import scratch, task
+from caffelike.kernels.launch import aligned, scratch, task
 
 Ints = tuple[int, ...]
 
@@ -68,11 +75,46 @@ def forward_relu(
     _forward(x, weight, bias, y, kernel, stride, pad, dilation, group, True)
 
 
-def _forward(x, weight, bias, y, kernel, stride, pad, dilation, group, relu):
+def pack(
+    x: np.ndarray, weight: np.ndarray, y: np.ndarray, kernel: Ints, stride: Ints, pad: Ints, dilation: Ints, group: int
+) -> np.ndarray | None:
+    """A copy of weight in the order in which forward reads it, for forward_packed; None where it reads it as it is.
+
+    It fits these shapes of x and y, the present algorithm (choice.py) and this process only.
+    """
+    x, y = with_batch(len(kernel), x, y)
+    window = plane_window(kernel, stride, pad, dilation)
+    if window is None:
+        return None
+    weight = as_planes(weight)
+    m = best_form(window, as_planes(x).shape, as_planes(y).shape, group)
+    if m:
+        return winograd.pack_weights(weight, group, False, m, aligned(winograd.packed_size(weight, group, False, m)))
+    return pack_weights(weight, group, False, aligned(packed_size(weight, group)))
+
+
+def forward_packed(
+    x: np.ndarray,
+    weight: np.ndarray,
+    packed: np.ndarray | None,
+    bias: np.ndarray | None,
+    y: np.ndarray,
+    kernel: Ints,
+    stride: Ints,
+    pad: Ints,
+    dilation: Ints,
+    group: int,
+    relu: bool,
+) -> None:
+    """As `forward` or `forward_relu`, with what `pack` gave for the weight's present values."""
+    _forward(x, weight, bias, y, kernel, stride, pad, dilation, group, relu, packed)
+
+
+def _forward(x, weight, bias, y, kernel, stride, pad, dilation, group, relu, packed=None):
     x, y = with_batch(len(kernel), x, y)
     window = plane_window(kernel, stride, pad, dilation)
     if window is not None:
-        _slide(as_planes(x), weight, bias, as_planes(y), window, group, False, relu)
+        _slide(as_planes(x), weight, bias, as_planes(y), window, group, False, relu, packed)
         return
     if bias is not None:
         y[...] = bias.reshape(-1, *(1,) * len(kernel))
@@ -84,13 +126,14 @@ def _forward(x, weight, bias, y, kernel, stride, pad, dilation, group, relu):
         np.maximum(y, 0, out=y)
 
 
-def _slide(x, weight, bias, y, window, group, mirrored, relu):
+def _slide(x, weight, bias, y, window, group, mirrored, relu=False, packed=None):
     """correlate, or the same by Winograd where that is cheaper."""
+    weight = as_planes(weight)
     m = best_form(window, x.shape, y.shape, group)
     if m:
-        winograd.convolve(x, weight, bias, y, m, window.pad, group, mirrored, relu)
+        winograd.convolve(x, weight, bias, y, m, window.pad, group, mirrored, relu, packed)
     else:
-        correlate(x, weight, bias, y, window, group, mirrored, relu)
+        correlate(x, weight, bias, y, window, group, mirrored, relu, packed)
 
 
 def matrices(x, y, weight, group):
@@ -152,7 +195,7 @@ def map_gradient(dy, weight, bias, dx, kernel, stride, pad, dilation, group):
             return
         reach = tuple(d * (k - 1) - p for d, k, p in zip(window.dilation, window.kernel, window.pad, strict=True))
         back = Window(window.kernel, (1, 1), reach, window.dilation)
-        _slide(as_planes(dy), weight, bias, as_planes(dx), back, group, True, False)
+        _slide(as_planes(dy), weight, bias, as_planes(dx), back, group, True)
         return
     for a, b, m in matrices(dx, dy, weight, group):
         columns = _columns(a, kernel, b.shape[1:])

@@ -184,6 +184,29 @@ def plan_of(
     )
 
 
+def _left(weight: np.ndarray, groups: int, mirrored: bool) -> tuple[int, int, int]:
+    """rows, channels and taps of a group's left operand."""
+    taps = weight.shape[2] * weight.shape[3]
+    own = len(weight) // groups
+    return (weight.shape[1], own, taps) if mirrored else (own, weight.shape[1], taps)
+
+
+def packed_size(weight: np.ndarray, groups: int, mirrored: bool = False) -> int:
+    """How many floats pack_weights needs."""
+    rows, channels, taps = _left(weight, groups, mirrored)
+    return groups * -(-rows // ROWS) * ROWS * channels * taps + SLACK
+
+
+def pack_weights(weight: np.ndarray, groups: int, mirrored: bool, to: np.ndarray) -> np.ndarray:
+    """The left operand of `correlate` from (groups * M, C, kh, kw), mirrored: (groups * C, M, kh, kw); returns `to`."""
+    rows, channels, taps = _left(weight, groups, mirrored)
+    depth, panels = channels * taps, -(-rows // ROWS)
+    order = (taps, channels, rows * taps, taps) if mirrored else (depth, 1, 0, depth)
+    grain, block = max(1, 32768 // (ROWS * depth)), depth_of_block(depth, taps if mirrored else 1)
+    _pack_weights(groups * panels, grain, weight.reshape(-1), groups, rows, *order, block, to)
+    return to
+
+
 NOTHING = np.zeros(1, np.float32)
 """Stands for an array that is not there."""
 
@@ -197,22 +220,22 @@ def correlate(
     groups: int,
     mirrored: bool = False,
     relu: bool = False,
+    packed: np.ndarray | None = None,
 ) -> None:
     """out (N, groups * M, OH, OW) = weight . maps (N, groups * C, H, W) + bias.
 
     weight is (groups * M, C, kh, kw); if mirrored it is (groups * C, M, kh, kw) and its taps run backwards.
+    packed: what pack_weights gave for these weights, if it is at hand.
     """
-    n, size, taps = maps.shape[0], maps.shape[2:], window.kernel[0] * window.kernel[1]
+    n, size = maps.shape[0], maps.shape[2:]
     channels, rows = maps.shape[1] // groups, out.shape[1] // groups
     threads = get_num_threads()
     if out.size == 0:
         return
     plan = plan_of(n, groups, channels, size, rows, window, mirrored, threads)
-    planes, depth, panels = plan.planes, channels * taps, -(-rows // ROWS)
-    packed = scratch("left", groups * panels * ROWS * depth + SLACK)
-    order = (taps, channels, rows * taps, taps) if mirrored else (depth, 1, 0, depth)
-    grain = max(1, 32768 // (ROWS * depth))
-    _pack_weights(groups * panels, grain, weight.reshape(-1), groups, rows, *order, plan.block, packed)
+    planes = plan.planes
+    if packed is None:
+        packed = pack_weights(weight, groups, mirrored, scratch("left", packed_size(weight, groups, mirrored)))
     slot, buffer_slot = 0 if planes.image else planes.size, COLUMNS * plan.block + SLACK
     _correlate(
         plan.items, 1, maps.reshape(-1), packed, NOTHING if bias is None else bias, out.reshape(-1), planes.offsets,

@@ -13,7 +13,7 @@ import numpy as np
 
 from caffelike.kernels.cpu.pack import SLACK
 from caffelike.kernels.cpu.tile import BIAS, COLUMNS, RELU, ROWS, multiply
-from caffelike.kernels.cpu.transforms import Kind, kind, transform_input, transform_output, transform_weights
+from caffelike.kernels.cpu.transforms import kind, transform_input, transform_output, transform_weights
 from caffelike.kernels.jit import kernel
 from caffelike.kernels.launch import get_num_threads, scratch, task
 from caffelike.kernels.vector import LANES
@@ -163,16 +163,25 @@ def plan_of(maps: int, groups: int, out: tuple[int, int], m: int, threads: int) 
 _NOTHING = np.zeros(1, np.float32)
 
 
-def transformed(weight: np.ndarray, groups: int, mirrored: bool, form: Kind) -> np.ndarray:
-    """The weights in the form that `convolve` multiplies with."""
-    taps = form.r * form.r
-    rows, channels = (weight.shape[1], len(weight) // groups) if mirrored else (len(weight) // groups, weight.shape[1])
-    panels, points = -(-rows // ROWS), form.n * form.n
-    u = scratch("left", groups * points * (panels * ROWS * channels + LANES) + SLACK)
+def _rows_and_channels(weight: np.ndarray, groups: int, mirrored: bool) -> tuple[int, int]:
+    own = len(weight) // groups
+    return (weight.shape[1], own) if mirrored else (own, weight.shape[1])
+
+
+def packed_size(weight: np.ndarray, groups: int, mirrored: bool, m: int) -> int:
+    """How many floats pack_weights needs."""
+    rows, channels = _rows_and_channels(weight, groups, mirrored)
+    return groups * (m + weight.shape[3] - 1) ** 2 * (-(-rows // ROWS) * ROWS * channels + LANES) + SLACK
+
+
+def pack_weights(weight: np.ndarray, groups: int, mirrored: bool, m: int, to: np.ndarray) -> np.ndarray:
+    """The weights in the form that `convolve` multiplies with; returns `to`."""
+    form, (rows, channels) = kind(m, weight.shape[3]), _rows_and_channels(weight, groups, mirrored)
+    taps, panels, points = form.r * form.r, -(-rows // ROWS), form.n * form.n
     pitches = (taps, channels, rows * taps) if mirrored else (channels * taps, channels, taps)
     grain = max(1, 2048 // channels)
-    _weights(groups * panels, grain, form.weights, weight.reshape(-1), u, groups, rows, *pitches, mirrored, points)
-    return u
+    _weights(groups * panels, grain, form.weights, weight.reshape(-1), to, groups, rows, *pitches, mirrored, points)
+    return to
 
 
 def convolve(
@@ -185,13 +194,15 @@ def convolve(
     groups: int,
     mirrored: bool = False,
     relu: bool = False,
+    packed: np.ndarray | None = None,
 ) -> None:
     """out (N, groups * M, OH, OW) = weight . maps (N, groups * C, H, W) + bias by F(m, r); as `correlate`."""
     form, threads = kind(m, weight.shape[3]), get_num_threads()
     n, (height, width), (out_height, out_width) = len(maps), maps.shape[2:], out.shape[2:]
     channels, rows, points = maps.shape[1] // groups, out.shape[1] // groups, form.n * form.n
     plan = plan_of(n, groups, (out_height, out_width), m, threads)
-    u = transformed(weight, groups, mirrored, form)
+    if packed is None:
+        packed = pack_weights(weight, groups, mirrored, m, scratch("left", packed_size(weight, groups, mirrored, m)))
     lines = -(-rows // ROWS) * ROWS
     v_slot = points * (channels * plan.tiles + LANES) + SLACK
     m_slot = points * (lines * plan.tiles + LANES) + SLACK
@@ -205,7 +216,7 @@ def convolve(
     if not plan.shared:
         counts = (plan.down, plan.across, plan.block_rows, plan.block_maps)
         _blocks(
-            plan.blocks, 1, (form.input, form.output), x, u, b, y, sizes, pad, counts, flags,
+            plan.blocks, 1, (form.input, form.output), x, packed, b, y, sizes, pad, counts, flags,
             v, v_slot, products, m_slot, s, s_slot,
         )  # fmt: skip
         return
@@ -219,7 +230,7 @@ def convolve(
                 channels, grain, form.input, x, first, g, count, small, pad, plan.down, plan.across, v, s, s_slot
             )
             _shared_products(
-                points, 1, u, g * points * (lines * channels + LANES), v, products, channels, rows, count * each
+                points, 1, packed, g * points * (lines * channels + LANES), v, products, channels, rows, count * each
             )
             _shared_output(
                 rows, -(-rows // (2 * threads)), form.output, products, b, y, first, g, count, large, plan.down,
