@@ -37,13 +37,15 @@ def resize(image: np.ndarray, height: int, width: int) -> np.ndarray:
 
 def _mix(pixels: np.ndarray, height: int, width: int) -> np.ndarray:
     rows, columns, channels = pixels.shape
-    left, right, w0, w1 = _taps(columns, width, True)
-    top, bottom, h0, h1 = _taps(rows, height, False)
+    left, right, w0, w1 = _taps(columns, width, channels, True)
+    top, bottom, h0, h1 = _taps(rows, height, 1, False)
     used, place = np.unique(np.concatenate([top, bottom]), return_inverse=True)  # rows that are read at all
-    source = pixels[used].astype(np.int32)
-    mixed = source[:, left] * w0[:, None] + source[:, right] * w1[:, None]
+    lines = pixels.reshape(rows, columns * channels)
+    if len(used) < rows:
+        lines = lines[used]
+    mixed = np.multiply(lines.take(left, axis=1), w0, dtype=np.int32)
+    mixed += np.multiply(lines.take(right, axis=1), w1, dtype=np.int32)
     mixed >>= 4
-    mixed = mixed.reshape(len(used), width * channels)
     upper, lower = mixed[place[:height]], mixed[place[height:]]
     upper *= h0[:, None]
     lower *= h1[:, None]
@@ -56,10 +58,11 @@ def _mix(pixels: np.ndarray, height: int, width: int) -> np.ndarray:
 
 
 @lru_cache(64)
-def _taps(size: int, wanted: int, horizontal: bool) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
-    """(first, second index, first, second weight in 1/2048) for each output position along one side.
+def _taps(size: int, wanted: int, channels: int, horizontal: bool) -> tuple[np.ndarray, ...]:
+    """(first, second index, first, second weight in 1/2048) for each output element along one side.
 
-    Beyond the border OpenCV sets the weight of columns to one, but for rows reads the border twice.
+    channels: elements at each position, next to each other. Beyond the border OpenCV sets the weight of columns to
+    one, but for rows reads the border twice.
     """
     scale = 1.0 / (wanted / size)
     position = ((np.arange(wanted) + 0.5) * scale - 0.5).astype(np.float32)
@@ -69,4 +72,7 @@ def _taps(size: int, wanted: int, horizontal: bool) -> tuple[np.ndarray, np.ndar
         part[(first < 0) | (first >= size - 1)] = 0
     w1 = np.rint(part * _ONE).astype(np.int32)
     w0 = np.rint((np.float32(1) - part) * _ONE).astype(np.int32)
-    return np.clip(first, 0, size - 1), np.clip(first + 1, 0, size - 1), w0, w1
+    indices = [
+        (np.clip(at, 0, size - 1)[:, None] * channels + np.arange(channels)).ravel() for at in (first, first + 1)
+    ]
+    return *indices, np.repeat(w0, channels), np.repeat(w1, channels)

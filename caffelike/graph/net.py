@@ -364,6 +364,19 @@ class Net:
                 f"{what} '{name}' takes an array of shape {blob.shape}, but {array.shape} was given."
             ) from None
 
+    def set_input_arrays(self, data: np.ndarray, labels: np.ndarray) -> None:
+        """Let the net's first layer, a MemoryData, deliver these records from the next forward pass on.
+
+        data: (n, channels, height, width), labels: n values, n a multiple of its batch_size. Raises CaffelikeError.
+        """
+        layer: Any = self.layers[0] if self._nodes else None
+        if layer is None or layer.type != "MemoryData":
+            raise CaffelikeError(
+                f"set_input_arrays may only be called if the first layer is a MemoryData; net '{self.name}' begins with"
+                f" {layer.type if layer else 'nothing'}. Fill net.blobs[...].data instead."
+            )
+        layer.reset(data, labels)
+
     # Weights -----------------------------------------------------------------------------------
 
     def copy_from(self, path: str | os.PathLike) -> None:

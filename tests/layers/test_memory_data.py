@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 from one_layer import OneLayer
 
-from caffelike.errors import DataError, ModelError
+from caffelike.errors import CaffelikeError, DataError, ModelError
 
 DATA = np.arange(36, dtype=np.float32).reshape(6, 1, 2, 3)
 
@@ -18,6 +18,15 @@ def test_given_arrays_are_delivered_over_and_over():
         data, labels = found.forward()
         np.testing.assert_array_equal(data, DATA[part])
         assert labels.tolist() == list(range(6))[part]
+
+
+def test_pycaffe_s_way_to_give_them():
+    found = layer()
+    found.net.set_input_arrays(DATA, np.arange(6))
+    assert found.net.forward()["label"].tolist() == [0, 1]
+    other = OneLayer('type: "ReLU" bottom: "x" top: "y"', x=(2,))
+    with pytest.raises(CaffelikeError, match="begins with Input"):
+        other.net.set_input_arrays(DATA, np.arange(6))
 
 
 def test_new_arrays_start_at_their_first_record():
