@@ -1,6 +1,7 @@
 """Writing files so that a crash, or a full disk, never costs the previous one."""
 
 import os
+import shutil
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -40,3 +41,29 @@ def atomic_path(path: str | os.PathLike) -> Iterator[Path]:
     except BaseException:
         temporary.unlink(missing_ok=True)
         raise
+
+
+@contextmanager
+def atomic_folder(path: str | os.PathLike) -> Iterator[Path]:
+    """Yield a new temporary folder beside `path`; on success it is renamed to `path`, on any error it is removed.
+
+    Raises FileError when `path` exists already, or the folder it is to stand in is missing or cannot be written.
+    """
+    target = Path(path)
+    if target.exists():
+        raise FileError(f"{target} exists already. Remove it, or choose another name: data sets are never overwritten.")
+    try:
+        temporary = Path(tempfile.mkdtemp(prefix=f".{target.name}.", dir=target.parent))
+    except OSError as error:
+        raise FileError(f"Cannot write {target}: {error.strerror}. Make the folder {target.parent} first.") from error
+    try:
+        yield temporary
+        mask = os.umask(0)
+        os.umask(mask)
+        temporary.chmod(0o777 & ~mask)
+        try:
+            temporary.rename(target)
+        except OSError as error:
+            raise FileError(f"Cannot write {target}: {error.strerror}.") from error
+    finally:
+        shutil.rmtree(temporary, ignore_errors=True)

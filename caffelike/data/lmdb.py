@@ -1,24 +1,15 @@
-"""LMDB data bases: reading records in order, and writing them."""
+"""LMDB data bases: reading records in order."""
 
 import mmap
 import os
-import shutil
 import struct
-import tempfile
-from collections.abc import Iterable, Iterator
-from pathlib import Path
+from collections.abc import Iterator
 from typing import Any
 
-import numpy as np
-
 from caffelike import log
-from caffelike.data import datum
 from caffelike.data.source import Source
 from caffelike.errors import DataError, FileError
 from caffelike.registry import register_source
-
-_FIRST_MAP = 1 << 26  # bytes; doubled whenever it is full
-_RECORDS_PER_COMMIT = 1000
 
 
 @register_source("LMDB")
@@ -112,62 +103,3 @@ def _reaches_beyond(file: str, size: int, page: int) -> bool:
                     if first + -(-length // page) > pages:
                         return True
     return False
-
-
-def write_lmdb(path: str | os.PathLike, records: Iterable[tuple[np.ndarray | bytes, int]]) -> int:
-    """Write a data set that a Data layer reads, as Caffe's converters do; returns the number of records.
-
-    records: (pixels, label). pixels: an array of (channels, height, width), uint8 or any float type (stored as
-    float32), or the bytes of an image file, stored as they are. Keys are 00000000, 00000001, ...
-    The folder `path` appears when all is written, and not at all on an error.
-    Raises FileError when it exists or cannot be written, DataError for an array that is no record.
-    """
-    import lmdb
-
-    target = Path(path)
-    if target.exists():
-        raise FileError(f"{target} exists already. Remove it, or choose another name: data sets are never overwritten.")
-    try:
-        folder = Path(tempfile.mkdtemp(prefix=f".{target.name}.", dir=target.parent))
-    except OSError as error:
-        raise FileError(f"Cannot write {target}: {error.strerror}. Make the folder {target.parent} first.") from error
-    try:
-        with lmdb.open(str(folder), map_size=_FIRST_MAP, lock=False, sync=False, mode=0o644) as env:
-            count = _write_records(env, records)
-            env.sync(True)
-        mask = os.umask(0)
-        os.umask(mask)
-        folder.chmod(0o777 & ~mask)
-        folder.rename(target)
-    except (OSError, lmdb.Error) as error:
-        raise FileError(f"Cannot write {target}: {error}.") from error
-    finally:
-        if folder.exists():
-            shutil.rmtree(folder, ignore_errors=True)
-    return count
-
-
-def _write_records(env: Any, records: Iterable[tuple[np.ndarray | bytes, int]]) -> int:
-    count = 0
-    pending: list[tuple[bytes, bytes]] = []
-    for pixels, label in records:
-        pending.append((b"%08d" % count, datum.to_bytes(pixels, label)))
-        count += 1
-        if len(pending) == _RECORDS_PER_COMMIT:
-            _commit(env, pending)
-    _commit(env, pending)
-    return count
-
-
-def _commit(env: Any, pending: list[tuple[bytes, bytes]]) -> None:
-    """Write the pending records, enlarging the map until they fit."""
-    import lmdb
-
-    while pending:
-        try:
-            with env.begin(write=True) as transaction:
-                for key, value in pending:
-                    transaction.put(key, value)
-            pending.clear()
-        except lmdb.MapFullError:
-            env.set_mapsize(env.info()["map_size"] * 2)

@@ -54,8 +54,8 @@ def test_a_single_file_can_be_read(path, tmp_path):
 
 
 def test_large_data_outgrow_the_first_map(tmp_path, monkeypatch):
-    monkeypatch.setattr("caffelike.data.lmdb._FIRST_MAP", 1 << 16)
-    monkeypatch.setattr("caffelike.data.lmdb._RECORDS_PER_COMMIT", 7)
+    monkeypatch.setattr("caffelike.data.writing._FIRST_MAP", 1 << 16)
+    monkeypatch.setattr("caffelike.data.writing._RECORDS_PER_COMMIT", 7)
     assert write_lmdb(tmp_path / "db", records(30, side=100)) == 30
     source = LMDB(str(tmp_path / "db"))
     assert [datum.parse(value).pixels()[0, 0, 0] for _, value in source.records()] == list(range(30))
