@@ -11,6 +11,7 @@ from caffelike.graph.definition import Definition, at
 from caffelike.graph.dialect import check_words
 from caffelike.graph.node import Node
 from caffelike.graph.splits import unknown_bottom
+from caffelike.layer import Layer
 from caffelike.schema.dialects import forks_of
 
 _ALIGN = 16  # float32 elements: parameters start on a cache line inside the arenas
@@ -57,12 +58,15 @@ def build(definitions: list[Definition], phase: int, seed: int, folder: str, on_
 
     folder: of the definition's file, for layers that name files. on_change: called when a blob's shape changes.
     """
-    wiring = _Wiring(on_change)
+    wiring = Wiring(on_change)
     nodes = []
+    told: set[str] = set()
     memory = 0
     for definition in definitions:
         try:
-            node = _node(definition, phase, seed, folder, wiring)
+            layer = create(definition.message, phase, seed, folder)
+            check_words(layer, told)
+            node = connect(layer, definition.place, wiring)
         except CaffelikeError as error:
             raise at(definition.place, error) from error
         nodes.append(node)
@@ -87,7 +91,7 @@ def build(definitions: list[Definition], phase: int, seed: int, folder: str, on_
     )
 
 
-class _Wiring:
+class Wiring:
     """The blobs made so far: which exist, and which nobody has read yet."""
 
     def __init__(self, on_change: Any):
@@ -96,10 +100,10 @@ class _Wiring:
         self.index: dict[str, int] = {}
         self.unread: set[str] = set()
         self.inputs: list[str] = []
-        self.told: set[str] = set()
         self.on_change = on_change
 
     def read(self, name: str, layer: str, position: int) -> int:
+        """The index of a layer's bottom, which nobody reads after it. Raises ModelError for an unknown one."""
         if name not in self.unread:
             raise unknown_bottom(name, layer, position, sorted(self.unread))
         self.unread.remove(name)
@@ -107,6 +111,7 @@ class _Wiring:
         return self.index[name]
 
     def make(self, name: str, layer: str) -> int:
+        """The index of a new blob. Raises ModelError when there is one of that name."""
         if name in self.index:
             raise ModelError(
                 f"Top blob '{name}' produced by multiple sources: layer '{layer}' makes it again. Give it another name,"
@@ -118,11 +123,13 @@ class _Wiring:
         return self._append(name)
 
     def in_place(self, name: str, layer: str) -> int:
+        """The index of a top that is the layer's bottom too."""
         log.info("net.cpp:369", f"{layer} -> {name} (in-place)")
         self.unread.add(name)
         return self.index[name]
 
     def automatic(self, layer: str) -> int:
+        """The index of a new blob without a name."""
         log.info("net.cpp:382", f"{layer} -> (automatic)")
         return self._append("(automatic)")
 
@@ -134,15 +141,19 @@ class _Wiring:
         return len(self.blobs) - 1
 
 
-def _node(definition: Definition, phase: int, seed: int, folder: str, wiring: _Wiring) -> Node:
-    message = definition.message
+def create(message: Any, phase: int, seed: int, folder: str) -> Layer:
+    """The layer of a definition, held against all that can be said of it before its bottoms are known.
+
+    phase: unless the definition sets its own. Raises ModelError for an unknown type, numbers of bottoms, tops or
+    propagate_down that do not fit, and a type that cannot work in place where it is asked to.
+    """
     if message.HasField("phase"):
         phase = message.phase
     log.info("layer_factory.hpp:77", f"Creating layer {message.name}")
     try:
         layer_class = registry.layers[message.type]
     except ModelError as error:
-        raise ModelError(f"Layer '{message.name}': {error}{_owner(message)}", layer=message.name) from None
+        raise ModelError(f"Layer '{message.name}': {error}{owner(message)}", layer=message.name) from None
     layer = layer_class(message, phase, seed)
     layer.folder = folder
     log.info("net.cpp:86", f"Creating Layer {message.name}")
@@ -152,16 +163,25 @@ def _node(definition: Definition, phase: int, seed: int, folder: str, wiring: _W
             " give it once for each bottom, or not at all.",
             ModelError,
         )
+    for bottom, top in zip(message.bottom, message.top, strict=False):
+        if bottom == top and not layer.inplace:
+            raise layer.fail(
+                f"cannot work in place (top '{top}' is its bottom): Caffe computes wrong numbers there."
+                " Give the top another name.",
+                ModelError,
+            )
+    tops = len(message.top) or int(layer.loss)
+    layer.check_counts(len(message.bottom), tops)
+    return layer
+
+
+def connect(layer: Layer, place: str, wiring: Wiring) -> Node:
+    """Wire a layer's blobs, set it up and shape its tops. Raises ModelError, ShapeError, and what its set-up raises."""
+    message = layer.message
     bottom_ids = [wiring.read(name, message.name, i) for i, name in enumerate(message.bottom)]
     top_ids = []
     for i, name in enumerate(message.top):
-        if i < len(message.bottom) and name == message.bottom[i] and name in wiring.index:
-            if not layer.inplace:
-                raise layer.fail(
-                    f"cannot work in place (top '{name}' is its bottom): Caffe computes wrong numbers there."
-                    " Give the top another name.",
-                    ModelError,
-                )
+        if i < len(message.bottom) and name == message.bottom[i]:
             top_ids.append(wiring.in_place(name, message.name))
         else:
             top_ids.append(wiring.make(name, message.name))
@@ -177,9 +197,8 @@ def _node(definition: Definition, phase: int, seed: int, folder: str, wiring: _W
         [wiring.names[i] for i in top_ids],
         bottom_ids,
         top_ids,
-        definition.place,
+        place,
     )
-    check_words(layer, wiring.told)
     layer.connect(node.bottom, node.top)
     for blob in layer.blobs:
         blob.watch(wiring.on_change)
@@ -193,11 +212,11 @@ def _node(definition: Definition, phase: int, seed: int, folder: str, wiring: _W
     node.loss_weights = _loss_weights(node)
     fill_loss_diffs(node)
     if layer.random:
-        node.key = rng.new_key(seed, layer.name)
+        node.key = rng.new_key(layer.seed, layer.name)
     return node
 
 
-def _owner(message: Any) -> str:
+def owner(message: Any) -> str:
     """Who has a layer type that we have not, and what to do about it."""
     own = re.sub(r"(?<=[a-z0-9])(?=[A-Z])", "_", message.type).lower() + "_param"
     used = [field.name for field, _ in message.ListFields() if field.name.endswith("_param")]
@@ -231,23 +250,33 @@ def _share_parameters(nodes: list[Node]) -> list[Learnable]:
     owners: dict[str, Learnable] = {}
     learnable = []
     for node in nodes:
-        specs = node.layer.message.param
-        for i, blob in enumerate(node.layer.blobs):
-            spec = specs[i] if i < len(specs) else None
-            name = spec.name if spec else ""
-            if name and name in owners:
-                try:
-                    _share(node, i, spec, owners[name])
-                except CaffelikeError as error:
-                    raise at(node.place, error) from error
-                continue
-            own = Learnable(blob, node.name, i)
-            if spec:
-                own.lr_mult, own.lr_given = spec.lr_mult, spec.HasField("lr_mult")
-                own.decay_mult, own.decay_given = spec.decay_mult, spec.HasField("decay_mult")
-            learnable.append(own)
-            if name:
-                owners[name] = own
+        try:
+            learnable += share_parameters(node, owners)
+        except CaffelikeError as error:
+            raise at(node.place, error) from error
+    return learnable
+
+
+def share_parameters(node: Node, owners: dict[str, Learnable]) -> list[Learnable]:
+    """Let a node's named parameters share memory with their `owners` so far; those that own theirs.
+
+    Raises ModelError and ShapeError for parameters that cannot share.
+    """
+    learnable = []
+    specs = node.layer.message.param
+    for i, blob in enumerate(node.layer.blobs):
+        spec = specs[i] if i < len(specs) else None
+        name = spec.name if spec else ""
+        if name and name in owners:
+            _share(node, i, spec, owners[name])
+            continue
+        own = Learnable(blob, node.name, i)
+        if spec:
+            own.lr_mult, own.lr_given = spec.lr_mult, spec.HasField("lr_mult")
+            own.decay_mult, own.decay_given = spec.decay_mult, spec.HasField("decay_mult")
+        learnable.append(own)
+        if name:
+            owners[name] = own
     return learnable
 
 

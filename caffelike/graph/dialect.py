@@ -1,5 +1,7 @@
 """What a definition says in a fork's words: honoured by the layer type, a hint that changes no numbers, or refused."""
 
+from collections.abc import Iterator
+
 from caffelike import log
 from caffelike.errors import ModelError
 from caffelike.layer import Layer
@@ -12,20 +14,22 @@ def check_words(layer: Layer, told: set[str]) -> None:
     Hints (engine, quantization, ...) are noted once a net, as are messages of other layer types: `told` holds their
     names.
     """
+    for foreign, refused in words(layer):
+        if refused:
+            raise layer.fail(refusal(foreign), ModelError)
+        if foreign.name not in told:
+            told.add(foreign.name)
+            log.info("net.cpp:86", f"Layer {layer.name}: {ignored(foreign)}")
+
+
+def words(layer: Layer) -> Iterator[tuple[Foreign, bool]]:
+    """A fork's words that `layer` does not honour, each with whether it must be refused."""
     for foreign in foreign_fields(layer.message):
         if foreign.path[0] == layer.param and forks_of("LayerParameter", str(layer.param)):
             continue  # the message of a fork's own layer type
         if foreign.path[-1] in layer.honours or foreign.path[0] in layer.honours:
             continue
-        if foreign.hint or _of_another_type(foreign):
-            _note(layer, foreign, told)
-            continue
-        what = f"{foreign.name}: {foreign.word}" if foreign.word else foreign.name
-        raise layer.fail(
-            f"{what} belongs to the fork(s) {foreign.forks} and would change the result, but this layer type does not"
-            " know it. Remove it if the net does not depend on it.",
-            ModelError,
-        )
+        yield foreign, not (foreign.hint or _of_another_type(foreign))
 
 
 def _of_another_type(foreign: Foreign) -> bool:
@@ -33,7 +37,15 @@ def _of_another_type(foreign: Foreign) -> bool:
     return len(foreign.path) == 1 and str(foreign.path[0]).endswith("_param")
 
 
-def _note(layer: Layer, foreign: Foreign, told: set[str]) -> None:
-    if foreign.name not in told:
-        told.add(foreign.name)
-        log.info("net.cpp:86", f"Layer {layer.name}: {foreign.name} ({foreign.forks}) changes no numbers here; ignored")
+def refusal(foreign: Foreign) -> str:
+    """Why a word is refused."""
+    what = f"{foreign.name}: {foreign.word}" if foreign.word else foreign.name
+    return (
+        f"{what} belongs to the fork(s) {foreign.forks} and would change the result, but this layer type does not"
+        " know it. Remove it if the net does not depend on it."
+    )
+
+
+def ignored(foreign: Foreign) -> str:
+    """That a word has no effect."""
+    return f"{foreign.name} ({foreign.forks}) changes no numbers here; ignored"
