@@ -222,9 +222,9 @@ def _sum_maps(worker, lo, hi, d, n, channels, pixels, out, add):
     for c in range(lo, hi):
         total = 0.0
         for m in range(n):
-            s = np.float32(0)
-            for i in range((m * channels + c) * pixels, (m * channels + c + 1) * pixels):
-                s += d[i]
+            line, s = d[(m * channels + c) * pixels : (m * channels + c + 1) * pixels], np.float32(0)
+            for i in range(pixels):
+                s += line[i]
             total += s
         out[c] = out[c] + total if add else total
 

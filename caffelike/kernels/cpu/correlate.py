@@ -300,8 +300,7 @@ def _spread(worker, lo, hi, d, packed, bias, out, offsets, sizes, stride, pad, d
             start = bias[g * channels + c] if biased else np.float32(0)
             for y in range(height):
                 to = ((ng * channels + c) * height + y) * width
-                for x in range(width):
-                    out[to + x] = start
+                out[to : to + width] = start
                 for ky in range(kernel[0]):
                     seen = y + pad[0] - ky * dilation[0]  # stride times the row of d whose tap ky sees this one
                     if seen < 0 or seen % stride[0] or seen // stride[0] >= out_height:
@@ -392,12 +391,15 @@ def _taps(worker, lo, hi, maps, d, out, offsets, sizes, stride, pad, phases, pla
 
 @task
 def _add_parts(worker, lo, hi, parts, n, size, out, add):
-    """out[i] (+)= parts[0, i] + parts[1, i] + ... in this order."""
-    for i in range(lo, hi):
-        s = parts[i]
-        for p in range(1, n):
-            s += parts[p * size + i]
-        out[i] = out[i] + s if add else s
+    """out[i] = (out[i] +) parts[0, i] + parts[1, i] + ..., in this order."""
+    to = out[lo:hi]
+    for p in range(n):
+        part = parts[p * size + lo : p * size + hi]
+        if p == 0 and not add:
+            to[:] = part
+        else:
+            for i in range(hi - lo):
+                to[i] += part[i]
 
 
 def correlate_weights(maps: np.ndarray, d: np.ndarray, out: np.ndarray, window: Window, groups: int, add: bool) -> None:

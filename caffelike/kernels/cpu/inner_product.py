@@ -60,10 +60,13 @@ def backward(
 
 @task(fastmath=SUMS)
 def _sum_rows(worker, lo, hi, d, n, out, add):
-    width = out.size
-    for i in range(lo, hi):
-        if not add:
-            out[i] = 0
+    width, to = out.size, out[lo:hi]
     for m in range(n):
-        for i in range(lo, hi):
-            out[i] += d[m * width + i]
+        line = d[m * width + lo : m * width + hi]
+        if m == 0 and not add:
+            to[:] = line
+        else:
+            for i in range(hi - lo):
+                to[i] += line[i]
+    if n == 0 and not add:
+        to[:] = 0
