@@ -1,0 +1,30 @@
+"""Nesterov's accelerated gradient; see solvers/nesterov.py for the definition."""
+
+import numpy as np
+
+from caffelike.kernels.cpu.update import rule
+from caffelike.kernels.jit import kernel
+
+
+def update(
+    weight: np.ndarray,
+    diff: np.ndarray,
+    history: np.ndarray,
+    scale: float,
+    l2: float,
+    l1: float,
+    rate: float,
+    momentum: float,
+) -> bool:
+    """One step of one parameter; whether all weights are finite."""
+    return _step(weight, diff, history, scale, l2, l1, rate, momentum)
+
+
+@kernel
+def _rule(g, history, rate, numbers):
+    before = numbers[0] * history
+    history = before + rate * g
+    return (np.float32(1) + numbers[0]) * history - before, history
+
+
+_step = rule(_rule)

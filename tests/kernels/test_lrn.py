@@ -1,0 +1,16 @@
+import pytest
+from compare import check, empty, normal
+
+
+@pytest.mark.parametrize("region", ["ACROSS_CHANNELS", "WITHIN_CHANNEL"])
+@pytest.mark.parametrize("shape", [(1, 1, 1, 1), (2, 13, 7, 127), (3, 3, 15, 40), (0, 4, 5, 5), (2, 40, 1, 3)])
+@pytest.mark.parametrize(
+    ("size", "alpha", "beta", "k"), [(5, 1e-4, 0.75, 1.0), (3, 0.8, 0.6, 2.0), (1, 1.0, 0.75, 0.5)]
+)
+def test_against_definition(region, shape, size, alpha, beta, k, rng):
+    options = {"region": region, "size": size, "alpha": alpha, "beta": beta, "k": k}
+    x = 3 * normal(rng, *shape)
+    kept = check("lrn", "forward", ["y", "scale"], x=x, y=empty(*shape), scale=empty(*shape), **options)
+    check("lrn", "forward", ["y"], x=x, y=empty(*shape), scale=None, **options)
+    dy = normal(rng, *shape)
+    check("lrn", "backward", ["dx"], dy=dy, x=x, y=kept["y"], scale=kept["scale"], dx=empty(*shape), **options)
