@@ -5,8 +5,10 @@ Blobs that share (a test net's weights, Split, Reshape) point to one Storage.
 """
 
 import sys
+import threading
 import weakref
-from collections.abc import Callable
+from collections.abc import Callable, Hashable
+from typing import Any
 
 import numpy as np
 
@@ -30,10 +32,12 @@ class Storage:
     view(shape): what `.data` and `.diff` hand out; taking it counts as a write.
     """
 
-    __slots__ = ("_public", "_version", "array")
+    __slots__ = ("_derived", "_lock", "_public", "_version", "array")
 
     def __init__(self, count: int = 0):
         self._version = 0
+        self._derived: dict[Hashable, tuple[int, Any]] = {}
+        self._lock = threading.Lock()
         self.adopt(aligned_zeros(count))
 
     def adopt(self, array: np.ndarray) -> None:
@@ -70,6 +74,18 @@ class Storage:
         if sys.getrefcount(self._public) > 2:
             self._version += 1
         return self._version
+
+    def derived(self, key: Hashable, make: Callable[[], Any]) -> Any:
+        """What `make` makes of the present contents (packed or folded weights), made anew when they may have changed.
+
+        It belongs to the Storage, so nets that share weights share it.
+        """
+        with self._lock:
+            version = self.version
+            found = self._derived.get(key)
+            if found is None or found[0] != version:
+                found = self._derived[key] = (version, make())
+            return found[1]
 
 
 class Blob:

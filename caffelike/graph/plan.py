@@ -11,11 +11,13 @@ import numpy as np
 
 from caffelike import device
 from caffelike.binding import bind, by_name
+from caffelike.blob import Storage
 from caffelike.errors import CaffelikeError, LabelError, ModelError
 from caffelike.graph.build import Learnable, fill_loss_diffs
 from caffelike.graph.definition import at
 from caffelike.graph.node import Node
 from caffelike.layer import HostLayer, parameters
+from caffelike.schema import TRAIN
 
 Step = tuple[Callable, tuple]
 
@@ -71,20 +73,35 @@ class Plan:
         self._stale = False
 
     def _fused(self, i: int) -> list[Step] | None:
-        """Layer i and the in-place layer behind it as one step, where a kernel `forward_<stem of the second>` is there.
+        """Layer i and the in-place layer behind it as one step, where the first one's kernel offers that.
 
-        Such a kernel takes the parameters of the first layer's forward and the options of the second's; what the blob
-        holds between the two is not to be seen afterwards, so this is for whole passes only.
+        What the blob holds between the two is not to be seen afterwards, so this is for whole passes only.
         """
         first, second = self._nodes[i], self._nodes[i + 1]
         if len(first.top) != 1 or len(second.bottom) != 1 or second.bottom[0] is not first.top[0]:
             return None
         if not second.in_place(0) or len(self._forward[i]) != 1 or len(self._forward[i + 1]) != 1 or self._losses[i]:
             return None
-        function = device.kernel(first.layer.stem(), f"forward_{second.layer.stem()}")
-        if function is None or not set(second.layer.options) <= set(parameters(function)):
+        function = device.kernel(first.layer.stem(), "forward_packed")
+        stem = second.layer.stem()
+        if function is None or stem not in parameters(function) or any(second.layer.options.values()):
             return None
-        return [(function, bind(function, first.layer, self._values(first) | second.layer.options))]
+        return [self._packed_step(first, function, stem)]
+
+    def _packed_step(self, node: Node, function: Callable, absorbed: str = "") -> Step:
+        """A step for a kernel's `forward_packed`.
+
+        It takes what its `pack` makes of the weight (None: it packs itself, as while training, where weights change
+        with every pass), and a flag named like each in-place layer it can do on the way: all options of that are 0.
+        """
+        values = self._values(node) | node.layer.options
+        for name in parameters(function):
+            values.setdefault(name, name == absorbed)
+        values["packed"] = None
+        pack = device.kernel(node.layer.stem(), "pack")
+        if pack is None or node.layer.phase == TRAIN:
+            return function, tuple(values[name] for name in parameters(function))
+        return _Packed(node.layer.blobs[0].data_storage, pack, function, values), ()
 
     def _values(self, node: Node) -> dict[str, Any]:
         """Arrays by name for `bind`, without gradients."""
@@ -122,8 +139,11 @@ class Plan:
                 steps.append((_next_pass, (node.key,)))
             if (copied := self._private_bottom(node)) is not None:
                 steps.append((np.copyto, (copied, node.bottom[0].raw_data)))
-            for values in self._pairs(node):
-                steps.append((function, bind(function, layer, values)))
+            packed = None if len(node.bottom) > 1 else device.kernel(layer.stem(), "forward_packed")
+            if packed is not None:
+                steps.append(self._packed_step(node, packed))
+            else:
+                steps += [(function, bind(function, layer, values)) for values in self._pairs(node)]
             if (copied := self._private_top(i)) is not None:
                 steps.append((np.copyto, (copied, node.top[0].raw_data)))
         self._forward[i] = steps
@@ -272,6 +292,21 @@ class Plan:
                     break
         error.args = (text, *error.args[1:])
         return at(node.place, error)
+
+
+class _Packed:
+    """A step that hands a kernel its weights packed, and packs them anew when they may have changed."""
+
+    def __init__(self, storage: Storage, pack: Callable, function: Callable, values: dict[str, Any]):
+        self._storage, self._pack, self._function = storage, pack, function
+        self._sources = [values[name] for name in parameters(pack)]
+        self._arguments = [values[name] for name in parameters(function)]
+        self._place = parameters(function).index("packed")
+        self._key = (pack, *(v.shape if isinstance(v, np.ndarray) else v for v in self._sources))
+
+    def __call__(self) -> None:
+        self._arguments[self._place] = self._storage.derived(self._key, lambda: self._pack(*self._sources))
+        self._function(*self._arguments)
 
 
 def implementation(layer: Any, name: str) -> Callable | None:

@@ -361,3 +361,49 @@ def test_a_hint_is_noted_once_and_ignored(build, caplog):
     with caplog.at_level("INFO", "caffelike"):
         build(text)
     assert caplog.text.count("changes no numbers here; ignored") == 1
+
+
+# Packed weights and fused layers -------------------------------------------------------------------
+
+CONV = """layer { name: "x" type: "Input" top: "x" input_param { shape { dim: 1 dim: 2 dim: 5 dim: 5 } } }
+layer { name: "c" type: "Convolution" bottom: "x" top: "c"
+        convolution_param { num_output: 3 kernel_size: 3 weight_filler { type: "gaussian" std: 1 } } }
+layer { name: "r" type: "ReLU" bottom: "c" top: "c" }"""
+
+
+def test_packed_weights_notice_every_way_of_writing(build):
+    net, other = build(CONV), build(CONV)
+    other.share_with(net)
+    x = np.random.default_rng(0).standard_normal((1, 2, 5, 5)).astype(np.float32)
+    first = net.forward(x=x)["c"].copy()
+    held = net.params["c"][0].data
+    net.forward()
+    held *= 2
+    assert np.allclose(net.forward()["c"], 2 * first, rtol=1e-5)
+    assert np.allclose(other.forward(x=x)["c"], 2 * first, rtol=1e-5)
+    del held
+    net.forward()
+    net.params["c"][0].data[...] *= 2
+    assert np.allclose(net.forward()["c"], 4 * first, rtol=1e-5)
+    assert np.allclose(other.forward()["c"], 4 * first, rtol=1e-5)
+
+
+def test_fused_layers_show_what_single_ones_show_and_can_be_run_apart(build):
+    net = build(CONV)
+    x = np.random.default_rng(0).standard_normal((1, 2, 5, 5)).astype(np.float32)
+    fused = net.forward(x=x)["c"].copy()
+    between = net.forward(end="c")["c"].copy()
+    assert between.min() < 0
+    assert np.array_equal(np.maximum(between, 0), fused)
+    assert np.array_equal(net.forward(start="r")["c"], fused)
+    seen = []
+    net.after_forward(lambda i: seen.append(net.blobs["c"].data.min()))
+    net.forward()
+    assert seen[1] < 0
+    assert seen[2] == 0
+
+
+def test_a_leaky_relu_is_not_taken_for_a_plain_one(build):
+    net = build(CONV.replace('"ReLU"', '"ReLU" relu_param { negative_slope: 0.5 }'))
+    x = np.random.default_rng(0).standard_normal((1, 2, 5, 5)).astype(np.float32)
+    assert net.forward(x=x)["c"].min() < 0
