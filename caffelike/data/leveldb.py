@@ -3,7 +3,6 @@
 from collections.abc import Iterator
 from typing import Any
 
-from caffelike import log
 from caffelike.data.source import Source
 from caffelike.errors import DataError
 from caffelike.registry import register_source
@@ -12,6 +11,9 @@ from caffelike.registry import register_source
 @register_source("LEVELDB")
 class LevelDB(Source):
     """Records of a LevelDB folder. LevelDB locks it: no other process can read it at the same time."""
+
+    opened = ("db_leveldb.cpp:18", "Opened leveldb")
+    held = "LOCK"
 
     def open(self) -> Any:
         """Open the data base. Raises DataError when plyvel is missing or the folder is no LevelDB."""
@@ -29,7 +31,6 @@ class LevelDB(Source):
                 f"{self.path} cannot be read as a LevelDB ({error}). If another process has it open, stop that; if it"
                 " is an LMDB, write backend: LMDB; if it is damaged, make or copy it again."
             ) from error
-        log.info("db_leveldb.cpp:18", f"Opened leveldb {self.path}")
         return handle
 
     def records(self, after: bytes | None = None) -> Iterator[tuple[Any, Any]]:

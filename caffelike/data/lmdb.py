@@ -6,7 +6,6 @@ import struct
 from collections.abc import Iterator
 from typing import Any
 
-from caffelike import log
 from caffelike.data.source import Source
 from caffelike.errors import DataError, FileError
 from caffelike.registry import register_source
@@ -18,6 +17,9 @@ class LMDB(Source):
 
     It is opened without locks: nobody may write into it meanwhile.
     """
+
+    opened = ("db_lmdb.cpp:35", "Opened lmdb")
+    held = "data.mdb"
 
     def open(self) -> Any:
         """Open the environment. Raises FileError when it cannot be read, DataError when it is damaged."""
@@ -36,7 +38,6 @@ class LMDB(Source):
         except BaseException:
             env.close()
             raise
-        log.info("db_lmdb.cpp:35", f"Opened lmdb {self.path}")
         return env
 
     def records(self, after: bytes | None = None) -> Iterator[tuple[Any, Any]]:

@@ -3,32 +3,40 @@
 import os
 import threading
 from collections.abc import Callable, Iterator
-from typing import Any
+from typing import Any, ClassVar
 
-from caffelike import registry
+from caffelike import log, registry
 from caffelike.data.paths import missing
 from caffelike.errors import DataError, FileError
 
-_handles: dict[tuple[int, str], tuple[Any, int]] = {}
+_handles: dict[tuple[int, int, int], tuple[Any, int]] = {}
 _lock = threading.Lock()
 
 
 class Source:
     """An open data base; a class registered with @register_source("NAME") is usable as `backend: NAME`.
 
-    path: as the definition names it. A subclass opens its handle through `shared`, because neither LMDB nor LevelDB
-    may be opened twice in one process (the train and the test net often read the same one).
+    path: as the definition names it. handle: what `open` returned; all sources of one path share it, because neither
+    LMDB nor LevelDB may be opened twice in one process (the train and the test net often read the same one).
+    opened: Caffe's log line, (source, text before the path). held: the file in the folder that an open handle keeps.
     """
+
+    opened: ClassVar[tuple[str, str]]
+    held: ClassVar[str]
 
     def __init__(self, path: str):
         if not os.path.exists(path):
             raise FileError(missing(path, "data base"))
         self.path = path
-        self._key = (os.getpid(), os.path.realpath(path))
+        file = os.path.join(path, self.held)
+        status = os.stat(file if os.path.exists(file) else path)
+        # Not the path: a data base that was removed and made anew while an old net reads it is another one.
+        self._key = (os.getpid(), status.st_dev, status.st_ino)
         with _lock:
             handle, count = _handles.get(self._key) or (self.open(), 0)
             _handles[self._key] = (handle, count + 1)
         self.handle = handle
+        log.info(self.opened[0], f"{self.opened[1]} {path}")
 
     def open(self) -> Any:
         """Open the data base; called for its first user in the process only."""

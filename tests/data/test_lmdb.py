@@ -1,4 +1,5 @@
 import os
+import shutil
 
 import lmdb
 import numpy as np
@@ -44,6 +45,17 @@ def test_one_handle_serves_the_whole_process(path):
     third = LMDB(path)
     assert len(list(third.records())) == 25
     third.close()
+
+
+def test_a_data_base_made_anew_is_another_one(path):
+    old = LMDB(path)
+    shutil.rmtree(path)
+    write_lmdb(path, records(3))
+    new = LMDB(path)
+    assert (len(list(old.records())), len(list(new.records()))) == (25, 3)
+    old.close()
+    assert len(list(new.records())) == 3
+    new.close()
 
 
 def test_a_single_file_can_be_read(path, tmp_path):
