@@ -164,7 +164,8 @@ def _emit_entry(context: Any, entry: Any, block: Any, work: Callable, args: Any,
         flags.fastmath = set(fastmath)  # type: ignore[misc, assignment]
     given = make_signature(types.void, types.intp, types.intp, types.intp, *args)
     builder = ir.IRBuilder(entry.append_basic_block("entry"))
-    compiled = context.compile_subroutine(builder, work, given, flags=flags)
+    # caching: Numba would take what it compiled for another copy of the same source (see with_globals)
+    compiled = context.compile_subroutine(builder, work, given, flags=flags, caching=False)
     pointer = builder.bitcast(entry.args[0], block)
 
     counter, n, grain, values = (cgutils.gep_inbounds(builder, pointer, 0, i) for i in range(4))
