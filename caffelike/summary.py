@@ -1,7 +1,7 @@
 """What a net is made of: shapes, parameters, multiply-accumulates and memory, counted from the built net."""
 
 import os
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
@@ -101,7 +101,9 @@ def describe(path: str | os.PathLike, phase: int = TEST, inputs: Mapping[str, Sh
     message.state.phase = phase
     layers = [Definition(layer, document.where_layer(i)) for i, layer in enumerate(message.layer)]
     layers = [definition.with_copy() for definition in filter_layers(layers, message.state)]
-    _make_inputs(layers, dict(inputs or {}))
+    messages = [definition.message for definition in layers]
+    if missing := replace_inputs(messages, inputs or {}):
+        raise CaffelikeError(nothing_makes(min(missing), messages))
     for definition in layers:
         _refuse_foreign(definition)
     del message.layer[:]
@@ -118,15 +120,20 @@ def describe(path: str | os.PathLike, phase: int = TEST, inputs: Mapping[str, Sh
         net.close()
 
 
-def _make_inputs(layers: "list[Definition]", shapes: dict[str, Shape]) -> None:
-    """Turn the layers that make the blobs in `shapes` into Input layers."""
-    sources = [d.message for d in layers if d.message.top and not d.message.bottom]
+def replace_inputs(layers: Sequence[Any], inputs: Mapping[str, Shape]) -> set[str]:
+    """Turn the LayerParameters that make the blobs in `inputs` into Input layers; the names that none makes.
+
+    FIRST stands for the first top of the first layer without bottoms. A top that is not given gets the batch size
+    alone.
+    """
+    shapes = dict(inputs)
     if FIRST in shapes:
-        if not sources:
-            raise CaffelikeError("This net has no layer without bottoms, so --input needs a name: --input BLOB=SHAPE.")
-        shapes[sources[0].top[0]] = shapes.pop(FIRST)
+        first = next((message.top[0] for message in layers if message.top and not message.bottom), None)
+        if first is None:
+            return {FIRST}
+        shapes[first] = shapes.pop(FIRST)
     missing = set(shapes)
-    for message in (d.message for d in layers):
+    for message in layers:
         tops = [top for top in message.top if top not in message.bottom]
         given = [shapes[top] for top in tops if top in shapes]
         if not given or not missing.intersection(tops):
@@ -136,11 +143,15 @@ def _make_inputs(layers: "list[Definition]", shapes: dict[str, Shape]) -> None:
         for top in tops:
             replacement.input_param.shape.add().dim.extend(shapes.get(top, given[0][:1]))
         message.CopyFrom(replacement)
-    if missing:
-        known = ", ".join(top for message in sources for top in message.top)
-        raise CaffelikeError(
-            f"No layer makes the blob '{min(missing)}' that --input names. The net starts from {known or 'nothing'}."
-        )
+    return missing
+
+
+def nothing_makes(name: str, layers: Sequence[Any]) -> str:
+    """The message for a blob in `inputs` that no layer makes."""
+    if name == FIRST:
+        return "This net has no layer without bottoms, so --input needs a name: --input BLOB=SHAPE."
+    known = ", ".join(top for message in layers if not message.bottom for top in message.top)
+    return f"No layer makes the blob '{name}' that --input names. The net starts from {known or 'nothing'}."
 
 
 def _refuse_foreign(definition: "Definition") -> None:

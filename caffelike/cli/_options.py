@@ -1,6 +1,7 @@
-"""What Caffe's own commands share: flags for device and net state, and how they choose a file."""
+"""What commands share: flags for device, net state and input shapes, and how they choose a file."""
 
-from collections.abc import Callable
+import re
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import click
@@ -11,6 +12,9 @@ from caffelike.errors import CaffelikeError
 gpu = click.option("--gpu", default="", metavar="IDS", help="GPUs to run on: refused, this version runs on the CPU.")
 level = click.option("--level", default=0, help="Level of the net's state, for include and exclude rules.")
 stage = click.option("--stage", default="", metavar="A,B", help="Stages of the net's state.")
+inputs = click.option(
+    "--input", "inputs", multiple=True, metavar="[BLOB=]N,C,H,W", help="Take this shape instead of data."
+)
 iterations = click.option("--iterations", default=50, show_default=True, help="How many batches to run.")
 
 
@@ -38,3 +42,17 @@ def use_cpu(gpu: str, source: str) -> None:
             f"Cannot use GPU {gpu}: this version of caffelike runs on the CPU only. Leave -gpu out to run there."
         )
     log.info(source, "Use CPU.")
+
+
+def shapes(inputs: Sequence[str]) -> dict[str, tuple[int, ...]]:
+    """Shapes by blob name from values of --input: BLOB=N,C,H,W, BLOB:N,C,H,W, or NxCxHxW (name "").
+
+    Raises CaffelikeError.
+    """
+    found = {}
+    for text in inputs:
+        match = re.fullmatch(r"(?:(.+)[=:])?(\d{1,18}(?:[,x]\d{1,18})*)", text)
+        if match is None:
+            raise CaffelikeError(f"--input takes a shape such as 64,3,227,227 or data=64,3,227,227, not '{text}'.")
+        found[match[1] or ""] = tuple(int(size) for size in re.split("[,x]", match[2]))
+    return found

@@ -2,20 +2,20 @@
 
 import json
 import os
-import re
 import sys
 from typing import Any
 
 import click
 
-from caffelike.errors import CaffelikeError, FileError
+from caffelike.cli import _options
+from caffelike.errors import FileError
 
 minloglevel = 1
 
 
 @click.command()
 @click.argument("model", metavar="FILE|MODEL")
-@click.option("--input", "inputs", multiple=True, metavar="[BLOB=]N,C,H,W", help="Take this shape instead of data.")
+@_options.inputs
 @click.option("--phase", type=click.Choice(["TRAIN", "TEST"]), default="TEST", show_default=True)
 @click.option("--json", "as_json", is_flag=True, help="Print JSON instead of a table.")
 def command(model: str, inputs: tuple[str, ...], phase: str, as_json: bool) -> None:
@@ -27,8 +27,7 @@ def command(model: str, inputs: tuple[str, ...], phase: str, as_json: bool) -> N
     from caffelike import TEST, TRAIN
     from caffelike.summary import describe
 
-    shapes = dict(_shape(text) for text in inputs)
-    summary = describe(_definition(model), TRAIN if phase == "TRAIN" else TEST, shapes)
+    summary = describe(_definition(model), TRAIN if phase == "TRAIN" else TEST, _options.shapes(inputs))
     if as_json:
         click.echo(json.dumps(summary.to_dict(), indent=1))
     else:
@@ -44,13 +43,6 @@ def _definition(model: str) -> str:
     if os.sep in model or model.endswith(".prototxt"):
         raise FileError(f"Could not open file {model}")
     return str(hub.find(model) / "deploy.prototxt")
-
-
-def _shape(text: str) -> tuple[str, tuple[int, ...]]:
-    name, _, dims = text.rpartition("=")
-    if not re.fullmatch(r"\d+([,x]\d+)*", dims):
-        raise CaffelikeError(f"--input takes a shape such as 64,3,227,227 or data=64,3,227,227, not '{text}'.")
-    return name, tuple(int(d) for d in re.split("[,x]", dims))
 
 
 def _print(summary: Any) -> None:

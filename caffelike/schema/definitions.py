@@ -26,6 +26,10 @@ class NetDocument:
         """file:line:column of a field as the text names it, such as ("name",)."""
         return self.document.where(*path)
 
+    def has(self, index: int, *path: str | int) -> bool:
+        """Whether the text holds a field of `message.layer[index]`."""
+        return self.document.has(*self._text_path(index, path))
+
     def where_layer(self, index: int, *path: str | int) -> str:
         """file:line:column of a field of `message.layer[index]`, also when an old form stood there."""
         return self.document.where(*self._text_path(index, path))
@@ -62,14 +66,14 @@ def read_net(path: str | os.PathLike, problems: list[ParseError] | None = None) 
     return upgraded_net(document)
 
 
-def upgraded_net(document: Document) -> NetDocument:
-    """Bring the net of a document to the current form."""
+def upgraded_net(document: Document, problems: list[str] | None = None) -> NetDocument:
+    """Bring the net of a document to the current form; `problems` receives what had no place in it."""
     origins: list[Origin] = []
     order = sorted(
         ((str(name), index) for name in ("layer", "layers") for index in range(len(getattr(document.message, name)))),
         key=lambda place: document.position(*place),
     )
-    changed = upgrade_net(document.message, document.filename, origins, order=order)
+    changed = upgrade_net(document.message, document.filename, origins, problems, order)
     return NetDocument(document, origins, changed)
 
 

@@ -37,8 +37,8 @@ def announce(param: Any) -> None:
         log.info("solver.cpp:45", "Initializing solver from parameters: \n" + text.format(param).rstrip("\n"))
 
 
-def training_net(param: Any, filename: str) -> Net:
-    """Build the net to be trained and copy `weights:` into it. Raises SolverError unless one field names it."""
+def train_entry(param: Any, filename: str) -> tuple[str, Any]:
+    """The one field that gives the net to be trained, and its value (a path or a NetParameter). Raises SolverError."""
     given = [field for field in _TRAIN_FIELDS if param.HasField(field)]
     listed = ", ".join(_TRAIN_FIELDS)
     if not given:
@@ -50,8 +50,12 @@ def training_net(param: Any, filename: str) -> Net:
             f"{_at(filename)}SolverParameter must not contain more than one of these fields specifying a train net:"
             f" {listed}; it has {' and '.join(given)}."
         )
-    field = given[0]
-    value = getattr(param, field)
+    return given[0], getattr(param, given[0])
+
+
+def training_net(param: Any, filename: str) -> Net:
+    """Build the net to be trained and copy `weights:` into it. Raises SolverError unless one field names it."""
+    field, value = train_entry(param, filename)
     if field == "net":
         log.info("solver.cpp:102", f"Creating training net from net file: {value}")
     elif field == "train_net":
@@ -61,18 +65,16 @@ def training_net(param: Any, filename: str) -> Net:
     return _build(value, TRAIN, param.train_state, filename, param.weights)
 
 
-def test_nets(param: Any, filename: str, train: Net) -> list[Net]:
-    """Build the test nets, one for each test_iter; they share the weights of `train`.
+def test_entries(param: Any, filename: str) -> list[tuple[str, Any, Any]]:
+    """(field, its value, NetState) of each test net, one for each test_iter. Raises SolverError.
 
     In order: each test_net_param, each test_net, then net_param or net as often as test_iter is left.
     """
     named = [("test_net_param", value) for value in param.test_net_param]
-    named += [(f"test_net file: {value}", value) for value in param.test_net]
+    named += [("test_net", value) for value in param.test_net]
     for field in ("net_param", "net"):
         if param.HasField(field):
-            value = getattr(param, field)
-            rest = len(param.test_iter) - len(named)
-            named += [(field if field == "net_param" else f"net file: {value}", value)] * rest
+            named += [(field, getattr(param, field))] * (len(param.test_iter) - len(named))
     if len(param.test_iter) != len(named):
         raise SolverError(
             f"{_at(filename)}test_iter must be specified for each test network: there are {len(named)} test nets and"
@@ -86,17 +88,23 @@ def test_nets(param: Any, filename: str, train: Net) -> list[Net]:
         )
     if named and param.test_interval <= 0:
         raise SolverError(f"{_at(filename)}test_interval must be greater than 0 where there is a test net (test_iter).")
+    return [
+        (field, value, states[i] if states else message_class("NetState")()) for i, (field, value) in enumerate(named)
+    ]
+
+
+def test_nets(param: Any, filename: str, train: Net) -> list[Net]:
+    """Build the test nets that `test_entries` lists; they share the weights of `train`."""
     nets = []
-    for i, (source, value) in enumerate(named):
+    for i, (field, value, state) in enumerate(test_entries(param, filename)):
+        source = field if field.endswith("_param") else f"{field} file: {value}"
         log.info("solver.cpp:190", f"Creating test net (#{i}) specified by {source}")
-        state = states[i] if states else message_class("NetState")()
         nets.append(_build(value, TEST, state, filename, param.weights, share=train))
     return nets
 
 
 def _build(value: Any, phase: int, state: Any, filename: str, weights: Any, share: Net | None = None) -> Net:
     """A net from a path or a NetParameter, its own `state` overridden by the solver's."""
-    merged = message_class("NetState")(phase=phase)
     if isinstance(value, str):
         path = _found(value, filename)
         document = text.read_net(path)
@@ -104,15 +112,21 @@ def _build(value: Any, phase: int, state: Any, filename: str, weights: Any, shar
     else:
         path, message, where = filename, type(value)(), None
         message.CopyFrom(value)
-    merged.MergeFrom(message.state)
-    merged.MergeFrom(state)
-    message.state.CopyFrom(merged)
+    message.state.CopyFrom(merged_state(message, phase, state))
     net = Net.build(message, filename=path, where=where, share=share)
     for names in weights:
         for name in names.split(","):
             log.info("solver.cpp:72", f"Finetuning from {name.strip()}")
             net.copy_from(_found(name.strip(), filename))
     return net
+
+
+def merged_state(net: Any, phase: int, state: Any) -> Any:
+    """The NetState that a solver builds a net in: the net's own, overridden by `state`."""
+    merged = message_class("NetState")(phase=phase)
+    merged.MergeFrom(net.state)
+    merged.MergeFrom(state)
+    return merged
 
 
 def _found(path: str, filename: str) -> str:
