@@ -65,13 +65,14 @@ def _log_file(folder: Path) -> Path:
 
 
 @contextmanager
-def progress(what: str, total: int) -> Iterator[Callable[[int, Callable[[], str]], None]]:
+def progress(what: str, total: int | None) -> Iterator[Callable[..., None]]:
     """A line with bar, rate and time left on a terminal; nothing elsewhere.
 
-    Yields show(done, note): note() is asked for its text only when the line is drawn anew.
+    Yields show(done, note, total=None): note() is asked for its text only when the line is drawn anew; `total` tells
+    it where it was not known before.
     """
     if not sys.stderr.isatty():
-        yield lambda done, note: None
+        yield lambda done, note, total=None: None
         return
     from rich.console import Console
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
@@ -90,14 +91,14 @@ def progress(what: str, total: int) -> Iterator[Callable[[int, Callable[[], str]
         began = drawn = time.perf_counter()
         first: int | None = None
 
-        def show(done: int, note: Callable[[], str]) -> None:
+        def show(done: int, note: Callable[[], str], total: int | None = None) -> None:
             nonlocal drawn, first
             now = time.perf_counter()
             first = done if first is None else first
             if now - drawn >= _REFRESH:
                 drawn = now
                 rate = f"{(done - first) / (now - began):.1f}/s"
-                bar.update(task, completed=done, rate=rate, note=note(), refresh=True)
+                bar.update(task, completed=done, total=total, rate=rate, note=note(), refresh=True)
 
         _stream.console = console
         try:

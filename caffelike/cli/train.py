@@ -1,5 +1,7 @@
 """`caffelike train`: train or fine-tune a model."""
 
+from contextlib import closing
+
 import click
 
 from caffelike import log
@@ -54,7 +56,7 @@ def command(
     if weights:
         param.weights.append(weights)
     trained = get_solver(param, filename=path, check_finite=guard)
-    with signals, _terminal.progress("train", param.max_iter) as show:
+    with closing(trained), signals, _terminal.progress("train", param.max_iter) as show:
         trained.action = signals
         trained.add_callback(
             lambda: show(trained.iter, lambda: f"loss {trained.smoothed_loss:.4g}  lr {trained.lr:.3g}"), lambda: None

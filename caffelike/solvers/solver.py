@@ -110,6 +110,11 @@ class Solver:
         """Let `net` use the training net's weights, by layer name."""
         net.share_with(self.net)
 
+    def close(self) -> None:
+        """Let go of the nets' files and threads. The solver cannot run afterwards."""
+        for net in (self.net, *self.test_nets):
+            net.close()
+
     # Training ----------------------------------------------------------------------------------
 
     def solve(self, resume_file: str | os.PathLike | None = None) -> None:
