@@ -94,14 +94,16 @@ class Plan:
         It takes what its `pack` makes of the weight (None: it packs itself, as while training, where weights change
         with every pass), and a flag named like each in-place layer it can do on the way: all options of that are 0.
         """
-        values = self._values(node) | node.layer.options
+        layer = node.layer
+        values = dict.fromkeys(n.strip("*?") for n in (*layer.bottoms, *layer.tops, *layer.params))
+        values |= self._values(node) | layer.options
+        values["packed"] = None
         for name in parameters(function):
             values.setdefault(name, name == absorbed)
-        values["packed"] = None
-        pack = device.kernel(node.layer.stem(), "pack")
-        if pack is None or node.layer.phase == TRAIN:
+        pack = device.kernel(layer.stem(), "pack")
+        if pack is None or layer.phase == TRAIN:
             return function, tuple(values[name] for name in parameters(function))
-        return _Packed(node.layer.blobs[0].data_storage, pack, function, values), ()
+        return _Packed(layer.blobs[0].data_storage, pack, function, values), ()
 
     def _values(self, node: Node) -> dict[str, Any]:
         """Arrays by name for `bind`, without gradients."""
