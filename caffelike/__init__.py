@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from caffelike.errors import CaffelikeError
     from caffelike.graph.net import Net
     from caffelike.hub import load
+    from caffelike.kernels.launch import get_num_threads, set_num_threads
     from caffelike.layers.python import PythonLayer as Layer
     from caffelike.log import init_log
     from caffelike.plugins import register_layer
@@ -42,12 +43,14 @@ _HOMES = {
     "Net": "caffelike.graph.net",
     "TEST": "caffelike.schema",
     "TRAIN": "caffelike.schema",
+    "get_num_threads": "caffelike.kernels.launch",
     "init_log": "caffelike.log",
     "layer_type_list": "caffelike.registry",
     "load": "caffelike.hub",
     "register_layer": "caffelike.plugins",
     "set_mode_cpu": "caffelike.device",
     "set_mode_gpu": "caffelike.device",
+    "set_num_threads": "caffelike.kernels.launch",
     "set_random_seed": "caffelike.rng",
     **dict.fromkeys(
         (
