@@ -10,7 +10,7 @@ from caffelike.errors import CaffelikeError, ModelError, ShapeError
 from caffelike.graph.definition import Definition, at
 from caffelike.graph.dialect import check_words
 from caffelike.graph.node import Node
-from caffelike.graph.splits import unknown_bottom
+from caffelike.graph.splits import made_twice, unknown_bottom
 from caffelike.layer import Layer
 from caffelike.schema.dialects import forks_of
 
@@ -113,11 +113,7 @@ class Wiring:
     def make(self, name: str, layer: str) -> int:
         """The index of a new blob. Raises ModelError when there is one of that name."""
         if name in self.index:
-            raise ModelError(
-                f"Top blob '{name}' produced by multiple sources: layer '{layer}' makes it again. Give it another name,"
-                " or make it the bottom of the same position too (in place) while nobody else reads that.",
-                layer=layer,
-            )
+            raise made_twice(name, layer)
         log.info("net.cpp:382", f"{layer} -> {name}")
         self.index[name] = len(self.blobs)
         return self._append(name)

@@ -77,6 +77,15 @@ def unknown_bottom(blob: str, layer: str, index: int, known: list[str]) -> Model
     )
 
 
+def made_twice(blob: str, layer: str) -> ModelError:
+    """The error for a top that another layer makes already."""
+    return ModelError(
+        f"Top blob '{blob}' produced by multiple sources: layer '{layer}' makes it again. Give it another name,"
+        " or make it the bottom of the same position too (in place) while nobody else reads that.",
+        layer=layer,
+    )
+
+
 def _split_blob(blob: str, layer: str, top: int, index: int) -> str:
     return f"{blob}_{layer}_{top}_split_{index}"
 

@@ -10,7 +10,7 @@ from caffelike import log
 from caffelike.blob import Blob
 from caffelike.data.prefetch import Prefetcher, Producer
 from caffelike.errors import DataError, ModelError
-from caffelike.layer import HostLayer
+from caffelike.layer import HostLayer, Shape
 
 
 class SourceLayer(HostLayer):
@@ -22,6 +22,7 @@ class SourceLayer(HostLayer):
 
     bottoms = ()
     tops = ("data", "label?")
+    messages = ("transform_param",)
     folder: str = ""
     batch_keys: list[str]
 
@@ -39,6 +40,12 @@ class SourceLayer(HostLayer):
         if size < 1:
             raise self.fail("needs a batch_size of 1 or more.", ModelError)
         return size
+
+    def declared_image(self, batch: int, channels: int, height: int, width: int) -> list[Shape | None]:
+        """Shapes of `declared`: images of this size (0: unknown) unless they are cropped, and one label each."""
+        crop = self.message.transform_param.crop_size
+        height, width = (crop, crop) if crop else (height, width)
+        return [(batch, channels, height, width) if height and width else None, (batch,)]
 
     def named(self, error: DataError) -> DataError:
         """The error with this layer's name."""

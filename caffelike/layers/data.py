@@ -9,6 +9,7 @@ from caffelike.data.records import RecordProducer
 from caffelike.data.source import open_source
 from caffelike.data.transformer import Transformer
 from caffelike.errors import CaffelikeError, ModelError
+from caffelike.layer import Shape
 from caffelike.layers._source import SourceLayer, log_size
 from caffelike.registry import register
 
@@ -41,6 +42,11 @@ class Data(SourceLayer):
             raise
         self.feed(producer, shapes, top)
         log_size("data_layer.cpp:45", shapes[0])
+
+    def declared(self, tops: int) -> list[Shape | None]:
+        """Crops of 3 channels, or of 1 with force_gray."""
+        channels = 1 if self.message.transform_param.force_gray else 3
+        return self.declared_image(self.message.data_param.batch_size, channels, 0, 0)[:tops]
 
     def _note(self, text: str) -> None:
         log.warning("data_layer.cpp:21", f"Layer '{self.name}': {text}")

@@ -8,6 +8,7 @@ from caffelike.data.imagelist import ImageProducer, read_list
 from caffelike.data.paths import resolve
 from caffelike.data.transformer import Transformer
 from caffelike.errors import ModelError
+from caffelike.layer import Shape
 from caffelike.layers._source import SourceLayer, log_size
 from caffelike.registry import register
 
@@ -48,3 +49,8 @@ class ImageData(SourceLayer):
         shapes = producer.shapes()
         self.feed(producer, shapes, top)
         log_size("image_data_layer.cpp:90", shapes[0])
+
+    def declared(self, tops: int) -> list[Shape | None]:
+        """Images of new_height x new_width, or crops."""
+        p = self.message.image_data_param
+        return self.declared_image(p.batch_size, 3 if p.is_color else 1, p.new_height, p.new_width)

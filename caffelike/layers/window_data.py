@@ -9,6 +9,7 @@ from caffelike.data.paths import resolve
 from caffelike.data.transformer import Transformer
 from caffelike.data.windows import WindowProducer, log_windows, read_windows
 from caffelike.errors import DataError, ModelError
+from caffelike.layer import Shape
 from caffelike.layers._source import SourceLayer, log_size
 from caffelike.registry import register
 
@@ -66,6 +67,10 @@ class WindowData(SourceLayer):
         )
         self.feed(producer, [shape, (batch,)], top)
         log_size("window_data_layer.cpp:196", shape)
+
+    def declared(self, tops: int) -> list[Shape | None]:
+        """Crops of 3 channels."""
+        return self.declared_image(self.message.window_data_param.batch_size, 3, 0, 0)
 
     def _check_mean(self, transformer: Transformer, shape: tuple[int, ...]) -> None:
         channels, crop = shape[1], shape[2]

@@ -26,12 +26,12 @@ _SINGULAR = {
 
 
 class Node:
-    """Where one message of a text stands: its offset, and its fields' offsets or nodes by name."""
+    """Where one message of a text stands: from offset to end, and its fields' offsets or nodes by name."""
 
-    __slots__ = ("fields", "offset")
+    __slots__ = ("end", "fields", "offset")
 
     def __init__(self, offset: int):
-        self.offset = offset
+        self.offset, self.end = offset, -1
         self.fields: dict[str, list[int | Node]] = {}
 
 
@@ -59,6 +59,15 @@ class Document:
         """`position` as file:line:column."""
         line, column = self.position(*path)
         return f"{self.filename}:{line}:{column}"
+
+    def entry(self, name: str, place: tuple[int, int]) -> int | None:
+        """The index of the repeated top-level message `name` that a line and column lie in, or None."""
+        for index, node in enumerate(self._root.fields.get(name, ())):
+            if isinstance(node, Node):
+                before_end = node.end < 0 or place <= self._source.position(node.end)
+                if before_end and self._source.position(node.offset) <= place:
+                    return index
+        return None
 
     def error(self, message: str, *path: str | int) -> ParseError:
         """An error that names the field's place."""
@@ -212,6 +221,7 @@ class _Reader:
             if not field.repeated:
                 part.SetInParent()
             self.message(part, describe(field.descriptor), child, closing, depth + 1)
+            child.end = self.offsets[self.at]
             self.at += 1
             return
         places.append(offset)
