@@ -24,12 +24,16 @@ def test_plot(run, tmp_path):
     pytest.importorskip("matplotlib")
     result = run("plot", LOG, LOG.with_name("finetune.log"), "-charts", "0,6", "-output", tmp_path / "x.svg")
     assert (result.code, result.out) == (0, f"Wrote {tmp_path}/x.svg\n")
-    assert "Test accuracy vs. Iters" in (tmp_path / "x.svg").read_text() or (tmp_path / "x.svg").stat().st_size > 1000
+    assert "<svg" in (tmp_path / "x.svg").read_text()
 
 
 @pytest.mark.parametrize(
     ("words", "text"),
-    [((), "Name the logs to draw"), ((LOG, "--charts", "a"), "--charts takes numbers"), ((LOG, "-charts=9"), "9 is not")],
+    [
+        ((), "Name the logs to draw"),
+        ((LOG, "--charts", "a"), "--charts takes numbers"),
+        ((LOG, "-charts=9"), "9 is not"),
+    ],
 )
 def test_plot_of_nothing(run, words, text):
     result = run("plot", *words)

@@ -1,0 +1,19 @@
+"""What the command line's tools do, as functions for scripts: data sets from images, means, features, logs, reports."""
+
+from caffelike.tools.cifar import convert_cifar_data
+from caffelike.tools.features import extract_features
+from caffelike.tools.image_mean import compute_image_mean
+from caffelike.tools.imageset import convert_imageset
+from caffelike.tools.mnist import convert_mnist_data, read_idx
+from caffelike.tools.training_log import TrainingLog, parse_log
+
+__all__ = [
+    "TrainingLog",
+    "compute_image_mean",
+    "convert_cifar_data",
+    "convert_imageset",
+    "convert_mnist_data",
+    "extract_features",
+    "parse_log",
+    "read_idx",
+]

@@ -1,0 +1,244 @@
+"""Images and their labels into a data base that Data layers read, as Caffe's convert_imageset does."""
+
+import io
+import os
+from collections.abc import Callable
+from contextlib import ExitStack
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+
+from caffelike import log, rng
+from caffelike.data import datum, images, writing
+from caffelike.data.imagelist import read_text
+from caffelike.data.resize import resize
+from caffelike.errors import DataError, FileError
+from caffelike.files import atomic_path
+
+_JPEG_QUALITY = 95  # what OpenCV takes, and so Caffe
+_TOLD = 20  # unreadable images that are named in the last warning
+
+
+class Entry(NamedTuple):
+    """A line of an image list."""
+
+    name: str
+    labels: tuple[float, ...]
+
+
+@dataclass
+class Converted:
+    """What was made. unreadable: names of images that were left out. classes: names by label, of a folder of folders.
+
+    labels_db: the data base that holds labels which are no single whole number, or "".
+    """
+
+    records: int = 0
+    unreadable: list[str] = field(default_factory=list)
+    classes: list[str] = field(default_factory=list)
+    labels_db: str = ""
+
+
+def convert_imageset(
+    root: str | os.PathLike,
+    listfile: str | os.PathLike | None,
+    db: str | os.PathLike,
+    *,
+    gray: bool = False,
+    shuffle: bool = False,
+    backend: str = "lmdb",
+    resize_height: int = 0,
+    resize_width: int = 0,
+    check_size: bool = False,
+    encoded: bool = False,
+    encode_type: str = "",
+    labels: int = 1,
+    seed: int | None = None,
+    tick: Callable[[int, int], object] = lambda done, total: None,
+) -> Converted:
+    """Write the images that a list names into a new data base.
+
+    root: put before each name as it is. listfile: lines `name label`, cut at the last blank; None: every folder in
+    `root` is a class, labelled by its place in the alphabet, and the classes' names go to `<db>_classes.txt`.
+    gray: one channel. shuffle: in a random order (of `seed`, if given). resize_height, resize_width: both or neither.
+    check_size: refuse images of different sizes. encoded: store image files instead of pixels, as they are where
+    nothing changes; encode_type: as "png" or "jpg" (means encoded).
+    labels: how many stand in each line; they may also be joined by commas, `name 0,1,0.5`. A Datum holds one whole
+    number: other labels go, with the same keys, to a second data base `<db>_labels` as floats of (labels, 1, 1), and
+    the first one's labels are 0. A second Data layer with one top reads them.
+    tick(done, total): called after each image.
+
+    Keys are `%08d_name` with the place in the (shuffled) list. An image that cannot be read is logged and left out.
+    Raises FileError, and DataError for a list or an option that makes no sense or when no image can be read at all.
+    """
+    root, db = os.fspath(root), os.fspath(db)
+    if (resize_height > 0) != (resize_width > 0):
+        raise DataError("resize_height and resize_width belong together: give both, or neither.")
+    if encode_type and not encoded:
+        log.info("convert_imageset.cpp:84", "encode_type specified, assuming encoded=true.")
+    result = Converted()
+    if listfile is None:
+        entries, result.classes = _folders(root)
+    else:
+        entries = _read_list(os.fspath(listfile), labels)
+    if shuffle:
+        log.info("convert_imageset.cpp:79", "Shuffling data")
+        order = rng.generator(int.from_bytes(os.urandom(7), "little") if seed is None else seed, "convert_imageset")
+        entries = [entries[i] for i in order.permutation(len(entries))]
+    log.info("convert_imageset.cpp:82", f"A total of {len(entries)} images.")
+    reader = _Reader(_with_slash(root, entries), gray, (resize_height, resize_width), encoded, encode_type.lower())
+    apart = any(len(entry.labels) != 1 or entry.labels[0] != int(entry.labels[0]) for entry in entries)
+    with ExitStack() as stack:
+        if result.classes:
+            names = stack.enter_context(atomic_path(f"{db}_classes.txt"))
+            names.write_text("".join(f"{name}\n" for name in result.classes), encoding="utf-8")
+        database = stack.enter_context(writing.create(db, backend))
+        if apart:
+            result.labels_db = f"{db}_labels"
+            label_base = stack.enter_context(writing.create(result.labels_db, backend))
+        shape: tuple[int, ...] = ()
+        for i, entry in enumerate(entries):
+            tick(i, len(entries))
+            try:
+                content, size = reader.read(entry.name)
+            except (FileError, DataError) as error:
+                log.error("io.cpp:81", str(error))
+                result.unreadable.append(entry.name)
+                continue
+            shape = shape or size
+            if check_size and size != shape:
+                raise DataError(
+                    f"Incorrect data field size: {reader.root}{entry.name} is {_by(size)} (height x width x channels),"
+                    f" the first image is {_by(shape)}. Set resize_height and resize_width, or leave check_size out."
+                )
+            key = f"{i:08d}_{entry.name}".encode()
+            database.put(key, datum.to_bytes(content, 0 if apart else int(entry.labels[0])))
+            if apart:
+                label_base.put(key, datum.to_bytes(np.array(entry.labels, np.float32).reshape(-1, 1, 1)))
+            if database.count % 1000 == 0:
+                log.info("convert_imageset.cpp:144", f"Processed {database.count} files.")
+        if not database.count:
+            raise DataError(
+                f"None of the {len(entries)} images could be read, so there is no {db}; the first one tried is"
+                f" {reader.root}{entries[0].name}. ROOTFOLDER is put before the names as it is."
+            )
+    result.records = database.count
+    if result.records % 1000:
+        log.info("convert_imageset.cpp:152", f"Processed {result.records} files.")
+    if result.unreadable:
+        named = ", ".join(result.unreadable[:_TOLD]) + (", ..." if len(result.unreadable) > _TOLD else "")
+        log.warning(
+            "convert_imageset.cpp:152",
+            f"{len(result.unreadable)} of {len(entries)} images could not be read and are not in {db}: {named}",
+        )
+    if apart:
+        log.info("convert_imageset.cpp:152", f"The labels are in {result.labels_db}, {_by((*_widths(entries), 1, 1))}.")
+    return result
+
+
+def _by(shape: tuple[int, ...]) -> str:
+    return "x".join(map(str, shape))
+
+
+def _widths(entries: list[Entry]) -> list[int]:
+    return sorted({len(entry.labels) for entry in entries})
+
+
+def _read_list(path: str, count: int) -> list[Entry]:
+    """The entries of a list with `count` labels a line, or labels joined by commas."""
+    entries: list[Entry] = []
+    for number, line in enumerate(read_text(path, "image list").splitlines(), 1):
+        if not line.strip():
+            continue
+        name, *words = line.strip().rsplit(None, count)
+        try:
+            values = tuple(float(word) for text in words for word in text.split(","))
+        except ValueError:
+            values = ()
+        if len(words) != count or not values or not np.isfinite(values).all():
+            raise DataError(
+                f"{path}:{number}: '{line.strip()}' is no entry of an image list. Expected is: name, a blank, and"
+                f" {'a label' if count == 1 else f'{count} labels'}, a number."
+            )
+        if entries and len(values) != len(entries[0].labels):
+            raise DataError(
+                f"{path}:{number}: {len(values)} labels, but the first line has {len(entries[0].labels)}."
+                " Every line needs as many."
+            )
+        entries.append(Entry(name, values))
+    if not entries:
+        raise DataError(f"{path} lists no images. Expected are lines: name, a blank, and the label.")
+    return entries
+
+
+def _folders(root: str) -> tuple[list[Entry], list[str]]:
+    """The images in each folder of `root`, labelled by folder, and the folders' names."""
+    from PIL import Image
+
+    if not os.path.isdir(root):
+        raise FileError(f"{root} is no folder. Without a list, a folder of folders of images is expected.")
+    kinds = set(Image.registered_extensions())
+    classes = sorted(path.name for path in Path(root).iterdir() if path.is_dir() and not path.name.startswith("."))
+    entries = [
+        Entry(path.relative_to(root).as_posix(), (float(label),))
+        for label, name in enumerate(classes)
+        for path in sorted(Path(root, name).rglob("*"))
+        if path.suffix.lower() in kinds and not path.name.startswith(".")
+    ]
+    if not entries:
+        raise DataError(f"{root} has no folders with images in them. Without a list, each folder in it is a class.")
+    return entries, classes
+
+
+def _with_slash(root: str, entries: list[Entry]) -> str:
+    """`root`, with the slash that people forget where it is seen to be missing."""
+    first = entries[0].name
+    ends = not root or root.endswith(("/", os.sep))
+    if ends or os.path.exists(root + first) or not os.path.exists(os.path.join(root, first)):
+        return root
+    log.warning("convert_imageset.cpp:122", f"{root} does not end with '/'; taking {root}/ as ROOTFOLDER.")
+    return root + "/"
+
+
+class _Reader:
+    """Reads an image as what goes into a Datum."""
+
+    def __init__(self, root: str, gray: bool, size: tuple[int, int], encoded: bool, kind: str):
+        self.root = root
+        self._gray, self._size, self._encoded, self._kind = gray, size, encoded or bool(kind), kind
+
+    def read(self, name: str) -> tuple[np.ndarray | bytes, tuple[int, ...]]:
+        """(pixels of (channels, height, width), or an image file's bytes; its height, width, channels)."""
+        path = self.root + name
+        pixels = images.read(path, not self._gray)
+        if all(self._size):
+            pixels = resize(pixels, *self._size)
+        if not self._encoded:
+            return pixels.transpose(2, 0, 1), pixels.shape
+        suffix = os.path.splitext(name)[1].lower().lstrip(".")
+        kind = self._kind or suffix
+        if not kind:
+            raise DataError(f"Failed to guess the encoding of {path}: its name has no extension. Give encode_type.")
+        if not all(self._size) and _same(kind, suffix):
+            return Path(path).read_bytes(), pixels.shape
+        return _encode(pixels, kind), pixels.shape
+
+
+def _same(kind: str, suffix: str) -> bool:
+    """Whether two extensions name one format."""
+    jpeg = ("jpg", "jpeg")
+    return kind == suffix or (kind in jpeg and suffix in jpeg)
+
+
+def _encode(pixels: np.ndarray, kind: str) -> bytes:
+    from PIL import Image
+
+    known = Image.registered_extensions()
+    if f".{kind}" not in known:
+        raise DataError(f"Images cannot be encoded as '{kind}'; png and jpg are usual.")
+    shown = pixels[:, :, 0] if pixels.shape[2] == 1 else pixels[:, :, ::-1]
+    out = io.BytesIO()
+    Image.fromarray(np.ascontiguousarray(shown)).save(out, known[f".{kind}"], quality=_JPEG_QUALITY)
+    return out.getvalue()

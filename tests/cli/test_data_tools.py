@@ -1,0 +1,92 @@
+"""The converters on the command line, in Caffe's own words."""
+
+import struct
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from caffelike.data.lmdb import LMDB
+
+
+@pytest.fixture
+def folder(tmp_path, monkeypatch):
+    """The working folder with two images and their list."""
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "img").mkdir()
+    for i in range(2):
+        Image.new("RGB", (8, 6), (i, 2, 3)).save(f"img/{i}.png")
+    (tmp_path / "list.txt").write_text("0.png 0\n1.png 1\n")
+    return tmp_path
+
+
+def count(path):
+    source = LMDB(str(path))
+    found = len(list(source.records()))
+    source.close()
+    return found
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ("convert_imageset", "-resize_height", "4", "-resize_width=4", "--shuffle", "img/", "list.txt", "db"),
+        ("convert-imageset", "img/", "list.txt", "db", "--resize_height=4", "--resize-width", "4", "-gray=false"),
+        ("--resize_width=4", "-resize_height=4", "convert_imageset", "--backend=lmdb", "img/", "list.txt", "db"),
+    ],
+)
+def test_from_images_to_a_mean(run, folder, words):
+    result = run(*words)
+    assert result.code == 0, result.err
+    assert "A total of 2 images." in result.err
+    assert "Processed 2 files." in result.err
+    assert count("db") == 2
+    result = run("compute_image_mean", "-backend=lmdb", "db", "mean.binaryproto")
+    assert result.code == 0
+    assert "mean_value channel [2]: 0.5" in result.err
+    assert (folder / "mean.binaryproto").stat().st_size > 4 * 48
+
+
+def test_a_folder_of_classes(run, folder):
+    (folder / "set").mkdir()
+    (folder / "img").rename(folder / "set" / "cat")
+    assert run("convert_imageset", "set/", "db").code == 0
+    assert count("db") == 2
+
+
+def test_mnist_and_cifar(run, folder):
+    (folder / "i").write_bytes(struct.pack(">4I", 2051, 2, 1, 1) + b"ab")
+    (folder / "l").write_bytes(struct.pack(">2I", 2049, 2) + b"\0\1")
+    assert run("convert_mnist_data", "i", "l", "db", "--backend=lmdb").code == 0
+    assert count("db") == 2
+    (folder / "data_batch_1.bin").write_bytes(bytes(3073 * 2))
+    (folder / "test_batch.bin").write_bytes(bytes(3073))
+    assert run("convert_cifar_data", ".", ".", "lmdb").code == 0
+    assert (count("cifar10_train_lmdb"), count("cifar10_test_lmdb")) == (2, 1)
+
+
+def test_features(run, folder):
+    run("convert_imageset", "img/", "list.txt", "db")
+    (folder / "net.prototxt").write_text(
+        """layer { name: "x" type: "Data" top: "x" data_param { source: "db" backend: LMDB batch_size: 2 } }
+        layer { name: "p" type: "InnerProduct" bottom: "x" top: "y" inner_product_param { num_output: 3 } }"""
+    )
+    import caffelike
+
+    net = caffelike.Net("net.prototxt", caffelike.TEST)
+    net.save("w.caffemodel")
+    net.close()
+    result = run("extract_features", "w.caffemodel", "net.prototxt", "y,x", "y.npy,x.npy", "1", "npy", "CPU", "0")
+    assert result.code == 0, result.err
+    assert np.load("y.npy").shape == (2, 3)
+    result = run("extract_features", "w.caffemodel", "net.prototxt", "y", "z.npy", "1", "npy", "GPU", "0")
+    assert result.code == 1
+    assert "Cannot use GPU 0" in result.err
+
+
+def test_errors_are_one_message(run, folder):
+    result = run("convert_imageset", "nowhere/", "list.txt", "db")
+    assert result.code == 1
+    assert result.err.splitlines()[-1].startswith("caffelike: error: None of the 2 images could be read")
+    assert run("convert_imageset", "img/").code == 1
+    assert run("convert_imageset", "img/", "list.txt", "db", "-resize_hieght", "4").err.count("resize_height") == 1
