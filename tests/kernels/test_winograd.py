@@ -2,7 +2,7 @@ from fractions import Fraction
 
 import numpy as np
 import pytest
-from reference import conv_forward, conv_out
+from reference import conv_backward, conv_forward, conv_out
 
 from caffelike.kernels import launch
 from caffelike.kernels.cpu import choice, winograd
@@ -60,6 +60,34 @@ def test_against_direct(case, mirrored, rng):
         launch.set_num_threads(most)
         np.testing.assert_array_equal(results[0], results[-1])
         np.testing.assert_array_equal(clipped, np.maximum(y, 0))
+
+
+@pytest.mark.parametrize("case", CASES)
+@pytest.mark.parametrize("block", [4_000_000, 100])
+def test_weight_gradient_against_direct(case, block, rng, monkeypatch):
+    n, c, o, size, r, pad, group = case
+    monkeypatch.setattr(winograd, "_GRADIENT_BLOCK", block)
+    x = rng.standard_normal((n, c, *size)).astype(np.float32)
+    out = conv_out(size, (r, r), (1, 1), pad, (1, 1))
+    d = rng.standard_normal((n, o, *out)).astype(np.float32)
+    shape = (o, c // group, r, r)
+    cut = tuple(slice(max(0, -p), s - max(0, -p)) for p, s in zip(pad, size, strict=True))
+    pads = tuple(max(0, p) for p in pad)
+    wanted = conv_backward(d, x[(..., *cut)], np.zeros(shape), (r, r), (1, 1), pads, (1, 1), group)[1]
+    most = launch.get_num_threads()
+    for m in (4, 2) if r == 3 else (2,):
+        results = []
+        for threads in sorted({1, min(2, most)}):
+            launch.set_num_threads(threads)
+            dw = np.full(shape, np.nan, np.float32)
+            winograd.weight_gradient(x, d, dw, m, pad, group, False)
+            results.append(dw)
+            assert np.abs(dw - wanted).max() <= 8e-6 * np.abs(wanted).max()
+        twice = dw.copy()
+        winograd.weight_gradient(x, d, twice, m, pad, group, True)
+        launch.set_num_threads(most)
+        np.testing.assert_array_equal(results[0], results[-1])
+        np.testing.assert_array_equal(twice, dw + dw)
 
 
 def test_choice():

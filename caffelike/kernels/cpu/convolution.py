@@ -176,7 +176,12 @@ def weight_gradient(x, dy, dweight, kernel, stride, pad, dilation, group, beta):
     """dweight = gradient of `forward` + beta * dweight (beta 0 or 1)."""
     window = plane_window(kernel, stride, pad, dilation)
     if window is not None:
-        correlate_weights(as_planes(x), as_planes(dy), dweight, window, group, beta != 0)
+        maps, d, to = as_planes(x), as_planes(dy), as_planes(dweight)
+        m = best_form(window, maps.shape, d.shape, group)
+        if m:
+            winograd.weight_gradient(maps, d, to, m, window.pad, group, beta != 0)
+        else:
+            correlate_weights(maps, d, to, window, group, beta != 0)
         return
     if beta == 0:
         dweight[...] = 0

@@ -14,7 +14,7 @@ from llvmlite import ir
 from numba import types
 from numba.extending import intrinsic
 
-from caffelike.kernels.cpu.tile import BIAS, COLUMNS, RELU, ROWS
+from caffelike.kernels.cpu.tile import BIAS, RELU, ROWS
 from caffelike.kernels.jit import at_address, compile_shared, with_globals
 from caffelike.kernels.vector import LANES, Emit
 
@@ -78,11 +78,9 @@ def _unzip(e: Emit, vectors: list) -> list:
     return [v for pair in zip(_unzip(e, even), _unzip(e, odd), strict=True) for v in pair]
 
 
-def _intrinsics(m: int, r: int) -> dict[str, Any]:
-    """The vector passes of F(m, r)."""
-    n = m + r - 1
-    at, g, bt = matrices(m, r)
-    intp = types.intp
+def _input_passes(m: int, matrix: Matrix) -> dict[str, Any]:
+    """The vector passes that apply `matrix` (n x support) to both axes of tiles that begin every m pixels."""
+    n, support, intp = len(matrix), len(matrix[0]), types.intp
 
     @intrinsic
     def rows_in(typingctx, x, i, to, j, plane, left, right):
@@ -92,7 +90,7 @@ def _intrinsics(m: int, r: int) -> dict[str, Any]:
             e, b = Emit(builder), builder
             source, target = e.at(values[0], values[1]), e.at(values[2], values[3])
             plane, left, right = values[4:]
-            groups = -(-n // m)
+            groups = -(-support // m)
             starts = [m * q + LANES * v for q in range(groups) for v in range(m)]
             last = starts[-1] + LANES
             inner = b.and_(b.icmp_signed("<=", left, e.int(0)), b.icmp_signed(">=", right, e.int(last)))
@@ -106,7 +104,7 @@ def _intrinsics(m: int, r: int) -> dict[str, Any]:
             pixels: list[Any] = []
             for q in range(groups):
                 pixels += _unzip(e, loaded[q * m : (q + 1) * m])
-            for k, value in enumerate(_combine(e, bt, pixels[:n])):
+            for k, value in enumerate(_combine(e, matrix, pixels[:support])):
                 e.store(value, e.at(target, b.mul(plane, e.int(k))))
             return context.get_dummy_value()
 
@@ -122,14 +120,22 @@ def _intrinsics(m: int, r: int) -> dict[str, Any]:
             plane, across, pitch = values[4:]
             for k in range(n):
                 lines = []
-                for row in range(n):
+                for row in range(support):
                     at_plane = e.at(source, b.mul(plane, e.int(m * k + row % m)))
                     lines.append(e.load(e.at(at_plane, b.mul(across, e.int(row // m)))))
-                for row, value in enumerate(_combine(e, bt, lines)):
+                for row, value in enumerate(_combine(e, matrix, lines)):
                     e.store(value, e.at(target, b.mul(pitch, e.int(n * row + k))))
             return context.get_dummy_value()
 
         return types.void(planes, intp, to, intp, intp, intp, intp), codegen
+
+    return {"rows_in": rows_in, "columns_in": columns_in, "M": m, "N": n, "SUPPORT": support}
+
+
+def _output_passes(m: int, r: int) -> dict[str, Any]:
+    """The vector passes that give the outputs of F(m, r)."""
+    n, intp = m + r - 1, types.intp
+    at, _, _ = matrices(m, r)
 
     @intrinsic
     def columns_out(typingctx, products, i, to, j, pitch, plane):
@@ -171,6 +177,15 @@ def _intrinsics(m: int, r: int) -> dict[str, Any]:
 
         return types.void(planes, intp, y, intp, intp, intp, types.float32, types.boolean), codegen
 
+    return {"columns_out": columns_out, "rows_out": rows_out, "M": m, "N": n}
+
+
+def _weight_passes(m: int, r: int) -> dict[str, Any]:
+    """Windows into the form of F(m, r), and sums in that form (of F(r, m)) into gradients of windows."""
+    n, intp = m + r - 1, types.intp
+    _, g, _ = matrices(m, r)
+    at, _, _ = matrices(r, m)
+
     @intrinsic
     def weights_in(typingctx, w, i, row_pitch, rows, mirrored, to, j, pitch):
         """G g GT for ROWS windows, row_pitch apart, into n*n places of ROWS numbers; zero for windows from `rows`."""
@@ -199,10 +214,32 @@ def _intrinsics(m: int, r: int) -> dict[str, Any]:
 
         return types.void(w, intp, intp, intp, types.boolean, to, intp, intp), codegen
 
-    return {
-        "rows_in": rows_in, "columns_in": columns_in, "columns_out": columns_out, "rows_out": rows_out,
-        "weights_in": weights_in, "M": m, "N": n,
-    }  # fmt: skip
+    @intrinsic
+    def weights_out(typingctx, sums, i, pitch, to, j, count, add):
+        """LANES windows from n*n places `pitch` apart: the first `count` are written one after the other (or added)."""
+
+        def codegen(context, builder, given, values):
+            e, b = Emit(builder), builder
+            source, target = e.at(values[0], values[1]), e.at(values[3], values[4])
+            pitch, count, add = values[2], values[5], values[6]
+            half = []
+            for x in range(n):
+                lines = [e.load(e.at(source, b.mul(pitch, e.int(n * y + x)))) for y in range(n)]
+                half.append(_combine(e, at, lines))
+            taps = [value for y in range(r) for value in _combine(e, at, [half[x][y] for x in range(n)])]
+            for first in range(0, r * r, LANES):
+                some = taps[first : first + LANES]
+                width = len(some)
+                for lane, value in enumerate(e.transpose(some + [e.const(0)] * (LANES - width))):
+                    here = b.select(b.icmp_signed(">", count, e.int(lane)), e.int(width), e.int(0))
+                    place, mask = e.at(target, lane * r * r + first), e.first(here)
+                    before = e.masked_load(place, b.and_(mask, e.splat(add)))
+                    e.masked_store(b.fadd(value, before), place, mask)
+            return context.get_dummy_value()
+
+        return types.void(sums, intp, intp, to, intp, intp, types.boolean), codegen
+
+    return {"weights_in": weights_in, "weights_out": weights_out}
 
 
 def _pick(e: Emit, vectors: list, first: int, count: int) -> Any:
@@ -217,30 +254,25 @@ def _pick(e: Emit, vectors: list, first: int, count: int) -> Any:
     return parts[0]
 
 
-_FLOATS, _INT = types.CPointer(types.float32), types.intp
-INPUT = types.void(_FLOATS, _FLOATS, _FLOATS, *[_INT] * 12)
-OUTPUT = types.void(_FLOATS, _FLOATS, _FLOATS, _FLOATS, *[_INT] * 10)
-WEIGHTS = types.void(_FLOATS, _FLOATS, *[_INT] * 7)
-
-
-# What _intrinsics(m, r) gives stands in for these names in the functions of each kind.
-M = N = 0
+# What the functions above give stands in for these names in the functions of each kind.
+M = N = SUPPORT = 0
 rows_in: Any = None
 columns_in: Any = None
 columns_out: Any = None
 rows_out: Any = None
 weights_in: Any = None
+weights_out: Any = None
 
 
-def _input(x, to, planes, first, last, channels, height, width, pad_y, pad_x, row, rows, across, tile, tiles):
+def _input(x, to, planes, first, last, channels, height, width, pad_y, pad_x, row, rows, across, tile, tiles, panels):
     """Channels first..last of the tile rows row..row + rows of a map into panels for the products.
 
-    to: [n*n][panel of COLUMNS tiles][channel][tiles of the panel], LANES more between the n*n, this map's tiles from
+    to: [n*n][panel of `panels` tiles][channel][tiles of the panel], LANES more between the n*n, this map's tiles from
     `tile` on. Every row of the map is transformed once, horizontally (into planes), then each tile vertically.
     """
-    size, pitch = (rows + (N - 1) // M) * across + 2 * LANES, channels * tiles + LANES
+    size, pitch = (rows + (SUPPORT - 1) // M) * across + 2 * LANES, channels * tiles + LANES
     for c in range(first, last):
-        for r in range(M * rows + N - M):
+        for r in range(M * rows + SUPPORT - M):
             y = M * row + r - pad_y
             d = r % M * size + r // M * across
             if 0 <= y < height:
@@ -253,8 +285,8 @@ def _input(x, to, planes, first, last, channels, height, width, pad_y, pad_x, ro
                     for t in range(across):
                         planes[d + k * M * size + t] = 0
         for g in range(0, rows * across, LANES):
-            panel = (tile + g) // COLUMNS * COLUMNS
-            d = panel * channels + c * min(COLUMNS, tiles - panel) + tile + g - panel
+            panel = (tile + g) // panels * panels
+            d = panel * channels + c * min(panels, tiles - panel) + tile + g - panel
             columns_in(planes, g, to, d, size, across, pitch)
 
 
@@ -279,17 +311,33 @@ def _weights(w, to, rows, row_pitch, channels, channel_pitch, mirrored, pitch):
         weights_in(w, c * channel_pitch, row_pitch, rows, mirrored != 0, to, c * ROWS, pitch)
 
 
+def _gradient(sums, to, channels, pitch, add):
+    """One row of windows' gradients to[channel, window] (+)= from sums[n*n, pitch][channel]."""
+    for c in range(0, channels, LANES):
+        weights_out(sums, c, pitch, to, c * WINDOW, channels - c, add != 0)
+
+
+WINDOW = 0  # numbers in a window
+
 _FLOATS, _INT = types.CPointer(types.float32), types.intp
-_INPUT = types.void(*[_FLOATS] * 3, *[_INT] * 12)
+_INPUT = types.void(*[_FLOATS] * 3, *[_INT] * 13)
 _OUTPUT = types.void(*[_FLOATS] * 4, *[_INT] * 11)
 _WEIGHTS = types.void(*[_FLOATS] * 2, *[_INT] * 6)
+_GRADIENT = types.void(*[_FLOATS] * 2, *[_INT] * 3)
 
 transform_input, transform_output = at_address(_INPUT), at_address(_OUTPUT)
-transform_weights = at_address(_WEIGHTS)
+transform_weights, transform_gradient = at_address(_WEIGHTS), at_address(_GRADIENT)
+
+_kept: list[Any] = []  # compiled functions whose addresses are in use
+
+
+def _address(signature: Any, function: Any, name: str, names: dict[str, Any]) -> int:
+    _kept.append(compile_shared(signature, with_globals(function, name, **names)))
+    return _kept[-1].address
 
 
 class Kind(NamedTuple):
-    """F(m, r) with the addresses of its compiled passes."""
+    """F(m, r): addresses of its passes over inputs, outputs and weights."""
 
     m: int
     r: int
@@ -297,15 +345,35 @@ class Kind(NamedTuple):
     input: int
     output: int
     weights: int
-    keep: tuple  # the compiled functions themselves
+
+
+class GradientKind(NamedTuple):
+    """F(r, m), which has the weights' gradient for its outputs and m x m tiles of the top's for its windows."""
+
+    m: int
+    r: int
+    n: int
+    input: int  # for the bottom: the same as of F(m, r)
+    top: int
+    weights: int
+
+
+@lru_cache
+def _input_address(m: int, r: int) -> int:
+    return _address(_INPUT, _input, f"_input_{m}_{r}", _input_passes(m, matrices(m, r)[2]))
 
 
 @lru_cache
 def kind(m: int, r: int) -> Kind:
     """F(m, r), compiled on first use."""
-    names = _intrinsics(m, r)
-    compiled = tuple(
-        compile_shared(signature, with_globals(function, f"{function.__name__}_{m}_{r}", **names))
-        for signature, function in ((_INPUT, _input), (_OUTPUT, _output), (_WEIGHTS, _weights))
-    )
-    return Kind(m, r, m + r - 1, *(c.address for c in compiled), compiled)  # type: ignore[call-arg, misc]
+    output = _address(_OUTPUT, _output, f"_output_{m}_{r}", _output_passes(m, r))
+    weights = _address(_WEIGHTS, _weights, f"_weights_{m}_{r}", _weight_passes(m, r))
+    return Kind(m, r, m + r - 1, _input_address(m, r), output, weights)
+
+
+@lru_cache
+def gradient_kind(m: int, r: int) -> GradientKind:
+    """F(r, m) on the tiles of F(m, r), compiled on first use."""
+    top = _address(_INPUT, _input, f"_top_{m}_{r}", _input_passes(m, matrices(r, m)[1]))
+    weights = _address(_GRADIENT, _gradient, f"_gradient_{m}_{r}", _weight_passes(m, r) | {"WINDOW": r * r})
+    return GradientKind(m, r, m + r - 1, _input_address(m, r), top, weights)

@@ -11,14 +11,23 @@ from typing import NamedTuple
 
 import numpy as np
 
-from caffelike.kernels.cpu.pack import SLACK
-from caffelike.kernels.cpu.tile import BIAS, COLUMNS, RELU, ROWS, multiply
-from caffelike.kernels.cpu.transforms import kind, transform_input, transform_output, transform_weights
+from caffelike.kernels.cpu.gemm import depth_of_block, lines
+from caffelike.kernels.cpu.pack import SLACK, pack_left, pack_right_transposed
+from caffelike.kernels.cpu.tile import ADD, BIAS, COLUMNS, DEPTH, RELU, ROWS, multiply
+from caffelike.kernels.cpu.transforms import (
+    gradient_kind,
+    kind,
+    transform_gradient,
+    transform_input,
+    transform_output,
+    transform_weights,
+)
 from caffelike.kernels.jit import kernel
 from caffelike.kernels.launch import get_num_threads, scratch, task
 from caffelike.kernels.vector import LANES
 
 _BLOCK = 112  # tiles a block should have: their products keep the register tile busy and stay in the cache
+_GRADIENT_BLOCK = 4_000_000  # floats of transformed tiles for a weight gradient: they stay in the L3 cache
 _CACHED = 128 * 1024  # floats of transformed weights that stay in the L2 cache beside a panel
 
 
@@ -69,7 +78,7 @@ def _blocks(worker, lo, hi, addresses, x, u, bias, y, sizes, pad, counts, flags,
             source = ((first_map + i) * groups + g) * channels * height * width
             transform_input(
                 addresses[0], x, source, v, worker * v_slot, s, worker * s_slot, 0, channels, channels, height, width,
-                pad[0], pad[1], row, high, across, i * each, tiles,
+                pad[0], pad[1], row, high, across, i * each, tiles, COLUMNS,
             )  # fmt: skip
         _products(
             u,
@@ -93,15 +102,15 @@ def _blocks(worker, lo, hi, addresses, x, u, bias, y, sizes, pad, counts, flags,
 
 
 @task
-def _shared_input(worker, lo, hi, address, x, first_map, g, n, sizes, pad, down, across, v, s, s_slot):
-    """Channels lo..hi of n whole maps."""
+def _shared_input(worker, lo, hi, address, x, first_map, g, n, sizes, pad, row, high, across, each, tiles, panels, v,
+                  s, s_slot):  # fmt: skip
+    """Channels lo..hi of tile rows row..row + high of n maps; `each` tiles from map to map, `tiles` of a channel."""
     groups, channels, height, width = sizes
-    each = (down * across + LANES - 1) // LANES * LANES
     for i in range(n):
         source = ((first_map + i) * groups + g) * channels * height * width
         transform_input(
-            address, x, source, v, 0, s, worker * s_slot, lo, hi, channels, height, width, pad[0], pad[1], 0, down,
-            across, i * each, n * each,
+            address, x, source, v, 0, s, worker * s_slot, lo, hi, channels, height, width, pad[0], pad[1], row, high,
+            across, i * each, tiles, panels,
         )  # fmt: skip
 
 
@@ -150,8 +159,12 @@ def plan_of(maps: int, groups: int, out: tuple[int, int], m: int, threads: int) 
     else:
         block_rows, per_map = down, 1
         block_maps = max(1, min(maps, _BLOCK // (-(-each // LANES) * LANES)))
+        runs = -(-maps // block_maps)
+        while runs * groups % threads and maps * each >= (runs + 1) * _BLOCK // 2:
+            runs += 1  # an even number of blocks
+        block_maps = -(-maps // runs)
     blocks = -(-maps // block_maps) * per_map * groups
-    shared = blocks < threads or (per_map == 1 and blocks * block_maps * each < threads * _BLOCK * groups)
+    shared = blocks < threads or (per_map == 1 and 2 * maps * each < threads * _BLOCK)
     if shared:
         block_rows = down
         block_maps = max(1, min(maps, 2 * _BLOCK // (-(-each // LANES) * LANES)))
@@ -227,8 +240,9 @@ def convolve(
             count = min(plan.block_maps, n - first)
             grain = -(-channels // (2 * threads))
             _shared_input(
-                channels, grain, form.input, x, first, g, count, small, pad, plan.down, plan.across, v, s, s_slot
-            )
+                channels, grain, form.input, x, first, g, count, small, pad, 0, plan.down, plan.across, each,
+                count * each, COLUMNS, v, s, s_slot,
+            )  # fmt: skip
             _shared_products(
                 points, 1, packed, g * points * (lines * channels + LANES), v, products, channels, rows, count * each
             )
@@ -236,3 +250,78 @@ def convolve(
                 rows, -(-rows // (2 * threads)), form.output, products, b, y, first, g, count, large, plan.down,
                 plan.across, flags, s, s_slot,
             )  # fmt: skip
+
+
+# Gradient with respect to the weights: F(r, m) with tiles of the top's gradient for windows ------------------------
+
+
+@task
+def _gradient_products(worker, lo, hi, d, v, offsets, sums, rows, channels, depth, tiles, block, add, left, left_slot,
+                       right, right_slot):  # fmt: skip
+    """sums[point][row][channel] (+)= sum over `depth` tiles t of d[point][row][t] * v[point][channel][t]."""
+    mine, own = worker * left_slot, worker * right_slot
+    for point in range(lo, hi):
+        d_point, v_point = point * (rows * tiles + LANES), point * (channels * tiles + LANES)
+        to = point * (rows * channels + LANES)
+        for k in range(0, depth, block):
+            kc = min(block, depth - k)
+            pack_left(left, mine, ROWS * kc, d, d_point + k, rows, tiles, kc, 1)
+            for c in range(0, channels, COLUMNS):
+                w = min(COLUMNS, channels - c)
+                pack_right_transposed(right, own, v, v_point, offsets, c, w, k, kc, tiles, 1, 0, 0)
+                multiply(left, mine, right, own, sums, to + c, left, 0, rows, w, kc, channels, ADD if add or k else 0)
+
+
+@task
+def _gradient_output(worker, lo, hi, address, sums, out, start, channels, window, pitch, add):
+    """Rows lo..hi of the gradient."""
+    for r in range(lo, hi):
+        transform_gradient(address, sums, r * channels, out, start + r * channels * window, channels, pitch, int(add))
+
+
+def weight_gradient(
+    maps: np.ndarray, d: np.ndarray, out: np.ndarray, m: int, pad: tuple[int, int], groups: int, add: bool
+) -> None:
+    """out (groups * M, C, r, r) (+)= d (N, groups * M, OH, OW) against maps (N, groups * C, H, W), over the batch.
+
+    Blocks of tiles follow one another, cut by shapes alone; threads share the channels, then the points, then rows.
+    """
+    r = out.shape[3]
+    form, threads, n = gradient_kind(m, r), get_num_threads(), len(maps)
+    channels, rows, points = maps.shape[1] // groups, d.shape[1] // groups, form.n * form.n
+    bottom, top = (groups, channels, *maps.shape[2:]), (groups, rows, *d.shape[2:])
+    down, across = -(-d.shape[2] // m), -(-d.shape[3] // m)
+    most = max(64, min(512, _GRADIENT_BLOCK // (points * (channels + rows))))  # tiles
+    high, together = (max(1, most // across), 1) if down * across > most else (down, max(1, most // (down * across)))
+    tiles = together * high * across + LANES  # the last vector of a map may run over
+    tiles = -(-tiles // LANES) * LANES
+    v = scratch("right", points * (channels * tiles + LANES) + SLACK)
+    t = scratch("products", points * (rows * tiles + LANES) + SLACK)
+    sums = scratch("sums", points * (rows * channels + LANES) + SLACK)
+    s_slot = form.n * m * ((high + form.n) * across + 2 * LANES) + SLACK
+    s = scratch("planes", threads * s_slot)
+    left_slot, right_slot = -(-rows // ROWS) * ROWS * DEPTH + SLACK, COLUMNS * DEPTH + SLACK
+    left, right = scratch("left", threads * left_slot), scratch("panels", threads * right_slot)
+    x, dy, offsets, share = maps.reshape(-1), d.reshape(-1), lines(channels, tiles), 2 * threads
+    for g in range(groups):
+        add_block = False
+        for first in range(0, n, together):
+            count = min(together, n - first)
+            for row in range(0, down, high):
+                here = min(high, down - row)
+                each = here * across
+                where = (row, here, across, each, tiles, tiles)
+                _shared_input(
+                    channels, -(-channels // share), form.input, x, first, g, count, bottom, pad, *where, v, s, s_slot
+                )
+                _shared_input(rows, -(-rows // share), form.top, dy, first, g, count, top, (0, 0), *where, t, s, s_slot)
+                depth = count * each
+                _gradient_products(
+                    points, 1, t, v, offsets, sums, rows, channels, depth, tiles, depth_of_block(depth), add_block,
+                    left, left_slot, right, right_slot,
+                )  # fmt: skip
+                add_block = True
+        _gradient_output(
+            rows, -(-rows // share), form.weights, sums, out.reshape(-1), g * rows * channels * r * r, channels, r * r,
+            rows * channels + LANES, add,
+        )  # fmt: skip
