@@ -49,6 +49,17 @@ class LabelError(DataError):
         self.item, self.label = item, label
         super().__init__(message)
 
+    @classmethod
+    def no_class(cls, item: int, label: float, classes: int) -> "LabelError":
+        """The error for a label that is not one of 0 .. classes - 1."""
+        return cls(
+            f"The label of item {item} of the batch is {label:g}, but labels must be 0 .. {classes - 1}: there are"
+            f" {classes} classes. Correct the data, or the num_output of the layer that makes the scores"
+            " (ignore_label leaves out one value).",
+            item=item,
+            label=label,
+        )
+
 
 class SolverError(CaffelikeError):
     """A solver definition or state that cannot be run."""

@@ -89,14 +89,7 @@ def read_labels(label: np.ndarray, classes: int, ignore_label: int | None, items
         wrong = np.flatnonzero(counts & ~right)
         if wrong.size:
             first = int(wrong[0])
-            item, value = first * items // flat.size, float(label.reshape(-1)[first])
-            raise LabelError(
-                f"The label of item {item} of the batch is {value:g}, but labels must be 0 .. {classes - 1}: there are"
-                f" {classes} classes. Correct the data, or the num_output of the layer that makes the scores"
-                " (ignore_label leaves out one value).",
-                item=item,
-                label=value,
-            )
+            raise LabelError.no_class(first * items // flat.size, float(label.reshape(-1)[first]), classes)
         flat = np.where(counts, flat, 0)
     return flat.astype(np.int64), counts
 
