@@ -1,0 +1,14 @@
+"""Split; see layers/split.py for the definition. Its forward pass shares memory."""
+
+import numpy as np
+
+from caffelike.kernels.cpu.several import GRAIN, add_up, addresses
+
+
+def backward(dys: tuple[np.ndarray | None, ...], dx: np.ndarray) -> None:
+    """dx = the sum of the gradients that are there."""
+    present = [dy for dy in dys if dy is not None]
+    if present:
+        add_up(dx.size, GRAIN, addresses(present), dx.reshape(-1))
+    else:
+        dx[...] = 0
