@@ -5,7 +5,7 @@ One or two axes run as implicit products; more axes, and the gradient of the bot
 
 import numpy as np
 
-from caffelike.kernels.cpu import winograd
+from caffelike.kernels.cpu import depthwise, winograd
 from caffelike.kernels.cpu.choice import best_form
 from caffelike.kernels.cpu.columns import from_columns, to_columns
 from caffelike.kernels.cpu.correlate import (
@@ -86,6 +86,8 @@ def pack(
     window = plane_window(kernel, stride, pad, dilation)
     if window is None:
         return None
+    if _depthwise(x, y, group):
+        return None
     weight = as_planes(weight)
     m = best_form(window, as_planes(x).shape, as_planes(y).shape, group)
     if m:
@@ -129,11 +131,19 @@ def _forward(x, weight, bias, y, kernel, stride, pad, dilation, group, relu, pac
 def _slide(x, weight, bias, y, window, group, mirrored, relu=False, packed=None):
     """correlate, or the same by Winograd where that is cheaper."""
     weight = as_planes(weight)
+    if _depthwise(x, y, group):
+        depthwise.slide(x, weight, bias, y, window, mirrored, relu)
+        return
     m = best_form(window, x.shape, y.shape, group)
     if m:
         winograd.convolve(x, weight, bias, y, m, window.pad, group, mirrored, relu, packed)
     else:
         correlate(x, weight, bias, y, window, group, mirrored, relu, packed)
+
+
+def _depthwise(x, y, group):
+    """Whether each group has one channel on either side, and there is anything to do."""
+    return group == x.shape[1] == y.shape[1] and x.size > 0 and y.size > 0
 
 
 def matrices(x, y, weight, group):
@@ -178,7 +188,9 @@ def weight_gradient(x, dy, dweight, kernel, stride, pad, dilation, group, beta):
     if window is not None:
         maps, d, to = as_planes(x), as_planes(dy), as_planes(dweight)
         m = best_form(window, maps.shape, d.shape, group)
-        if m:
+        if _depthwise(maps, d, group):
+            depthwise.weight_gradient(maps, d, to, window, beta != 0)
+        elif m:
             winograd.weight_gradient(maps, d, to, m, window.pad, group, beta != 0)
         else:
             correlate_weights(maps, d, to, window, group, beta != 0)
@@ -196,7 +208,10 @@ def map_gradient(dy, weight, bias, dx, kernel, stride, pad, dilation, group):
     window = plane_window(kernel, stride, pad, dilation)
     if window is not None:
         if not _mirrored(window, dy, dx):
-            spread(as_planes(dy), weight, bias, as_planes(dx), window, group)
+            if _depthwise(dy, dx, group):
+                depthwise.spread(as_planes(dy), weight, bias, as_planes(dx), window)
+            else:
+                spread(as_planes(dy), weight, bias, as_planes(dx), window, group)
             return
         reach = tuple(d * (k - 1) - p for d, k, p in zip(window.dilation, window.kernel, window.pad, strict=True))
         back = Window(window.kernel, (1, 1), reach, window.dilation)
