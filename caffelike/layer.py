@@ -48,6 +48,8 @@ class Layer:
     shares: "data" and/or "diff" if the tops are views of bottom 0's memory.
     pairwise: applied to each (bottom, top) pair by itself, as Convolution is.
     random: forward draws random numbers (it gets `key`).
+    messages: further messages of the layer that it reads beside its own (loss_param, transform_param).
+    defaults: of options where leaving them out means something else than the schema's default.
     honours: names of forks' fields, in messages of BVLC's, that this type takes into account.
     foreign: being built, it imports a module that the definition names; never done where a model is only looked at.
     """
@@ -64,6 +66,8 @@ class Layer:
     shares: ClassVar[tuple[str, ...]] = ()
     pairwise: ClassVar[bool] = False
     random: ClassVar[bool] = False
+    messages: ClassVar[tuple[str, ...]] = ()
+    defaults: ClassVar[dict[str, Any]] = {}
     honours: ClassVar[tuple[str, ...]] = ()
     foreign: ClassVar[bool] = False
 
@@ -166,8 +170,9 @@ class Layer:
 
     @classmethod
     def stem(cls) -> str:
-        """The file name this type's definition, kernels and tests share."""
-        return cls.__module__.rpartition(".")[2]
+        """The file name this type's definition, kernels and tests share; ":" and the module for a plug-in."""
+        package, _, name = cls.__module__.rpartition(".")
+        return name if package == "caffelike.layers" else f":{cls.__module__}"
 
 
 class HostLayer(Layer):
@@ -202,12 +207,12 @@ class HostLayer(Layer):
         """Let the layer reshape its tops."""
         self.reshape(bottom, top)
 
-    def close(self) -> None:
-        """Let go of files and threads; the layer is not used afterwards."""
     def declared(self, tops: int) -> list[Shape | None]:
         """The tops' shapes as far as the definition alone tells them: what a checker goes on with without the data."""
         return [None] * tops
 
+    def close(self) -> None:
+        """Let go of files and threads; the layer is not used afterwards."""
 
 
 def arity(names: Sequence[str]) -> tuple[int, int | None]:

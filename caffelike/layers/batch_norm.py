@@ -27,6 +27,7 @@ class BatchNorm(Layer):
 
     params = ("mean", "variance", "factor")
     inplace = True
+    defaults = {"use_global_stats": None}  # as the phase says
 
     def setup(self, p: Any, *shapes: Shape) -> None:
         """Declare the running sums, which no solver may move."""

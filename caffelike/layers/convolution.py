@@ -25,12 +25,13 @@ from caffelike.registry import register
 class Convolution(Layer):
     """y[n, o] = bias[o] + sum over c and taps of weight[o, c, tap] * x[n, c, place * stride - pad + tap * dilation].
 
-    bottoms: x (N, C, *size), any number of one shape, each with its own top y (N, num_output, *out),
+    bottoms: x (N, C, *size), any number of one shape. tops: as many, y (N, num_output, *out),
         out = (size + 2 pad - dilation (kernel - 1) - 1) // stride + 1.
     params: weight (num_output, C / group, *kernel); bias (num_output,) unless bias_term is false.
     num_output: required. kernel_size: required; one number for all axes or one for each, or kernel_h and kernel_w.
-    stride 1, pad 0, dilation 1: likewise (dilation has no _h, _w). group 1: output channels of a group see that
-        group's input channels only. axis 1: the channel axis; what stands before it is the batch.
+    stride 1 (or stride_h and stride_w), pad 0 (or pad_h and pad_w), dilation 1: likewise. group 1:
+        output channels of a group see that group's input channels only. axis 1: the channel axis; what stands before
+        it is the batch.
     weight_filler, bias_filler: constant 0. engine, force_nd_im2col: change no number, ignored.
     Gradient: to x, weight and bias. Errors: ModelError for options, ShapeError for bottoms that do not fit.
     Source: BVLC Caffe's Convolution layer.

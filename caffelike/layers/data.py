@@ -20,8 +20,9 @@ class Data(SourceLayer):
 
     tops: data (batch_size, channels, height, width), shaped by the batch's first record; label (batch_size), optional.
     source: the data base. batch_size. backend: LMDB or LEVELDB (the default; looked at when absent). prefetch (4):
-    batches made ahead. rand_skip has no effect, as in Caffe. transform_param: see `Transformer`; encoded records are
-    decoded as they are stored, or as force_color and force_gray say.
+    batches made ahead. rand_skip, force_encoded_color: without effect, as in Caffe. transform_param: see `Transformer`;
+    encoded records are decoded as they are stored, or as force_color and force_gray say. scale 1, mean_file, crop_size,
+    mirror: moved to transform_param from old definitions, without effect in new ones, as in Caffe.
     Raises FileError, and DataError naming data base and record. Source: BVLC Caffe's Data layer.
     """
 

@@ -24,7 +24,7 @@ from caffelike.registry import register
 class Deconvolution(Layer):
     """Every input pixel adds its value times the kernel to the top: what Convolution's gradient to x computes.
 
-    bottoms: x (N, C, *size), any number of one shape, each with its own top y (N, num_output, *out),
+    bottoms: x (N, C, *size), any number of one shape. tops: as many, y (N, num_output, *out),
         out = stride (size - 1) + dilation (kernel - 1) + 1 - 2 pad.
     params: weight (C, num_output / group, *kernel); bias (num_output,) unless bias_term is false.
     Options, gradient and errors as Convolution.

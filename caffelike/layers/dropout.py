@@ -19,8 +19,9 @@ class Dropout(Elementwise):
     dropout_ratio 0.5: the probability of dropping a value.
     Gradient: to the values kept, times 1 / (1 - dropout_ratio); in TEST dy.
     Errors: ModelError unless 0 <= dropout_ratio < 1.
-    Source: Srivastava et al., JMLR 2014. Which values are dropped depends on (seed, layer name, pass, position) alone;
-    Caffe's own random stream is not reproduced.
+    Which values are dropped depends on (seed, layer name, pass, position) alone; Caffe's own random stream is not
+    reproduced.
+    Source: Srivastava et al., JMLR 2014.
     """
 
     def setup(self, p: Any, *shapes: Shape) -> None:

@@ -15,7 +15,7 @@ from caffelike.registry import register
 class Filter(HostLayer):
     """Each top holds the items of its bottom whose selector is not 0, in order.
 
-    bottoms: one or more blobs (N, ...), and last the selector (N,) or (N, 1, ...). tops: (M, ...), one for
+    bottoms: x (N, ...), perhaps more of that length, and last the selector (N,) or (N, 1, ...). tops: (M, ...), one for
         each blob but the selector; M is the number of items selected, known in forward only.
     Gradient: to the selected items, 0 to the others; none to the selector.
     Errors: ModelError for a wrong number of tops, ShapeError when lengths differ.

@@ -16,7 +16,8 @@ class Flatten(Layer):
 
     bottoms: x, any shape. tops: y, the same values.
     axis 1, end_axis -1; negative counts from the end.
-    Gradient: shared likewise. Source: BVLC Caffe's Flatten layer.
+    Gradient: shared likewise. Errors: ModelError for axes that x does not have or that are the wrong way round.
+    Source: BVLC Caffe's Flatten layer.
     """
 
     shares = ("data", "diff")

@@ -19,10 +19,11 @@ _NAMES = ("data", "label")
 class HDF5Output(HostLayer):
     """Writes its bottoms as the data sets "data" and "label", in a form that HDF5Data reads.
 
-    bottoms: data and label, with the same number of records, of at most 4 axes; stored with 4, as Caffe does.
+    bottoms: x and label, with the same number of records, of at most 4 axes; stored with 4, as Caffe does.
     file_name: replaced by the first forward pass; every further one appends its records (Caffe stops there).
     The file is whole and closed after each pass.
-    Gradient: none. Raises FileError when it cannot be written. Source: BVLC Caffe's HDF5Output layer.
+    Gradient: none. Raises FileError when it cannot be written, ShapeError for records of another shape.
+    Source: BVLC Caffe's HDF5Output layer.
     """
 
     bottoms = ("x", "label")

@@ -19,11 +19,13 @@ from caffelike.registry import register
 
 @register("Im2col", param="convolution_param")
 class Im2col(Layer):
-    """Unfold x (N, C, *size) into y (N, C * product(kernel), *out): what Convolution multiplies by its weights.
+    """Unfold images: y holds, channel by channel, what Convolution multiplies by its weights.
 
+    bottoms: x (N, C, *size). tops: y (N, C * product(kernel), *out), out as Convolution's.
     Channel c * product(kernel) + tap of place p is x[n, c, p * stride - pad + tap * dilation], 0 in the padding.
     kernel_size, stride, pad, dilation, axis: as Convolution; its other options mean nothing here.
-    Gradient: to x; pixels in several windows get the sum. Source: BVLC Caffe's Im2col layer.
+    Gradient: to x; pixels in several windows get the sum. Errors: ModelError and ShapeError as Convolution.
+    Source: BVLC Caffe's Im2col layer.
     """
 
     def setup(self, p: Any, *shapes: Shape) -> None:

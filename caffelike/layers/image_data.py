@@ -21,7 +21,8 @@ class ImageData(SourceLayer):
     source: a text file of lines `path label`, split at the last space. root_folder (""): put before every path as it
     is. batch_size (1). shuffle (false): a new order in every pass. rand_skip (0): start at a random one of the first
     so many images. new_height, new_width (0: as they are): resize, both together. is_color (true): 3 channels, BGR,
-    else 1. transform_param: see `Transformer`. data_param.prefetch (4): batches made ahead.
+    else 1. transform_param: see `Transformer`; scale 1, mean_file, crop_size and
+    mirror: as Data. data_param.prefetch (4): batches made ahead.
     Raises FileError and DataError naming list, line and image. Source: BVLC Caffe's ImageData layer.
     """
 

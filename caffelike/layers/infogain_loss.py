@@ -37,6 +37,7 @@ class InfogainLoss(Layer):
 
     bottoms = ("x", "label", "H?")
     tops = ("loss", "prob?")
+    messages = ("loss_param",)
     loss = True
     no_gradient = ("label", "H")
     backward_reads = ("label", "H", "probability")

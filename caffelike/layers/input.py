@@ -13,6 +13,7 @@ class Input(Layer):
 
     tops: one or more, any shape.
     shape: one for all tops, or one for each; without any the tops are scalars until they are reshaped.
+    Errors: ModelError for another number of shapes.
     Source: BVLC Caffe's Input layer.
     """
 

@@ -11,14 +11,16 @@ from caffelike.registry import register
 
 @register("LSTM", param="recurrent_param")
 class LSTM(Recurrent):
-    """At each step, with h and c those of the step before (h times cont[t]):
+    """Long short-term memory over whole sequences: cells c whose gates open and close, and their outputs h.
+
+    At each step, with h and c those of the step before (h times cont[t]):
 
         i, f, o, g = weight_x x[t] + bias + weight_static x_static + weight_h h      (four blocks of D rows)
         c = cont[t] sigmoid(f) c + sigmoid(i) tanh(g),   y[t] = h = sigmoid(o) tanh(c)
 
     bottoms: x (T, N, ...); cont (T, N), 0 where a sequence starts; optional x_static (N, ...), seen at every step;
         with expose_hidden the first states h_start, c_start (1, N, D). tops: y (T, N, D); with expose_hidden the
-        last states (1, N, D), h before c.
+        last states h_end, c_end (1, N, D).
     params: weight_x (4 D, K), bias (4 D,), [weight_static (4 D, K_static)], weight_h (4 D, D).
     num_output: D, required. weight_filler, bias_filler: constant 0. expose_hidden false: the states carry over
     from one forward pass to the next; they start at 0, and again when N changes. debug_info: ignored.

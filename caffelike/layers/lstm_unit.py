@@ -13,7 +13,8 @@ class LSTMUnit(Layer):
     bottoms: c_prev (1, N, D); gates (1, N, 4 D) in the order i, f, o, g; cont (1, N), 0 where a sequence starts.
     tops: c (1, N, D), h (1, N, D).
     Gradient: to c_prev and gates, none to cont; for a cont that is neither 0 nor 1 the forget gate's slope is
-    taken as cont f (1 - cont f), as in Caffe. Source: BVLC Caffe's LSTMUnit layer.
+    taken as cont f (1 - cont f), as in Caffe. Errors: ShapeError for bottoms that do not fit together.
+    Source: BVLC Caffe's LSTMUnit layer.
     """
 
     bottoms = ("c_prev", "gates", "cont")

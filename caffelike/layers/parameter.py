@@ -14,7 +14,7 @@ class Parameter(Layer):
     """A learnable array that other layers read as a blob: y = weight.
 
     tops: y (shape). params: weight (shape), 0 at first.
-    shape: any, required.
+    shape: any, required. Errors: ModelError without it.
     Gradient: dweight = dy, added to what is there like every parameter's. (Caffe lets the top be the
     parameter's own memory, so that a second pass of iter_size replaces the gradient of the first.)
     Source: BVLC Caffe's Parameter layer.

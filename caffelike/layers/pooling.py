@@ -20,9 +20,10 @@ class Pooling(Layer):
 
     bottoms: x (N, C, H, W). tops: y (N, C, out_h, out_w); for MAX and STOCHASTIC also mask, of the same
         shape: the index h * W + w of the value taken in its channel, as float, -1 for none.
-        out = ceil((size + 2 pad - kernel) / stride) + 1 (floor with round_mode: FLOOR), one less where the
+        out = ceil((size + 2 pad - kernel) / stride) + 1 (floor where round_mode, CEIL, is FLOOR), one less where the
         last window would start in the right pad.
-    pool: MAX. kernel_size, or kernel_h and kernel_w, or global_pooling. stride 1, pad 0 (pad_h, pad_w ...).
+    pool: MAX. kernel_size, or kernel_h and kernel_w, or global_pooling. stride 1, pad 0 (or stride_h and stride_w,
+        pad_h and pad_w).
     MAX: the first of equal values; NaN is never taken; where nothing exceeds -FLT_MAX y is -FLT_MAX.
     AVE: the divisor counts the pad but not what lies beyond it; a window that begins where the image ends
         (stride greater than kernel, no pad) gives 0 / 0 = NaN.

@@ -60,8 +60,9 @@ class PythonLayer:
 
 @register("Python", param="python_param")
 class Python(HostLayer):
-    """Calls the methods of the class `layer` in `module`, both required; any bottoms and tops.
+    """Calls the methods of the class `layer` in `module`, both required.
 
+    bottoms: any. tops: any.
     param_str: text for the class, found as self.param_str. share_in_parallel: changes nothing, ignored.
     The module is imported when the net is built. Gradient and errors: the class's own; an exception in it is
     passed on with the layer's name added. Errors: ModelError when module or class cannot be found.

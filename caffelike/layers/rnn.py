@@ -11,15 +11,17 @@ from caffelike.registry import register
 
 @register("RNN", param="recurrent_param")
 class RNN(Recurrent):
-    """At each step, with h that of the step before:
+    """The plain recurrent network over whole sequences: hidden values h that feed back into themselves.
+
+    At each step, with h that of the step before:
 
         h = tanh(weight_x x[t] + bias_h + weight_static x_static + weight_h (cont[t] h))
         y[t] = tanh(weight_y h + bias_y)
 
     bottoms: x (T, N, ...); cont (T, N), 0 where a sequence starts; optional x_static (N, ...), seen at every step;
-        with expose_hidden the first state h_start (1, N, D). tops: y (T, N, D); with expose_hidden the last state.
+        with expose_hidden the first state h_start (1, N, D). tops: y (T, N, D); with expose_hidden h_end.
     params: weight_x (D, K), bias_h (D,), [weight_static (D, K_static)], weight_h (D, D), weight_y (D, D), bias_y (D,).
-    Options, state and gradient as LSTM. Source: BVLC Caffe's RNN layer, as one loop instead of an inner net.
+    Options, state, gradient and errors as LSTM. Source: BVLC Caffe's RNN layer, as one loop instead of an inner net.
     """
 
     bottoms = ("x", "cont", "x_static?", "h_start?")

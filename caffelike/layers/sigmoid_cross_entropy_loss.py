@@ -25,12 +25,13 @@ class SigmoidCrossEntropyLoss(Layer):
     bottoms = ("x", "target")
     tops = ("loss",)
     loss = True
+    defaults = {"normalization": "BATCH_SIZE"}
     no_gradient = ("target",)
     backward_reads = ("x", "target")
 
     def setup(self, p: Any, *shapes: Shape) -> None:
         """Read the normalization."""
-        self.options = loss_options(self, "BATCH_SIZE")
+        self.options = loss_options(self, self.defaults["normalization"])
 
     def reshape(self, *shapes: Shape) -> list[Shape]:
         """A single number."""

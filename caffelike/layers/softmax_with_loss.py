@@ -38,6 +38,7 @@ class SoftmaxWithLoss(Layer):
 
     bottoms = ("x", "label")
     tops = ("loss", "prob?")
+    messages = ("loss_param",)
     loss = True
     no_gradient = ("label",)
     backward_reads = ("label", "probability")

@@ -15,7 +15,8 @@ class Tile(Layer):
     """y holds x `tiles` times, one copy after the other along `axis`.
 
     bottoms: x, any shape. tops: y. axis 1; negative counts from the end. tiles: required.
-    Gradient: the sum over the copies. Source: BVLC Caffe's Tile layer.
+    Gradient: the sum over the copies. Errors: ModelError for fewer than 1 tile or an axis that x does not have.
+    Source: BVLC Caffe's Tile layer.
     """
 
     def setup(self, p: Any, *shapes: Shape) -> None:

@@ -22,8 +22,8 @@ class WindowData(SourceLayer):
     source: a window file, see `read_windows`. fg_threshold, bg_threshold (0.5): overlaps from which a window is an
     object, and below which it is background. fg_fraction (0.25): share of objects. context_pad (0): pixels of context
     on each side. crop_mode ("warp", or "square"). root_folder (""): put before every path as it is. cache_images
-    (false): keep the image files in memory. transform_param: crop_size, mirror, mean_file or mean_value; Caffe takes
-    the scale from window_data_param, and so does this.
+    (false): keep the image files in memory. transform_param: crop_size, mirror, mean_file or mean_value; scale 1
+    is window_data_param's, as in Caffe; mean_file, crop_size, mirror there: as Data.
     Raises FileError and DataError naming the image. Source: BVLC Caffe's WindowData layer.
     """
 

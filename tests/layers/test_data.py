@@ -52,7 +52,7 @@ def labels(net, passes):
     return [int(n) for _ in range(passes) for n in net.forward()["label"]]
 
 
-def test_batches_in_order_in_the_same_arrays(folder, build):
+def test_worked_example_batches_in_order_in_the_same_arrays(folder, build):
     net = build(only('data_param { source: "db" batch_size: 4 backend: LMDB }'))
     data = net.blobs["data"].data
     seen = []

@@ -15,7 +15,7 @@ CONTRACT = [
 
 
 @pytest.mark.parametrize("top", ["y", "x"])
-def test_values_are_kept_and_scaled_or_dropped(top):
+def test_worked_example_values_are_kept_and_scaled_or_dropped(top):
     layer = OneLayer(f'type: "Dropout" bottom: "x" top: "{top}" dropout_param {{ dropout_ratio: 0.75 }}', x=(10000,))
     y = layer.forward(x=2)
     assert set(y.tolist()) == {0, 8}

@@ -9,7 +9,7 @@ def layer(param, tops='top: "a" top: "b"'):
     return OneLayer(f'type: "DummyData" {tops} dummy_data_param {{ {param} }}')
 
 
-def test_constants_are_filled_once_others_in_every_pass():
+def test_worked_example_constants_are_filled_once_others_in_every_pass():
     found = layer(
         'shape { dim: 2 dim: 3 } data_filler { type: "constant" value: 4 }'
         ' data_filler { type: "uniform" min: 1 max: 2 }'

@@ -18,7 +18,7 @@ CONTRACT = [Case(shapes=[(2, 3, 5, 7)]), Case("flatten_param { axis: 2 end_axis:
         ("axis: 1 end_axis: 0", (2, 1, 3, 4, 5)),
     ],
 )
-def test_shapes(options, top):
+def test_worked_examples(options, top):
     layer = OneLayer(f'type: "Flatten" bottom: "x" top: "y" flatten_param {{ {options} }}', x=(2, 3, 4, 5))
     assert layer.forward(x=np.arange(120).reshape(2, 3, 4, 5)).shape == top
     assert layer.net.blobs["y"].data.ravel().tolist() == list(range(120))

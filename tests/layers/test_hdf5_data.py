@@ -37,7 +37,7 @@ def rows(found, passes):
     return out
 
 
-def test_rows_of_all_files_in_order(folder):
+def test_worked_example_rows_of_all_files_in_order(folder):
     found = layer()
     assert [found.net.blobs[name].shape for name in "xy"] == [(4, 2, 1), (4,)]
     assert rows(found, 5) == [*range(9), *range(9), 0, 1]

@@ -12,7 +12,7 @@ def layer(path, x=(2, 3), label=(2,)):
     )
 
 
-def test_every_pass_adds_its_records(tmp_path):
+def test_worked_example_every_pass_adds_its_records(tmp_path):
     path = tmp_path / "out.h5"
     path.write_text("an older file")
     found = layer(path)

@@ -24,7 +24,7 @@ def layer(param, transform=""):
     )
 
 
-def test_images_as_bgr_with_labels(folder, caplog):
+def test_worked_example_images_as_bgr_with_labels(folder, caplog):
     with caplog.at_level(logging.INFO, "caffelike"):
         found = layer('source: "list.txt" batch_size: 2')
     assert "A total of 3 images." in caplog.text

@@ -28,7 +28,7 @@ def test_shapes(options, shapes):
     assert [made.blobs[name].shape for name in "ab"] == shapes
 
 
-def test_values_and_shapes_given_from_outside_stay():
+def test_worked_example_values_and_shapes_given_from_outside_stay():
     made = net("shape { dim: 2 }")
     made.blobs["a"].reshape(3)
     made.blobs["a"].data[...] = [1, 2, 3]

@@ -11,7 +11,7 @@ def layer(param="batch_size: 2 channels: 1 height: 2 width: 3", more=""):
     return OneLayer(f'type: "MemoryData" top: "data" top: "label" memory_data_param {{ {param} }} {more}')
 
 
-def test_given_arrays_are_delivered_over_and_over():
+def test_worked_example_given_arrays_are_delivered_over_and_over():
     found = layer()
     found.layer.reset(DATA, np.arange(6).reshape(6, 1, 1, 1))
     for part in (slice(0, 2), slice(2, 4), slice(4, 6), slice(0, 2)):

@@ -27,7 +27,7 @@ def reshape(options, shape=(2, 3, 4)):
         ("", ()),
     ],
 )
-def test_shapes(options, top):
+def test_worked_examples(options, top):
     layer = reshape(options, (2, 3, 4) if top else (1,))
     y = layer.forward(x=np.arange(layer.net.blobs["x"].count).reshape(layer.net.blobs["x"].shape))
     assert y.shape == top

@@ -18,7 +18,7 @@ def test_its_bottoms_are_no_outputs():
     assert list(net.forward()) == ["b"]
 
 
-def test_gradient_is_zero():
+def test_worked_example_gradient_is_zero():
     a = np.ones(3)
     silence.backward((a, None))
     assert a.tolist() == [0, 0, 0]

@@ -25,7 +25,7 @@ def layer(param="", transform="crop_size: 10"):
     )
 
 
-def test_windows_with_classes(folder, caplog):
+def test_worked_example_windows_with_classes(folder, caplog):
     with caplog.at_level(logging.INFO, "caffelike"):
         found = layer()
     assert "class 0 has 1 samples" in caplog.text
