@@ -20,7 +20,7 @@ _KINDS = {1: "double", 2: "float", 8: "bool", 9: "string", 11: "message", 12: "b
 class Field:
     """One field: `kind` is integer, float, double, bool, string, bytes, enum or message.
 
-    extension: its descriptor, if it was declared at run time (schema.plugins).
+    extension: its descriptor, if it was declared at run time (schema.plugins). default: None where none is declared.
     """
 
     name: str
@@ -33,6 +33,7 @@ class Field:
     enum: str = ""
     descriptor: Any = None
     extension: Any = None
+    default: Any = None
 
     def of(self, message: Any) -> Any:
         """The field's value in `message`."""
@@ -70,6 +71,7 @@ def _field(field: Any) -> Field:
         enum=field.enum_type.full_name.removeprefix(f"{PACKAGE}.") if words else "",
         descriptor=field.message_type,
         extension=field if field.is_extension else None,
+        default=field.default_value if field.has_default_value else None,
     )
 
 

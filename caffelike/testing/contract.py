@@ -1,15 +1,13 @@
 """The contract of a layer type: what the graph and the kernels rely on, checked on one example at a time."""
 
-import importlib
-import importlib.util
-import pkgutil
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
 
-from caffelike import kernels, registry
+from caffelike import device as devices
+from caffelike import registry
 from caffelike.errors import ModelError
 from caffelike.layer import Shape, arity, parameters
 from caffelike.testing.bench import Arrays, Bench
@@ -83,7 +81,7 @@ def _check(type_name: str, case: Case) -> None:
         _check_reshape(type_name, case, want)
     _check_counts(type_name, case)
     _same(_run(_bench(type_name, case, dtype=np.float32)), want, "float32")
-    for device in kernel_devices(layer.stem()):
+    for device in devices.kernel_devices(layer.stem()):
         _check_kernel(type_name, case, device)
 
 
@@ -187,21 +185,14 @@ def _refusal(definition: str, shapes: list[Shape], tops: int | None, phase: int)
 # Kernels -------------------------------------------------------------------------------------
 
 
-def kernel_devices(stem: str) -> list[str]:
-    """The folders of caffelike/kernels that hold a file of this stem."""
-    folders = [entry.name for entry in pkgutil.iter_modules(kernels.__path__) if entry.ispkg]
-    return [name for name in folders if importlib.util.find_spec(f"caffelike.kernels.{name}.{stem}")]
-
-
 def _check_kernel(type_name: str, case: Case, device: str) -> None:
     stem = registry.layers[type_name].stem()
-    module = importlib.import_module(f"caffelike.kernels.{device}.{stem}")
     for name in ("forward", "backward"):
-        fast, definition = getattr(module, name, None), registry.layers[type_name].definition(name)
+        fast, definition = devices.kernel(stem, name, device), registry.layers[type_name].definition(name)
         if fast is not None:
-            assert definition is not None, f"{module.__name__} has {name}, but the definition has none"
+            assert definition is not None, f"{fast.__module__} has {name}, but the definition has none"
             assert parameters(fast) == parameters(definition), (
-                f"{module.__name__}.{name} takes {parameters(fast)}, the definition {parameters(definition)}"
+                f"{fast.__module__}.{name} takes {parameters(fast)}, the definition {parameters(definition)}"
             )
     variants = [case.shapes]
     if case.batch and case.shapes:
