@@ -16,7 +16,7 @@ from types import ModuleType
 
 import click
 
-from caffelike import log
+from caffelike import log, plugins
 from caffelike._version import __version__
 from caffelike.cli import _flags, _terminal
 from caffelike.errors import CaffelikeError
@@ -54,7 +54,8 @@ def cli() -> None:
     """Train, test and use Caffe models.
 
     Flags may be written -flag VALUE, --flag VALUE or -flag=VALUE, before or after the command.
-    For every command: --logtostderr, --log_dir DIR, --minloglevel 0..3, --flagfile FILE, --version.
+    For every command: --plugin MODULE (with layer types of your own), --logtostderr, --log_dir DIR, --minloglevel 0..3,
+    --flagfile FILE, --version.
     """
 
 
@@ -80,6 +81,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     except Exception as error:
         if os.environ.get(DEBUG):
             traceback.print_exc()
+        if place := plugins.place_in_plugin(error):
+            return _fail(f"{place}: {type(error).__name__}: {error}")
         return _fail(
             f"internal error: {type(error).__name__}: {error}. This is a bug in caffelike: please report it, with the"
             f" traceback that {DEBUG}=1 shows."
@@ -102,6 +105,8 @@ def _run(argv: list[str]) -> int:
     _terminal.attach_log(given.minloglevel, getattr(module, "minloglevel", 0), given.log_dir)
     for note in given.notes:
         log.warning("caffe.cpp:430", note)
+    for name in given.plugins:
+        plugins.load(name)
     result = cli.main([given.command, *given.arguments], prog_name="caffelike", standalone_mode=False)
     return result if isinstance(result, int) else 0
 

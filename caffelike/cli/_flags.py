@@ -14,7 +14,7 @@ import click
 
 from caffelike.errors import CaffelikeError, FileError
 
-# Flags of every Caffe program, and whether a value follows.
+# Flags of every Caffe program, and ours for all commands; whether a value follows.
 _GLOBAL = {
     "logtostderr": False,
     "alsologtostderr": False,
@@ -25,6 +25,7 @@ _GLOBAL = {
     "v": True,
     "vmodule": True,
     "flagfile": True,
+    "plugin": True,
     "version": False,
     "help": False,
     "helpshort": False,
@@ -49,6 +50,7 @@ class Given:
     version: bool = False
     log_dir: str = ""
     minloglevel: int | None = None
+    plugins: list[str] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
 
 
@@ -180,6 +182,8 @@ def _global(given: Given, name: str, value: str | None, rest: Any) -> None:
         given.version = True
     elif name == "log_dir":
         given.log_dir = value or ""
+    elif name == "plugin":
+        given.plugins.append(value or "")
     elif name == "minloglevel":
         if value not in ("0", "1", "2", "3"):
             raise CaffelikeError(f"--minloglevel takes 0 (INFO), 1 (WARNING), 2 (ERROR) or 3 (FATAL), not '{value}'.")

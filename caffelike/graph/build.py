@@ -218,7 +218,7 @@ def owner(message: Any) -> str:
     used = [field.name for field, _ in message.ListFields() if field.name.endswith("_param")]
     forks = next((f for f in (forks_of("LayerParameter", name) for name in (own, *used)) if f), "")
     return (f" It belongs to the fork(s) {forks}." if forks else "") + (
-        " You can write it yourself in ten lines: see caffelike.register_layer."
+        " You can write it yourself in ten lines: see caffelike.register_layer and docs/layers.md."
     )
 
 
