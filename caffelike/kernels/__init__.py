@@ -22,6 +22,7 @@ they are first called. How to write one:
 - None cannot be passed: pass an empty array and a flag, or have two tasks. Bools, ints, floats and arrays can.
 - Only an index that counts from 0 (`x[i]`, i from range(n)) is known not to be negative; any other, x[lo + i] too,
   is checked for counting from the end, and the loop does not vectorise (measured: 10 times slower). Slice first.
+- Write copies and fills as loops: `y[:] = x` takes Numba a second and more to compile.
 - `@task(fastmath=SUMS)` (jit.py) lets sums vectorise and keeps NaN and infinity.
 - `@kernel` (jit.py) compiles a function without threads, callable from Python and from tasks.
 - `scratch(role, size)` and `aligned(size)` (launch.py) give float32 workspace; a task slices it by `worker`.

@@ -300,7 +300,9 @@ def _spread(worker, lo, hi, d, packed, bias, out, offsets, sizes, stride, pad, d
             start = bias[g * channels + c] if biased else np.float32(0)
             for y in range(height):
                 to = ((ng * channels + c) * height + y) * width
-                out[to : to + width] = start
+                line = out[to : to + width]
+                for x in range(width):
+                    line[x] = start
                 for ky in range(kernel[0]):
                     seen = y + pad[0] - ky * dilation[0]  # stride times the row of d whose tap ky sees this one
                     if seen < 0 or seen % stride[0] or seen // stride[0] >= out_height:
@@ -396,7 +398,8 @@ def _add_parts(worker, lo, hi, parts, n, size, out, add):
     for p in range(n):
         part = parts[p * size + lo : p * size + hi]
         if p == 0 and not add:
-            to[:] = part
+            for i in range(hi - lo):
+                to[i] = part[i]
         else:
             for i in range(hi - lo):
                 to[i] += part[i]

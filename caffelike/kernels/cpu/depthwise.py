@@ -31,7 +31,9 @@ def _slide(worker, lo, hi, x, weight, bias, y, offsets, sizes, stride, pad, phas
         )  # fmt: skip
         for row in range(0, out_height, high):
             n = min(high, out_height - row) * plane[1]
-            total[:n] = bias[c] if biased else np.float32(0)
+            start = bias[c] if biased else np.float32(0)
+            for i in range(n):
+                total[i] = start
             for t in range(taps):
                 at = own + offsets[t] + row * plane[1]
                 line, factor = planes[at : at + n], weight[c * taps + t]
@@ -41,8 +43,9 @@ def _slide(worker, lo, hi, x, weight, bias, y, offsets, sizes, stride, pad, phas
                 for i in range(n):
                     total[i] = np.float32(0) if total[i] < 0 else total[i]
             for r in range(row, min(out_height, row + high)):
-                to, start = (q * out_height + r) * out_width, (r - row) * plane[1]
-                y[to : to + out_width] = total[start : start + out_width]
+                to, from_sums = y[(q * out_height + r) * out_width :], total[(r - row) * plane[1] :]
+                for i in range(out_width):
+                    to[i] = from_sums[i]
 
 
 def slide(
@@ -74,7 +77,9 @@ def _spread(worker, lo, hi, d, weight, bias, y, sizes, kernel, stride, pad, dila
     for q in range(lo, hi):
         c = q % channels
         to = y[q * height * width : (q + 1) * height * width]
-        to[:] = bias[c] if biased else np.float32(0)
+        start = bias[c] if biased else np.float32(0)
+        for i in range(height * width):
+            to[i] = start
         for ky in range(kernel[0]):
             for kx in range(kernel[1]):
                 factor = weight[(c * kernel[0] + ky) * kernel[1] + kx]
@@ -107,7 +112,8 @@ def _gradient(worker, lo, hi, x, d, out, n, offsets, sizes, stride, pad, phases,
     channels, height, width, out_height, out_width, taps = sizes
     own, size = worker * planes_slot + LANES, out_height * plane[1]
     line = wide[worker * wide_slot : worker * wide_slot + size]
-    line[:] = 0  # between the rows of d: what a plane holds there does not count
+    for i in range(size):
+        line[i] = 0  # and so it stays between the rows of d: what a plane holds there does not count
     for c in range(lo, hi):
         for m in range(n):
             q = m * channels + c
@@ -116,8 +122,9 @@ def _gradient(worker, lo, hi, x, d, out, n, offsets, sizes, stride, pad, phases,
                 phases[0], phases[1], plane[0], plane[1], 0, plane[0],
             )  # fmt: skip
             for r in range(out_height):
-                start = (q * out_height + r) * out_width
-                line[r * plane[1] : r * plane[1] + out_width] = d[start : start + out_width]
+                to, row = line[r * plane[1] :], d[(q * out_height + r) * out_width :]
+                for i in range(out_width):
+                    to[i] = row[i]
             for t in range(taps):
                 seen, s = planes[own + offsets[t] : own + offsets[t] + size], np.float32(0)
                 for i in range(size):

@@ -61,12 +61,10 @@ def backward(
 @task(fastmath=SUMS)
 def _sum_rows(worker, lo, hi, d, n, out, add):
     width, to = out.size, out[lo:hi]
+    if not add:
+        for i in range(hi - lo):
+            to[i] = 0
     for m in range(n):
         line = d[m * width + lo : m * width + hi]
-        if m == 0 and not add:
-            to[:] = line
-        else:
-            for i in range(hi - lo):
-                to[i] += line[i]
-    if n == 0 and not add:
-        to[:] = 0
+        for i in range(hi - lo):
+            to[i] += line[i]
