@@ -133,7 +133,8 @@ def _product_back(worker, lo, hi, dy, sources, places):
     for k in range(places.size):
         if places[k] != 0:
             dx = values(places[k] + 4 * lo, n)
-            dx[:] = dy
+            for i in range(n):
+                dx[i] = dy[i]
             for other in range(sources.size):
                 if other != k:
                     x = values(sources[other] + 4 * lo, n)

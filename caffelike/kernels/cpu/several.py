@@ -57,9 +57,11 @@ def _join(worker, lo, hi, places, edges, whole, apart):
             start = line * (edges[k + 1] - edges[k]) + column - edges[k]
             part = values(places[k] + 4 * start, end - at)
             if apart:
-                part[:] = here
+                for i in range(end - at):
+                    part[i] = here[i]
             else:
-                here[:] = part
+                for i in range(end - at):
+                    here[i] = part[i]
         elif not apart:
             here[:] = 0
         at = end
@@ -72,7 +74,8 @@ def add_up(worker, lo, hi, places, y):
     n = hi - lo
     first = values(places[0] + 4 * lo, n)
     if places.size == 1:
-        y[:] = first
+        for i in range(n):
+            y[i] = first[i]
         return
     second = values(places[1] + 4 * lo, n)
     for i in range(n):

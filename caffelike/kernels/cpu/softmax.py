@@ -2,8 +2,9 @@
 
 import numpy as np
 
+from caffelike.kernels.cpu.sums import dot, total
 from caffelike.kernels.cpu.vector_math import exp
-from caffelike.kernels.jit import SUMS, kernel
+from caffelike.kernels.jit import kernel
 from caffelike.kernels.launch import get_num_threads, scratch, task
 
 _WORK = 8192  # values in a chunk, more or less
@@ -62,22 +63,14 @@ def _largest(x):
     return _larger(_larger(a, b), _larger(c, d))
 
 
-@kernel(fastmath=SUMS)
-def _sum(x):
-    total = np.float32(0)
-    for i in range(x.size):
-        total += x[i]
-    return total
-
-
 @kernel
 def _line(x, y):
     top = _largest(x)
     for i in range(x.size):
         y[i] = exp(x[i] - top)
-    total = _sum(y)
+    divisor = total(y)
     for i in range(x.size):
-        y[i] /= total
+        y[i] /= divisor
 
 
 @task
@@ -114,20 +107,12 @@ def _planes(worker, lo, hi, x, y, classes, inner, sums):
                 there[i] /= totals[i]
 
 
-@kernel(fastmath=SUMS)
-def _dot(a, b):
-    total = np.float32(0)
-    for i in range(a.size):
-        total += a[i] * b[i]
-    return total
-
-
 @task
 def _lines_back(worker, lo, hi, dy, y, dx, classes):
     for q in range(lo, hi):
         g, v = dy[q * classes : (q + 1) * classes], y[q * classes : (q + 1) * classes]
         there = dx[q * classes : (q + 1) * classes]
-        slant = _dot(g, v)
+        slant = dot(g, v)
         for i in range(classes):
             there[i] = v[i] * (g[i] - slant)
 
