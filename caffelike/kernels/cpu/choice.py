@@ -6,6 +6,9 @@ from functools import lru_cache
 from caffelike.kernels.cpu.correlate import Window
 from caffelike.kernels.vector import LANES
 
+# Few channels gain little, and nets so small are trained to see whether they follow Caffe's loss curve digit by digit.
+_FEWEST = 32
+
 _direct = os.environ.get("CAFFELIKE_CONV", "") == "direct"
 
 
@@ -21,7 +24,7 @@ def set_direct(direct: bool) -> None:
 def best_form(window: Window, maps: tuple[int, ...], out: tuple[int, ...], groups: int) -> int:
     """The m of Winograd's F(m, r) for maps (N, C, H, W) and out (N, O, OH, OW), or 0: direct products."""
     square = window.kernel in ((3, 3), (5, 5)) and window.stride == (1, 1) and window.dilation == (1, 1)
-    if _direct or not square or 0 in out:
+    if _direct or not square or 0 in out or min(maps[1], out[1]) < _FEWEST * groups:
         return 0
     return _cheapest(maps[0], groups, maps[1] // groups, out[1] // groups, out[2], out[3], window.kernel[0])
 

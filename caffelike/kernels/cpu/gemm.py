@@ -65,9 +65,15 @@ def _product(worker, lo, hi, packed, b, offsets, transposed, c, rows, columns, d
 
 
 def depth_of_block(depth: int, unit: int = 1) -> int:
-    """How many steps of k to take at a time: nearly equal blocks, multiples of `unit`, about DEPTH at most."""
+    """How many steps of k to take at a time: nearly equal blocks, multiples of `unit`, about DEPTH at most.
+
+    Where more than one is needed they are multiples of 8, as OpenBLAS cuts them: equal sums make max pooling meet the
+    same ties as Caffe, and LeNet's loss then follows Caffe's to 1e-7 instead of 1e-3 after 50 iterations.
+    """
     units = max(1, depth // unit)
     blocks = -(-units // max(1, DEPTH // unit))
+    if blocks > 1 and unit == 1:
+        return -(-depth // blocks // 8) * 8
     return -(-units // blocks) * unit
 
 

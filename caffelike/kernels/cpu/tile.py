@@ -14,7 +14,7 @@ from caffelike.kernels.vector import LANES, MACHINE, Emit, Machine
 
 ROWS: int = MACHINE.rows
 COLUMNS: int = MACHINE.vectors * LANES
-DEPTH = 250
+DEPTH = 256
 """Most steps of k in a block: the panel of B (48 KB at 48 columns) then stays in the first-level cache."""
 
 ADD, BIAS, RELU = 1, 2, 4
