@@ -41,9 +41,10 @@ def _default_threads() -> int:
 
 
 def _most() -> int:
-    return int(numba.config.NUMBA_NUM_THREADS)
+    return 1 if _forked else int(numba.config.NUMBA_NUM_THREADS)
 
 
+_forked = False  # this process came out of a fork, the workers did not
 _threads = _default_threads()
 _starting = threading.Lock()
 _guard: AbstractContextManager = nullcontext()  # a lock where the threading layer bears one launch at a time
@@ -55,7 +56,10 @@ def get_num_threads() -> int:
 
 
 def set_num_threads(n: int) -> None:
-    """Let kernels use `n` threads, from 1 to the number Numba was started with (NUMBA_NUM_THREADS, the processors)."""
+    """Let kernels use `n` threads, from 1 to the number Numba was started with (NUMBA_NUM_THREADS, the processors).
+
+    After a fork it is 1: use threads or the start method "spawn" instead. ValueError for other numbers.
+    """
     global _threads
     if not 1 <= n <= _most():
         raise ValueError(f"The number of threads must be from 1 to {_most()} (NUMBA_NUM_THREADS), not {n}.")
@@ -64,9 +68,9 @@ def set_num_threads(n: int) -> None:
 
 def _after_fork_in_child() -> None:
     """Workers are gone in the child and GNU OpenMP would hang on them: run serial from here on."""
-    global _threads, _guard
+    global _forked, _threads
     if _fork_address:
-        _threads, _guard = 1, nullcontext()
+        _forked, _threads = True, 1
 
 
 if hasattr(os, "register_at_fork"):
@@ -99,20 +103,23 @@ def _fork(entry: int, data: int, threads: int) -> None:
 
 
 _fork_address = 0
+_compiled: list[Any] = []  # the functions behind the address
 
 
 def _start() -> None:
     """Start the workers; note whether their layer bears launches from several Python threads."""
-    global _fork_address, _guard, _region
+    global _fork_address, _guard
     with _starting:
         if _fork_address:
             return
         numba.get_num_threads()  # loads the threading layer, which the compiled code below is linked against
         with caching() as cached:
-            _region = numba.njit(_region, parallel=True, nogil=True, cache=cached)
-            fork = numba.cfunc(types.void(types.intp, types.intp, types.intp), cache=cached)(_fork)
+            region = numba.njit(_region, parallel=True, nogil=True, cache=cached)
+            own = with_globals(_fork, "fork", _region=region)
+            fork = numba.cfunc(types.void(types.intp, types.intp, types.intp), cache=cached)(own)
         if numba.threading_layer() == "workqueue":
             _guard = threading.Lock()
+        _compiled.extend((region, fork))
         _fork_address = fork.address
 
 

@@ -123,7 +123,11 @@ work()
 child = os.fork()
 if child == 0:
     work()
-    os._exit(launch.get_num_threads())
+    try:
+        launch.set_num_threads(2)
+    except ValueError:
+        os._exit(launch.get_num_threads())
+    os._exit(0)
 print(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]))
 work()
 """
