@@ -69,6 +69,11 @@ class Document:
                     return index
         return None
 
+    def part(self, message: Any, field: str, index: int = 0) -> "Document":
+        """The document of a message that lies in a top-level field of this one."""
+        node = self._root.fields[field][index]
+        return Document(message, node if isinstance(node, Node) else self._root, self._source)
+
     def error(self, message: str, *path: str | int) -> ParseError:
         """An error that names the field's place."""
         return ParseError(message, self.filename, *self.position(*path))
