@@ -1,7 +1,8 @@
 """Learning-rate policies: the rate of an iteration from the solver's `lr_policy` and its fields.
 
 A policy is a function (parameters, iteration, step) -> rate, registered under its name with `@policy`.
-`step` is the number of steps taken so far (`current_step` of a .solverstate); only multistep reads it.
+`step` is the number of steps taken so far (`current_step` of a .solverstate); only multistep and plateau read it.
+In the first `warmup_iter` iterations no policy is asked: the rate rises from warmup_start_lr to base_lr.
 """
 
 import math
@@ -70,6 +71,24 @@ def sigmoid(p: Any, iteration: int, step: int) -> float:
     return p.base_lr / (1 + _power(math.e, -p.gamma * (iteration - p.stepsize)))
 
 
+@policy("max_iter")
+def cosine(p: Any, iteration: int, step: int) -> float:
+    """min_lr + (base_lr - min_lr) * (1 + cos(pi * t)) / 2, where t goes from 0 (at warmup_iter) to 1 (at max_iter)"""
+    t = (iteration - p.warmup_iter) / max(1, p.max_iter - p.warmup_iter)
+    return p.min_lr + (p.base_lr - p.min_lr) * (1 + math.cos(math.pi * min(1.0, t))) / 2
+
+
+@policy("gamma", "plateau_winsize")
+def plateau(p: Any, iteration: int, step: int) -> float:
+    """base_lr * gamma ^ step, where a step is taken when the loss has not fallen for plateau_winsize iterations"""
+    return max(p.min_lr, p.base_lr * _power(p.gamma, step))
+
+
+def _warm_up(p: Any, iteration: int) -> float:
+    """From warmup_start_lr to base_lr in a straight line; as in the Intel fork."""
+    return (iteration * p.base_lr + (p.warmup_iter - iteration) * p.warmup_start_lr) / p.warmup_iter
+
+
 def _power(base: float, exponent: float) -> float:
     """base ^ exponent, with infinity where it is too large for a float."""
     try:
@@ -86,7 +105,7 @@ def check(p: Any) -> None:
         given = f"Unknown learning rate policy: {p.lr_policy}." if p.lr_policy else "lr_policy is missing."
         raise SolverError(f"{given} Known policies: {', '.join(policies)}.")
     for field in _needs[p.lr_policy]:
-        if not p.HasField(field):
+        if not (p.plateau_winsize if field == "plateau_winsize" else p.HasField(field)):
             raise SolverError(
                 f'lr_policy "{p.lr_policy}" ({policies[p.lr_policy].__doc__}) needs {field}, which the solver does'
                 " not set."
@@ -95,10 +114,14 @@ def check(p: Any) -> None:
         raise SolverError(f"stepsize must be greater than 0, but is {p.stepsize}.")
     if "gamma" in _needs[p.lr_policy] and p.gamma < 0:
         raise SolverError(f"gamma must not be negative, but is {p.gamma:g}.")
+    if p.min_lr and p.lr_policy not in ("cosine", "plateau"):
+        raise SolverError(f'min_lr is for lr_policy "cosine" and "plateau"; "{p.lr_policy}" does not know it.')
 
 
 def next_step(p: Any, iteration: int, step: int) -> int:
     """`current_step` for this iteration: multistep moves on by at most one per iteration, as Caffe does."""
+    if iteration < p.warmup_iter:
+        return step
     if p.lr_policy == "multistep":
         return step + (step < len(p.stepvalue) and iteration >= p.stepvalue[step])
     return iteration // p.stepsize if p.lr_policy == "step" else step
@@ -106,4 +129,6 @@ def next_step(p: Any, iteration: int, step: int) -> int:
 
 def rate(p: Any, iteration: int, step: int) -> float:
     """The learning rate of `iteration` as float32 holds it. Raises SolverError for an unknown policy."""
+    if iteration < p.warmup_iter:
+        return float(np.float32(_warm_up(p, iteration)))
     return float(np.float32(policies[p.lr_policy](p, iteration, step)))

@@ -33,6 +33,7 @@ def write(solver: Any, path: str | os.PathLike) -> None:
         "fingerprint": _fingerprint(solver),
         "losses": solver.recent_losses(),
         "nets": [_net_state(net) for net in (solver.net, *solver.test_nets)],
+        "listeners": {type(one).__name__: one.state() for one in solver.listeners},
     }
     arrays: list[np.ndarray] = []
     packed = json.dumps(_pack(meta, arrays)).encode()
@@ -46,6 +47,8 @@ def read(solver: Any, path: str) -> bool:
 
     Otherwise that is logged, and the data start at their first record, as in Caffe. Whether it was used.
     """
+    for listener in solver.listeners:
+        listener.restore({})
     if not Path(path).is_file():
         log.info("sgd_solver.cpp:336", f"No {path}: the data start at their first record.")
         return False
@@ -61,6 +64,9 @@ def read(solver: Any, path: str) -> bool:
         return False
     for net, saved in zip(nets, meta["nets"], strict=True):
         _restore_net(net, saved)
+    states = meta.get("listeners", {})
+    for listener in solver.listeners:
+        listener.restore(states.get(type(listener).__name__, {}))
     solver.continue_losses(meta["losses"])
     return True
 

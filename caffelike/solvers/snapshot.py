@@ -42,6 +42,8 @@ def write(solver: Any) -> str:
     stem = f"{p.snapshot_prefix}_iter_{solver.iter}"
     kind, tail = ("HDF5 file", ".h5") if hdf5 else ("binary proto file", "")
     model, state = f"{stem}.caffemodel{tail}", f"{stem}.solverstate{tail}"
+    for listener in solver.listeners:
+        listener.before_snapshot(solver, stem)
     with atomic_path(state) as new_state, atomic_path(resume.path_of(state)) as side, atomic_path(model) as new_model:
         log.info("solver.cpp:474" if hdf5 else "solver.cpp:464", f"Snapshotting to {kind} {model}")
         (solver.net.save_hdf5 if hdf5 else solver.net.save)(new_model, p.snapshot_diff)
@@ -50,6 +52,8 @@ def write(solver: Any) -> str:
         write_state = stored.write_hdf5_state if hdf5 else stored.write_state
         write_state(os.fspath(new_state), solver.iter, model, solver.current_step, history)
         resume.write(solver, side)
+    for listener in solver.listeners:
+        listener.after_snapshot(solver, stem)
     return state
 
 

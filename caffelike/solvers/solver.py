@@ -10,6 +10,7 @@ import sys
 import time
 from collections import deque
 from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, nullcontext
 from functools import partial
 from typing import Any, ClassVar
 
@@ -19,7 +20,8 @@ from caffelike import device, log, registry, rng
 from caffelike.blob import aligned_zeros
 from caffelike.errors import FileError, SolverError
 from caffelike.layer import parameters
-from caffelike.solvers import debug, definition, guard, lr, snapshot
+from caffelike.solvers import debug, definition, extras, guard, lr, snapshot
+from caffelike.solvers.average import WeightAverage
 from caffelike.solvers.norm import squared_norm
 from caffelike.solvers.outputs import Outputs
 
@@ -36,6 +38,7 @@ class Solver:
     iter: updates done so far. lr: the learning rate of this iteration. smoothed_loss: mean of the last
     `average_loss` losses. last_snapshot: path of the last .solverstate written or restored, or "".
     action: called after each update and between test batches; may answer "stop", "snapshot" or None.
+    listeners: told of updates, displays, tests and snapshots, see listener.py; the opt-in extras are among them.
 
     Raises FileError, ParseError, ModelError, ShapeError, WeightsError, and SolverError for impossible options.
     """
@@ -72,6 +75,7 @@ class Solver:
         self._constants = names[names.index("rate") + 1 :]
         self._update = device.kernel(rule.rpartition(".")[2], "update") or update
         self._outputs = Outputs(self.net)
+        self.listeners = extras.chosen(self)
         log.info("solver.cpp:57", "Solver scaffolding done.")
 
     # What a rule writes ------------------------------------------------------------------------
@@ -84,6 +88,7 @@ class Solver:
             raise SolverError(f"Unknown regularization type: {self.param.regularization_type}. Use L1 or L2.")
         if self.param.iter_size < 1:
             raise SolverError(f"iter_size must be at least 1, but is {self.param.iter_size}.")
+        extras.check(self.param)
 
     # State -------------------------------------------------------------------------------------
 
@@ -109,6 +114,18 @@ class Solver:
     def share_weights(self, net: Any) -> None:
         """Let `net` use the training net's weights, by layer name."""
         net.share_with(self.net)
+
+    def stop(self) -> None:
+        """End the `step` or `solve` that is running after its present iteration or test."""
+        self._stopping = True
+
+    def tested_weights(self) -> AbstractContextManager[None]:
+        """Within the block the nets have the weights that are tested: with average_decay, their running average."""
+        return self._weights(averaged=True)
+
+    def _weights(self, averaged: bool) -> AbstractContextManager[None]:
+        average = next((one for one in self.listeners if isinstance(one, WeightAverage)), None)
+        return average.shown(averaged) if average else nullcontext()
 
     def close(self) -> None:
         """Let go of the nets' files and threads. The solver cannot run afterwards."""
@@ -201,10 +218,13 @@ class Solver:
             f"Iteration {self.iter} ({log.number(rate)} iter/s, {lapse:.3g}s/{self.param.display} iters),"
             f" loss = {log.number(self.smoothed_loss)}",
         )
-        for line in self._outputs.lines(self._outputs.values()):
+        values = self._outputs.values()
+        for line in self._outputs.lines(values):
             log.info("solver.cpp:258", f"    Train net output {line}")
         guard.hint(self)
         self._shown = (now, self.iter)
+        for listener in self.listeners:
+            listener.on_display(self, self._outputs.by_name(values))
 
     # The update --------------------------------------------------------------------------------
 
@@ -225,6 +245,8 @@ class Solver:
 
     def _apply(self, parts: list[tuple], display: bool) -> bool:
         p = self.param
+        for listener in self.listeners:
+            listener.before_update(self)
         step = lr.next_step(p, self.iter, self.current_step)
         if step != self.current_step:
             self.current_step = step
@@ -233,7 +255,7 @@ class Solver:
         rate = lr.rate(p, self.iter, step)
         if display:
             log.info("sgd_solver.cpp:112", f"Iteration {self.iter}, lr = {log.number(rate)}")
-        scale = np.float32(self._clip(parts) / p.iter_size)
+        scale = np.float32(self._gradient_factor(parts) / p.iter_size)
         l1, l2 = (p.weight_decay, 0.0) if p.regularization_type == "L1" else (0.0, p.weight_decay)
         constants = [self.iter if name == "iteration" else np.float32(getattr(p, name)) for name in self._constants]
         finite = True
@@ -250,22 +272,24 @@ class Solver:
                     *constants,
                 )
                 blob.data_storage.wrote()
+        for listener in self.listeners:
+            listener.after_update(self)
         return finite
 
-    def _clip(self, parts: list[tuple]) -> float:
-        """The factor that brings the L2 norm of all summed gradients down to clip_gradients."""
-        limit = self.param.clip_gradients
+    def _gradient_factor(self, parts: list[tuple]) -> float:
+        """gradient_scale, times what brings the L2 norm of all gradients so scaled down to clip_gradients."""
+        limit, scale = self.param.clip_gradients, self.param.gradient_scale
         if limit < 0:
-            return 1.0
-        norm = math.sqrt(sum(squared_norm(diff) for _, _, diff, *_ in parts))
+            return scale
+        norm = scale * math.sqrt(sum(squared_norm(diff) for _, _, diff, *_ in parts))
         if not norm > limit:
-            return 1.0
+            return scale
         log.info(
             "sgd_solver.cpp:95",
             f"Gradient clipping: scaling down gradients (L2 norm {log.number(norm)} > {log.number(limit)}) by scale"
             f" factor {log.number(limit / norm)}",
         )
-        return limit / norm
+        return scale * (limit / norm)
 
     # Testing -----------------------------------------------------------------------------------
 
@@ -280,9 +304,18 @@ class Solver:
 
     def test(self, index: int = 0) -> dict[str, np.ndarray]:
         """Run test_iter batches of one test net; the mean of each output blob by name (empty if stopped)."""
-        net, p = self.test_nets[index], self.param
         log.info("solver.cpp:347", f"Iteration {self.iter}, Testing net (#{index})")
-        net.share_with(self.net)
+        self.test_nets[index].share_with(self.net)
+        with self.tested_weights():
+            scores = self._scores(index)
+        if scores:
+            for listener in self.listeners:
+                listener.on_test(self, index, scores)
+        return scores
+
+    def _scores(self, index: int) -> dict[str, np.ndarray]:
+        """What `test` returns, logged."""
+        net, p = self.test_nets[index], self.param
         outputs = Outputs(net)
         batches = p.test_iter[index]
         run = partial(debug.forward, net) if p.debug_info else net.run_forward
@@ -315,7 +348,8 @@ class Solver:
 
         Each file is written aside and renamed, so earlier ones stay whole whatever happens. Raises FileError.
         """
-        self.last_snapshot = snapshot.write(self)
+        with self._weights(averaged=False):
+            self.last_snapshot = snapshot.write(self)
         self._unsaved = False
         return self.last_snapshot
 

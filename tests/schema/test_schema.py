@@ -8,6 +8,7 @@ import pytest
 
 from caffelike import schema
 from caffelike.schema import LayerParameter, NetParameter, SolverParameter, V1LayerParameter
+from caffelike.schema.dialects import forks_of
 from caffelike.schema.fields import describe
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -41,7 +42,8 @@ def test_fork_fields_never_take_a_bvlc_number_nor_ours():
         table = describe(message.DESCRIPTOR)
         numbers = [field.number for field in table.fields.values()]
         assert len(set(numbers)) == len(numbers)
-        assert not [number for number in numbers if 50000 <= number < 51000]
+        for field in table.fields.values():
+            assert (50000 <= field.number < 51000) == (forks_of(table.name, field.name) == "caffelike")
 
 
 def test_lives_beside_another_caffe_proto():

@@ -26,6 +26,16 @@ def parameters(**fields):
         ({"lr_policy": "poly", "power": 0.5, "max_iter": 4}, 9, 0.0),
         ({"lr_policy": "sigmoid", "gamma": -0.5, "stepsize": 4}, 4, 0.05),
         ({"lr_policy": "sigmoid", "gamma": 0.5, "stepsize": 4}, 6, 0.1 / (1 + math.exp(-1))),
+        ({"lr_policy": "cosine", "max_iter": 8}, 0, 0.1),
+        ({"lr_policy": "cosine", "max_iter": 8}, 4, 0.05),
+        ({"lr_policy": "cosine", "max_iter": 9}, 3, 0.075),  # cos(pi / 3) = 1/2
+        ({"lr_policy": "cosine", "max_iter": 9, "min_lr": 0.02}, 6, 0.04),  # 0.02 + 0.08 * (1 - 1/2) / 2
+        ({"lr_policy": "cosine", "max_iter": 9, "min_lr": 0.02}, 20, 0.02),
+        ({"lr_policy": "cosine", "max_iter": 10, "warmup_iter": 4}, 7, 0.05),  # half way from 4 to 10
+        ({"lr_policy": "fixed", "warmup_iter": 4}, 0, 0.0),
+        ({"lr_policy": "fixed", "warmup_iter": 4, "warmup_start_lr": 0.02}, 1, 0.04),
+        ({"lr_policy": "fixed", "warmup_iter": 4, "warmup_start_lr": 0.02}, 4, 0.1),
+        ({"lr_policy": "poly", "power": 1.0, "max_iter": 10, "warmup_iter": 4}, 5, 0.05),  # iterations count from 0
     ],
 )
 def test_policy(fields, iteration, expected):
@@ -42,6 +52,24 @@ def test_multistep_takes_one_step_an_iteration_even_when_several_are_due():
     assert [lr.next_step(p, i, 1) for i in (4, 5, 9)] == [1, 2, 2]
     assert lr.next_step(p, 9, 2) == 2
     assert lr.rate(p, 9, 2) == pytest.approx(0.001)
+
+
+def test_no_step_is_taken_while_warming_up():
+    p = parameters(lr_policy="multistep", gamma=0.1, stepvalue=[3, 9], warmup_iter=5)
+    assert [lr.next_step(p, i, 0) for i in (3, 4, 5)] == [0, 0, 1]
+
+
+@pytest.mark.parametrize(
+    ("fields", "text"),
+    [
+        ({"lr_policy": "cosine"}, "needs max_iter"),
+        ({"lr_policy": "plateau", "gamma": 0.5}, "needs plateau_winsize"),
+        ({"lr_policy": "fixed", "min_lr": 0.01}, 'min_lr is for lr_policy "cosine" and "plateau"'),
+    ],
+)
+def test_fields_of_the_newer_policies(fields, text):
+    with pytest.raises(SolverError, match=text):
+        lr.check(parameters(**fields))
 
 
 def test_step_stores_its_number_of_steps():
