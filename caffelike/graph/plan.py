@@ -73,20 +73,24 @@ class Plan:
         self._stale = False
 
     def _fused(self, i: int) -> list[Step] | None:
-        """Layer i and the in-place layer behind it as one step, where the first one's kernel offers that.
+        """Layer i and the in-place layer behind it as one step, where the first one's kernels offer that.
 
-        What the blob holds between the two is not to be seen afterwards, so this is for whole passes only.
+        They do by a flag with the second one's stem as its name in `forward_packed`, or by a function
+        `forward_<stem>`. What the blob holds between the two is not to be seen afterwards, so this is for whole passes.
         """
         first, second = self._nodes[i], self._nodes[i + 1]
         if len(first.top) != 1 or len(second.bottom) != 1 or second.bottom[0] is not first.top[0]:
             return None
         if not second.in_place(0) or len(self._forward[i]) != 1 or len(self._forward[i + 1]) != 1 or self._losses[i]:
             return None
+        stem, options = second.layer.stem(), second.layer.options
         function = device.kernel(first.layer.stem(), "forward_packed")
-        stem = second.layer.stem()
-        if function is None or stem not in parameters(function) or any(second.layer.options.values()):
-            return None
-        return [self._packed_step(first, function, stem)]
+        if function is not None and stem in parameters(function) and not _untaken(options, function):
+            return [self._packed_step(first, function, stem)]
+        function = device.kernel(first.layer.stem(), f"forward_{stem}")
+        if function is not None and not _untaken(options, function):
+            return [(function, bind(function, first.layer, self._values(first) | options))]
+        return None
 
     def _packed_step(self, node: Node, function: Callable, absorbed: str = "") -> Step:
         """A step for a kernel's `forward_packed`.
@@ -314,6 +318,12 @@ class _Packed:
 def implementation(layer: Any, name: str) -> Callable | None:
     """The fast kernel of a layer's type for `name`, else its definition, else None."""
     return device.kernel(layer.stem(), name) or layer.definition(name)
+
+
+def _untaken(options: dict[str, Any], function: Callable) -> bool:
+    """Whether there are options that `function` does not take and that are not 0: then it does something else."""
+    names = parameters(function)
+    return any(value for name, value in options.items() if name not in names)
 
 
 def _next_pass(key: np.ndarray) -> None:
