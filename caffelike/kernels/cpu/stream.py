@@ -59,20 +59,19 @@ def _make_dots(vectors: int) -> Any:
 
             places = [e.at(to, n * LANES) for n in range(_LINES * vectors)]
             zero = [e.const(0)] * len(places)
-            sums = e.choose(add, lambda: [e.load(p) for p in places], lambda: zero)
             blocks = b.sdiv(depth, e.int(_STEPS))
             done = b.mul(blocks, e.int(_STEPS))
             some, rest = b.icmp_signed(">", blocks, e.int(0)), b.sub(depth, done)
-            start = sums
-            sums = e.choose(some, lambda: e.loop(blocks, start, block), lambda: start)
+            sums = e.choose(some, lambda: e.loop(blocks, zero, block), lambda: zero)
             left = sums
             sums = e.choose(
                 b.icmp_signed(">", rest, e.int(0)),
                 lambda: e.loop(rest, left, lambda k, sums: step(b.add(done, k), sums)),
                 lambda: left,
             )
-            for place, value in zip(places, sums, strict=True):
-                e.store(value, place)
+            before = e.choose(add, lambda: [e.load(p) for p in places], lambda: zero)
+            for place, value, other in zip(places, sums, before, strict=True):
+                e.store(b.fadd(value, other), place)
             return context.get_dummy_value()
 
         n = types.intp
@@ -122,6 +121,7 @@ def _dot(typingctx, w, wi, pitch, rows, x, depth, to, i):
     return types.void(w, n, n, n, x, n, to, n), codegen
 
 
+_DEPTH = 64  # steps of k in one chain: adding up short chains rounds less than one long one
 _BLOCK = 65536  # floats of x at a time: they stay in the L2 cache
 
 
@@ -138,21 +138,23 @@ def _pack_images(worker, lo, hi, x, offsets, images, depth, packed):
 def _dot_rows(worker, lo, hi, w, packed, y, images, rows, depth, sums):
     """y[i, r] = W[r, :] . x[i, :] for rows lo..hi."""
     height = (rows + _LINES - 1) // _LINES * _LINES
-    block = _BLOCK // max(LANES, images) // _STEPS * _STEPS
+    block = max(1, _BLOCK // max(LANES, images) // _DEPTH) * _DEPTH
     for k in range(0, depth, block):
         kc = min(block, depth - k)
         for r in range(lo, hi, _LINES):
-            n, s = min(_LINES, hi - r), r * depth + k
+            n = min(_LINES, hi - r)
             for i in range(0, images, COLUMNS):
                 m = min(COLUMNS, images - i)
                 width = (m + LANES - 1) // LANES * LANES
-                x, to = i * depth + k * width, i * height + r * width
-                if width > 2 * LANES:
-                    _dots3(w, s, depth, n, packed, x, kc, sums, to, k > 0)
-                elif width > LANES:
-                    _dots2(w, s, depth, n, packed, x, kc, sums, to, k > 0)
-                else:
-                    _dots1(w, s, depth, n, packed, x, kc, sums, to, k > 0)
+                to = i * height + r * width
+                for q in range(k, k + kc, _DEPTH):
+                    x, steps = i * depth + q * width, min(_DEPTH, k + kc - q)
+                    if width > 2 * LANES:
+                        _dots3(w, r * depth + q, depth, n, packed, x, steps, sums, to, q > 0)
+                    elif width > LANES:
+                        _dots2(w, r * depth + q, depth, n, packed, x, steps, sums, to, q > 0)
+                    else:
+                        _dots1(w, r * depth + q, depth, n, packed, x, steps, sums, to, q > 0)
     for i in range(images):
         first = i // COLUMNS * COLUMNS
         width = (min(COLUMNS, images - first) + LANES - 1) // LANES * LANES
