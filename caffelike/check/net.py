@@ -169,6 +169,13 @@ class _Check:
 
     def wired(self, entries: list[_Entry]) -> list[Definition]:
         """Report unknown bottoms; the layers, behind one that stands in for what nobody makes."""
+        admitted = {entry.index for entry in entries}
+        left_out = {
+            top: layer.name
+            for index, layer in enumerate(self.net.message.layer)
+            for top in layer.top
+            if index not in admitted
+        }
         later = {top: entry for entry in reversed(entries) for top in entry.message.top}
         known: list[str] = []
         absent = type(self.net.message)().layer.add(type="Input")
@@ -180,6 +187,8 @@ class _Check:
                 text = str(unknown_bottom(bottom, message.name, position, known))
                 if bottom in later and later[bottom] is not entry:
                     text += f" Layer '{later[bottom].message.name}' makes it, but stands after this one: move it up."
+                elif bottom in left_out:
+                    text += f" Layer '{left_out[bottom]}' makes it, but its include or exclude rules keep it out here."
                 self.add("error", entry, text, "bottom", position)
                 message.bottom[position] = f"{bottom} (unknown)"
                 if message.bottom[position] not in absent.top:
@@ -289,9 +298,12 @@ class _Check:
     # What is allowed, but hardly meant ----------------------------------------------------------
 
     def same_names(self, entries: list[_Entry]) -> None:
+        """Warn of layers with parameters (of types that are not known too) that share their name."""
         first: dict[str, int] = {}
         for entry in entries:
-            name = entry.message.name
+            name, kind = entry.message.name, entry.message.type
+            if kind in registry.layers and not registry.layers[kind].params:
+                continue
             if name and name in first:
                 line = self.place(first[name])[1]
                 self.add(

@@ -1,7 +1,7 @@
 """What files of weights hold: layers, and arrays whose numbers stay in the file until somebody wants them."""
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from dataclasses import field as dataclass_field
 from typing import Any, NamedTuple
@@ -79,6 +79,18 @@ class Slices:
             self.pieces.append((offset, count, dtype, stride or int(dtype[2])))
             self.count += count
 
+    @property
+    def dtype(self) -> str:
+        """How the numbers are stored: float16, float32 or float64."""
+        return np.dtype(self.pieces[0][2]).name if self.pieces else "float32"
+
+    def chunks(self) -> Iterator[np.ndarray]:
+        """All numbers in order as 1-D arrays that lie in the file, of some megabytes each."""
+        for offset, count, dtype, stride in self.pieces:
+            for start in range(0, count, _CHUNK):
+                some = min(_CHUNK, count - start)
+                yield np.ndarray((some,), dtype, self.source.data, offset + start * stride, (stride,))
+
     def copy_into(self, array: np.ndarray) -> None:
         """Fill a C-contiguous float32 array of equal count."""
         flat, position = array.reshape(-1), 0
@@ -113,6 +125,11 @@ class StoredBlob:
         return self._diff is not None
 
     @property
+    def dtype(self) -> str:
+        """How the numbers are stored: float16, float32 or float64."""
+        return self._data.dtype
+
+    @property
     def data(self) -> np.ndarray:
         """The numbers as a new float32 array of `shape`."""
         return self._read(self._data)
@@ -121,6 +138,10 @@ class StoredBlob:
     def diff(self) -> np.ndarray | None:
         """The gradients as a new float32 array, or None."""
         return None if self._diff is None else self._read(self._diff)
+
+    def chunks(self) -> Iterator[np.ndarray]:
+        """The numbers piece by piece as 1-D arrays, in the type they are stored in."""
+        return self._data.chunks()
 
     def copy_into(self, array: np.ndarray) -> None:
         """Copy the numbers into a C-contiguous float32 array of `count` elements, whatever its axes."""

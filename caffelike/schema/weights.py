@@ -143,11 +143,11 @@ def _refuse_other_files(source: Source) -> None:
         raise WeightsError(f"{source.name} is text, not weights; give the .caffemodel here, and the text as the net")
     first = next(source.fields(what="the file"), None)
     if first is not None and first.number == 1 and first.wire == VARINT:
-        other = "a solver state: give it as -snapshot" if _is_state(source) else "an array (.binaryproto)"
+        other = "a solver state: give it as -snapshot" if is_state(source) else "an array (.binaryproto)"
         raise WeightsError(f"{source.name} holds no weights of a net but {other}; give a .caffemodel here")
 
 
-def _is_state(source: Source) -> bool:
+def is_state(source: Source) -> bool:
     """Whether a message that begins with a number is a SolverState (else a BlobProto)."""
     for item in source.fields(what="the file"):
         if item.number == 2:

@@ -19,6 +19,7 @@ from caffelike.schema.stored import LayerArrays, StoredLayer, WeightsFile
 
 _SIGNATURE = b"\x89HDF\r\n\x1a\n"
 _DEPTH_LIMIT = 32
+_CHUNK = 1 << 20
 # The most a compressed array can be larger than what is stored of it (deflate's limit).
 _LARGEST_RATIO = 1032
 
@@ -42,6 +43,20 @@ class HDF5Blob:
     def has_diff(self) -> bool:
         """Whether gradients are stored too."""
         return self._diff is not None
+
+    @property
+    def dtype(self) -> str:
+        """How the numbers are stored, such as float32."""
+        return self._dataset.dtype.name
+
+    def chunks(self) -> Iterator[np.ndarray]:
+        """The numbers piece by piece as 1-D arrays, in the type they are stored in."""
+        rows = self.shape[0] if self.shape else 1
+        step = max(1, _CHUNK * rows // max(1, self.count))
+        with errors_named(self._dataset.file.filename):
+            for start in range(0, rows if self.count else 0, step):
+                part = self._dataset[start : start + step] if self.shape else self._dataset[()]
+                yield np.ravel(part)
 
     @property
     def data(self) -> np.ndarray:

@@ -1,0 +1,81 @@
+"""`caffelike inspect`: what a file of weights, a solver state or a mean file holds."""
+
+import json
+import sys
+from typing import TYPE_CHECKING
+
+import click
+
+if TYPE_CHECKING:
+    from caffelike.weights_report import FileReport, Values
+
+minloglevel = 1
+
+_KINDS = {"weights": "weights", "state": "solver state", "array": "array (.binaryproto)"}
+
+
+@click.command()
+@click.argument("weights", metavar="WEIGHTS")
+@click.option("--json", "as_json", is_flag=True, help="Print JSON instead of a table.")
+def command(weights: str, as_json: bool) -> None:
+    """Show layers, types, shapes and ranges of values of WEIGHTS.
+
+    WEIGHTS: a .caffemodel or .solverstate of any generation and fork, also in HDF5, or a .binaryproto. The file says
+    itself what it is. Ranges are those of the finite numbers; NaNs and infinities are counted.
+    """
+    from caffelike.weights_report import inspect
+
+    report = inspect(weights)
+    if as_json:
+        click.echo(json.dumps(report.to_dict(), indent=1))
+    else:
+        _print(report)
+
+
+def _print(report: "FileReport") -> None:
+    from rich.box import SIMPLE_HEAD
+    from rich.console import Console
+    from rich.table import Table
+
+    facts = [_KINDS[report.kind], report.generation, f"{report.bytes:,} bytes", report.name and f'net "{report.name}"']
+    if report.kind == "weights" and report.generation != "HDF5":
+        facts.append(f"fields of the fork(s) {', '.join(report.forks)}" if report.forks else "no fork's fields")
+    if report.kind == "state":
+        facts.append(f'iteration {report.iter}, step {report.current_step}, weights "{report.learned_net}"')
+    click.echo(f"{report.path}: {', '.join(filter(None, facts))}")
+    table = Table(box=SIMPLE_HEAD, show_footer=True)
+    totals = report.totals
+    table.add_column("layer", footer="total")
+    for title in ("type", "blob", "shape"):
+        table.add_column(title, no_wrap=title != "type")
+    table.add_column("bytes", footer=f"{totals['bytes']:,}", justify="right", no_wrap=True)
+    for title in ("min", "max", "mean |x|"):
+        table.add_column(title, justify="right", no_wrap=True)
+    table.add_column("", footer=_bad(totals["nans"], totals["infinities"]))
+    for layer in report.layers:
+        for array in layer.arrays:
+            shape = " x ".join(map(str, array.shape)) or "scalar"
+            shape += "" if array.dtype == "float32" else f" {array.dtype}"
+            first = array is layer.arrays[0]
+            table.add_row(
+                layer.name if first else "",
+                layer.type if first else "",
+                str(array.index),
+                shape + (" +diff" if array.diff else ""),
+                f"{array.bytes:,}",
+                *_numbers(array.values),
+                _bad(array.values.nans, array.values.infinities),
+            )
+    # Where nobody looks at a terminal's width, a table must not be cut.
+    console = Console(width=None if sys.stdout.isatty() else 200)
+    with console.capture() as text:
+        console.print(table, highlight=False, markup=False)
+    click.echo("\n".join(line.rstrip() for line in text.get().rstrip().splitlines()))
+
+
+def _numbers(values: "Values") -> list[str]:
+    return ["" if x is None else f"{x:.4g}" for x in (values.minimum, values.maximum, values.mean_abs)]
+
+
+def _bad(nans: int, infinities: int) -> str:
+    return ", ".join(f"{count:,} {word}" for count, word in ((nans, "NaN"), (infinities, "inf")) if count)
