@@ -26,6 +26,26 @@ def model_file(function: Callable[..., Any]) -> Callable[..., Any]:
     return click.argument("net", required=False, default="")(function)
 
 
+# Fields of SolverParameter that are flags too: name, type, what it does.
+_EXTRAS = (
+    ("warmup_iter", int, "Let the learning rate rise for so many iterations first."),
+    ("warmup_start_lr", float, "The rate that it rises from."),
+    ("gradient_scale", float, "Multiply the gradients by it."),
+    ("average_decay", float, "Test and keep a running average of the weights."),
+    ("keep_snapshots", int, "Keep only the last so many snapshots."),
+    ("early_stop", int, "Stop after so many tests without a better score."),
+    ("score", str, "The output of the test net that is the score."),
+)
+
+
+def solver_extras(function: Callable[..., Any]) -> Callable[..., Any]:
+    """Adds flags for the opt-in extras; the command gets them as keywords, None where not given."""
+    for name, kind, text in reversed(_EXTRAS):
+        function = click.option(f"--{name}", type=kind, default=None, help=text)(function)
+    text = "Keep the weights with the best score."
+    return click.option("--keep_best", is_flag=True, default=None, help=text)(function)
+
+
 def only_one(positional: str, flag: str, name: str, missing: str) -> str:
     """The file given either way. Raises CaffelikeError when it is missing, or given twice."""
     if positional and flag:

@@ -1,6 +1,7 @@
 """`caffelike train`: train or fine-tune a model."""
 
 from contextlib import closing
+from typing import Any
 
 import click
 
@@ -21,6 +22,9 @@ from caffelike.errors import CaffelikeError
 @click.option("--sigint_effect", default="stop", show_default=True, help="What Ctrl-C does: stop, snapshot or none.")
 @click.option("--sighup_effect", default="snapshot", show_default=True, help="What a hang-up does: as above.")
 @click.option("--guard/--no-guard", default=True, show_default=True, help="Stop at the first NaN or infinity.")
+@click.option("--csv", default="", metavar="FILE", help="Write loss, rate and scores into this table.")
+@click.option("--tensorboard", default="", metavar="DIR", help="Write them for TensorBoard.")
+@_options.solver_extras
 def command(
     file: str,
     solver: str,
@@ -32,8 +36,14 @@ def command(
     sigint_effect: str,
     sighup_effect: str,
     guard: bool,
+    csv: str,
+    tensorboard: str,
+    **fields: Any,
 ) -> None:
-    """Train a model as SOLVER (a solver.prototxt) says, or fine-tune one, or go on from a snapshot."""
+    """Train a model as SOLVER (a solver.prototxt) says, or fine-tune one, or go on from a snapshot.
+
+    Flags such as --early_stop set the field of that name in the solver.
+    """
     path = _options.only_one(
         file,
         solver,
@@ -43,11 +53,15 @@ def command(
     if snapshot and weights:
         raise CaffelikeError("Give a snapshot to resume training or weights to finetune but not both.")
     signals = Signals(sigint_effect, sighup_effect)
+    from caffelike.cli import _watch
     from caffelike.solvers import definition, get_solver
 
     param = definition.read(path)
     param.train_state.level = level
     param.train_state.stage.extend(stage.split(","))
+    for name, value in fields.items():
+        if value is not None:
+            setattr(param, name, value)
     if param.HasField("solver_mode") and param.solver_mode == param.GPU and not gpu:
         log.warning("caffe.cpp:197", "solver_mode: GPU is asked for, but this version of caffelike trains on the CPU.")
     _options.use_cpu(gpu, "caffe.cpp:197")
@@ -58,12 +72,11 @@ def command(
     trained = get_solver(param, filename=path, check_finite=guard)
     with closing(trained), signals, _terminal.progress("train", param.max_iter) as show:
         trained.action = signals
-        trained.add_callback(
-            lambda: show(trained.iter, lambda: f"loss {trained.smoothed_loss:.4g}  lr {trained.lr:.3g}"), lambda: None
-        )
+        _watch.ProgressLine(trained, show)
         if snapshot:
             log.info("caffe.cpp:235", f"Resuming from {snapshot}")
             trained.restore(snapshot)
-        log.info("caffe.cpp:239", "Starting Optimization")
-        trained.solve()
+        with _watch.record(trained, csv, tensorboard):
+            log.info("caffe.cpp:239", "Starting Optimization")
+            trained.solve()
         log.info("caffe.cpp:250", "Optimization Done.")

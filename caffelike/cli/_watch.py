@@ -1,0 +1,42 @@
+"""What watches a training run from the command line: the progress line, the table, TensorBoard."""
+
+from collections.abc import Callable
+from contextlib import ExitStack, closing
+from typing import Any
+
+import numpy as np
+
+from caffelike.solvers.listener import Listener
+
+
+class ProgressLine(Listener):
+    """Keeps the progress line's text: loss, learning rate, and the first test net's last scores."""
+
+    def __init__(self, solver: Any, show: Callable[..., None]):
+        self._scores = ""
+        solver.listeners.append(self)
+        solver.add_callback(lambda: show(solver.iter, lambda: self._text(solver)), lambda: None)
+
+    def on_test(self, solver: Any, index: int, scores: dict[str, np.ndarray]) -> None:
+        """Remember the scores that are single numbers."""
+        if not index:
+            single = ((name, array.item()) for name, array in scores.items() if array.size == 1)
+            self._scores = "".join(f"  {name} {value:.4g}" for name, value in single)
+
+    def _text(self, solver: Any) -> str:
+        test = f"  test:{self._scores}" if self._scores else ""
+        return f"loss {solver.smoothed_loss:.4g}  lr {solver.lr:.3g}{test}"
+
+
+def record(solver: Any, csv: str, tensorboard: str) -> ExitStack:
+    """Write the run into a table and an event file, where given; the block that is returned closes them."""
+    with ExitStack() as stack:
+        if csv:
+            from caffelike.tools.curves import CsvCurves
+
+            solver.listeners.append(stack.enter_context(closing(CsvCurves(solver, csv))))
+        if tensorboard:
+            from caffelike.tools.tensorboard import TensorBoard
+
+            solver.listeners.append(stack.enter_context(closing(TensorBoard(tensorboard))))
+        return stack.pop_all()
