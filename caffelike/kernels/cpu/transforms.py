@@ -83,24 +83,36 @@ def _input_passes(m: int, matrix: Matrix) -> dict[str, Any]:
     n, support, intp = len(matrix), len(matrix[0]), types.intp
 
     @intrinsic
-    def rows_in(typingctx, x, i, to, j, plane, left, right):
-        """LANES tiles of one row of the map, pixels i.. of x, into n planes; pixels before `left`, from `right`: 0."""
+    def rows_in(typingctx, x, i, piece, shift, first, last, to, j, plane, left, right):
+        """LANES tiles of one row of each tile, m pieces of LANES pixels from x[i], `piece` apart, into n planes.
+
+        Pixels before `left` and from `right` on are zero, counted from i and, in piece v, from v * shift; the pieces
+        before `first` and from `last` on are zero.
+        """
 
         def codegen(context, builder, given, values):
             e, b = Emit(builder), builder
-            source, target = e.at(values[0], values[1]), e.at(values[2], values[3])
-            plane, left, right = values[4:]
+            source, target = e.at(values[0], values[1]), e.at(values[6], values[7])
+            piece, shift, first, last, plane, left, right = *values[2:6], *values[8:]
             groups = -(-support // m)
-            starts = [m * q + LANES * v for q in range(groups) for v in range(m)]
-            last = starts[-1] + LANES
-            inner = b.and_(b.icmp_signed("<=", left, e.int(0)), b.icmp_signed(">=", right, e.int(last)))
+            places = [(m * q, v) for q in range(groups) for v in range(m)]
+            pieces = [e.at(source, b.mul(piece, e.int(v))) for v in range(m)]
+            end = m * (groups - 1) + m * LANES
+            one_row = b.icmp_signed("==", shift, e.int(LANES))
+            inner = b.and_(b.icmp_signed("<=", left, e.int(0)), b.icmp_signed(">=", right, e.int(end)))
 
             def masked() -> list:
-                return [
-                    e.masked_load(e.at(source, s), b.and_(e.first(right, s), b.not_(e.first(left, s)))) for s in starts
-                ]
+                result = []
+                for start, v in places:
+                    moved = b.mul(shift, e.int(v))
+                    mask = b.and_(e.first(b.sub(right, moved), start), b.not_(e.first(b.sub(left, moved), start)))
+                    on = b.and_(b.icmp_signed("<=", first, e.int(v)), b.icmp_signed(">", last, e.int(v)))
+                    result.append(e.masked_load(e.at(pieces[v], start), b.and_(mask, e.splat(on))))
+                return result
 
-            loaded = e.choose(inner, lambda: [e.load(e.at(source, s)) for s in starts], masked)
+            loaded = e.choose(
+                b.and_(one_row, inner), lambda: [e.load(e.at(pieces[v], start)) for start, v in places], masked
+            )
             pixels: list[Any] = []
             for q in range(groups):
                 pixels += _unzip(e, loaded[q * m : (q + 1) * m])
@@ -108,7 +120,7 @@ def _input_passes(m: int, matrix: Matrix) -> dict[str, Any]:
                 e.store(value, e.at(target, b.mul(plane, e.int(k))))
             return context.get_dummy_value()
 
-        return types.void(x, intp, to, intp, intp, intp, intp), codegen
+        return types.void(x, intp, intp, intp, intp, intp, to, intp, intp, intp, intp), codegen
 
     @intrinsic
     def columns_in(typingctx, planes, i, to, j, plane, across, pitch):
@@ -153,29 +165,27 @@ def _output_passes(m: int, r: int) -> dict[str, Any]:
         return types.void(products, intp, to, intp, intp, intp), codegen
 
     @intrinsic
-    def rows_out(typingctx, planes, i, y, j, plane, count, bias, relu):
-        """`count` pixels of one row of the output from LANES tiles in n planes, plus bias, clipped at 0 if relu."""
+    def rows_out(typingctx, planes, i, y, j, piece, shift, last, plane, count, bias, relu):
+        """One row of each of LANES tiles from n planes, plus bias, clipped at 0 if relu: m pieces as in rows_in.
+
+        Written are the pieces before `last`, in them the pixels before `count`, counted from v * shift in piece v.
+        """
 
         def codegen(context, builder, given, values):
             e, b = Emit(builder), builder
             source, target = e.at(values[0], values[1]), e.at(values[2], values[3])
-            plane, count, bias, relu = values[4:]
+            piece, shift, last, plane, count, bias, relu = values[4:]
             lines = _combine(e, at, [e.load(e.at(source, b.mul(plane, e.int(k)))) for k in range(n)])
             floor = b.select(relu, e.const(0), e.const(float("-inf")))
             start = e.splat(bias)
             lines = [e.at_least(b.fadd(value, start), floor) for value in lines]
-            pixels = e.transpose(lines)
-            whole = b.icmp_signed(">=", count, e.int(m * LANES))
-            with b.if_else(whole) as (plain, tail):
-                with plain:
-                    for v, value in enumerate(pixels):
-                        e.store(value, e.at(target, v * LANES))
-                with tail:
-                    for v, value in enumerate(pixels):
-                        e.masked_store(value, e.at(target, v * LANES), e.first(count, v * LANES))
+            for v, value in enumerate(e.transpose(lines)):
+                on = e.splat(b.icmp_signed(">", last, e.int(v)))
+                mask = b.and_(e.first(b.sub(count, b.mul(shift, e.int(v)))), on)
+                e.masked_store(value, e.at(target, b.mul(piece, e.int(v))), mask)
             return context.get_dummy_value()
 
-        return types.void(planes, intp, y, intp, intp, intp, types.float32, types.boolean), codegen
+        return types.void(planes, intp, y, intp, intp, intp, intp, intp, intp, types.float32, types.boolean), codegen
 
     return {"columns_out": columns_out, "rows_out": rows_out, "M": m, "N": n}
 
@@ -271,38 +281,61 @@ def _input(x, to, planes, first, last, channels, height, width, pad_y, pad_x, ro
     `tile` on. Every row of the map is transformed once, horizontally (into planes), then each tile vertically.
     """
     size, pitch = (rows + (SUPPORT - 1) // M) * across + 2 * LANES, channels * tiles + LANES
+    square = across * M == LANES  # M rows of tiles fill the vectors: take them at once
     for c in range(first, last):
-        for r in range(M * rows + SUPPORT - M):
-            y = M * row + r - pad_y
-            d = r % M * size + r // M * across
-            if 0 <= y < height:
-                s = (c * height + y) * width - pad_x
-                for t in range(0, across, LANES):
-                    p = M * t
-                    rows_in(x, s + p, planes, d + t, M * size, pad_x - p, width + pad_x - p)
-            else:
-                for k in range(N):
-                    for t in range(across):
-                        planes[d + k * M * size + t] = 0
+        if not square:
+            for r in range(M * rows + SUPPORT - M):
+                y = M * row + r - pad_y
+                d = r % M * size + r // M * across
+                if 0 <= y < height:
+                    s = (c * height + y) * width - pad_x
+                    for t in range(0, across, LANES):
+                        p = M * t
+                        rows_in(x, s + p, LANES, LANES, 0, M, planes, d + t, M * size, pad_x - p, width + pad_x - p)
+                else:
+                    for k in range(N):
+                        for t in range(across):
+                            planes[d + k * M * size + t] = 0
         for g in range(0, rows * across, LANES):
             panel = (tile + g) // panels * panels
             d = panel * channels + c * min(panels, tiles - panel) + tile + g - panel
-            columns_in(planes, g, to, d, size, across, pitch)
+            if square:
+                for r in range(SUPPORT):
+                    y = M * (row + g // across) + r - pad_y  # and every M-th row below it
+                    above, inside = max(0, (M - 1 - y) // M), (height - y + M - 1) // M
+                    s = (c * height + y) * width - pad_x
+                    rows_in(
+                        x, s, M * width, 0, above, inside, planes, r % M * size + r // M * LANES, M * size, pad_x,
+                        width + pad_x,
+                    )  # fmt: skip
+                columns_in(planes, 0, to, d, size, LANES, pitch)
+            else:
+                columns_in(planes, g, to, d, size, across, pitch)
 
 
 def _output(products, y, bias, planes, first, last, height, width, row, rows, across, tile, tiles, pitch, flags):
     """Maps first..last, tile rows row..row + rows, from products [n*n, pitch][map][tiles]; flags: BIAS, RELU."""
-    size = rows * across + 2 * LANES
+    size, relu = rows * across + 2 * LANES, flags & RELU != 0
+    square = across * M == LANES
     for k in range(first, last):
         start = bias[k] if flags & BIAS else np.float32(0)
         for g in range(0, rows * across, LANES):
-            columns_out(products, k * tiles + tile + g, planes, g, pitch, size)
-        for r in range(rows):
-            for i in range(min(M, height - M * (row + r))):
-                for t in range(0, across, LANES):
-                    at = (k * height + M * (row + r) + i) * width + M * t
-                    relu = flags & RELU != 0
-                    rows_out(planes, i * N * size + r * across + t, y, at, size, width - M * t, start, relu)
+            if square:
+                columns_out(products, k * tiles + tile + g, planes, 0, pitch, size)
+                for i in range(M):
+                    line = M * (row + g // across) + i  # and every M-th below it, of these tile rows
+                    inside = min(rows - g // across, (height - line + M - 1) // M)
+                    at = (k * height + line) * width
+                    rows_out(planes, i * N * size, y, at, M * width, 0, inside, size, width, start, relu)
+            else:
+                columns_out(products, k * tiles + tile + g, planes, g, pitch, size)
+        if not square:
+            for r in range(rows):
+                for i in range(min(M, height - M * (row + r))):
+                    for t in range(0, across, LANES):
+                        at = (k * height + M * (row + r) + i) * width + M * t
+                        place = i * N * size + r * across + t
+                        rows_out(planes, place, y, at, LANES, LANES, M, size, width - M * t, start, relu)
 
 
 def _weights(w, to, rows, row_pitch, channels, channel_pitch, mirrored, pitch):
