@@ -7,7 +7,7 @@ Blobs that share (a test net's weights, Split, Reshape) point to one Storage.
 import sys
 import threading
 import weakref
-from collections.abc import Callable, Hashable
+from collections.abc import Callable, Hashable, Sequence
 from typing import Any
 
 import numpy as np
@@ -36,7 +36,7 @@ class Storage:
 
     def __init__(self, count: int = 0):
         self._version = 0
-        self._derived: dict[Hashable, tuple[int, Any]] = {}
+        self._derived: dict[Hashable, tuple[tuple[int, ...], Any]] = {}
         self._lock = threading.Lock()
         self.adopt(aligned_zeros(count))
 
@@ -75,13 +75,13 @@ class Storage:
             self._version += 1
         return self._version
 
-    def derived(self, key: Hashable, make: Callable[[], Any]) -> Any:
-        """What `make` makes of the present contents (packed or folded weights), made anew when they may have changed.
+    def derived(self, key: Hashable, make: Callable[[], Any], others: Sequence["Storage"] = ()) -> Any:
+        """What `make` makes of the contents (packed or folded weights), made anew when they may have changed.
 
-        It belongs to the Storage, so nets that share weights share it.
+        others: what else it is made of. It belongs to this Storage, so nets that share weights share it.
         """
         with self._lock:
-            version = self.version
+            version = (self.version, *(other.version for other in others))
             found = self._derived.get(key)
             if found is None or found[0] != version:
                 found = self._derived[key] = (version, make())

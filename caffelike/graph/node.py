@@ -1,11 +1,14 @@
 """A layer in its place in a net."""
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 
 import numpy as np
 
 from caffelike.blob import Blob
 from caffelike.layer import Layer
+
+Step = tuple[Callable, tuple]  # a function and its arguments
 
 
 @dataclass

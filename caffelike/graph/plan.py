@@ -11,15 +11,12 @@ import numpy as np
 
 from caffelike import device
 from caffelike.binding import bind, by_name
-from caffelike.blob import Storage
 from caffelike.errors import CaffelikeError, LabelError, ModelError
+from caffelike.graph import fuse
 from caffelike.graph.build import Learnable, fill_loss_diffs
 from caffelike.graph.definition import at
-from caffelike.graph.node import Node
-from caffelike.layer import HostLayer, parameters
-from caffelike.schema import TRAIN
-
-Step = tuple[Callable, tuple]
+from caffelike.graph.node import Node, Step
+from caffelike.layer import HostLayer
 
 
 class Plan:
@@ -66,50 +63,17 @@ class Plan:
         for i in range(start, len(self._nodes)):
             self._bind_forward(i)
         self._whole[start:] = self._forward[start:]
-        for i in range(start, len(self._nodes) - 1):
-            if fused := self._fused(i):
-                self._whole[i], self._whole[i + 1] = fused, []
+        done = start
+        for i in range(start, len(self._nodes)):
+            if i < done:  # the kernel of an earlier layer does this one, too
+                self._whole[i] = []
+            elif (found := fuse.chain(self._nodes, i, self.values)) is not None:
+                step, length = found
+                self._whole[i], done = [step], i + length
         self._backward.clear()
         self._stale = False
 
-    def _fused(self, i: int) -> list[Step] | None:
-        """Layer i and the in-place layer behind it as one step, where the first one's kernels offer that.
-
-        They do by a flag with the second one's stem as its name in `forward_packed`, or by a function
-        `forward_<stem>`. What the blob holds between the two is not to be seen afterwards, so this is for whole passes.
-        """
-        first, second = self._nodes[i], self._nodes[i + 1]
-        if len(first.top) != 1 or len(second.bottom) != 1 or second.bottom[0] is not first.top[0]:
-            return None
-        if not second.in_place(0) or len(self._forward[i]) != 1 or len(self._forward[i + 1]) != 1 or self._losses[i]:
-            return None
-        stem, options = second.layer.stem(), second.layer.options
-        function = device.kernel(first.layer.stem(), "forward_packed")
-        if function is not None and stem in parameters(function) and not _untaken(options, function):
-            return [self._packed_step(first, function, stem)]
-        function = device.kernel(first.layer.stem(), f"forward_{stem}")
-        if function is not None and not _untaken(options, function):
-            return [(function, bind(function, first.layer, self._values(first) | options))]
-        return None
-
-    def _packed_step(self, node: Node, function: Callable, absorbed: str = "") -> Step:
-        """A step for a kernel's `forward_packed`.
-
-        It takes what its `pack` makes of the weight (None: it packs itself, as while training, where weights change
-        with every pass), and a flag named like each in-place layer it can do on the way: all options of that are 0.
-        """
-        layer = node.layer
-        values = dict.fromkeys(n.strip("*?") for n in (*layer.bottoms, *layer.tops, *layer.params))
-        values |= self._values(node) | layer.options
-        values["packed"] = None
-        for name in parameters(function):
-            values.setdefault(name, name == absorbed)
-        pack = device.kernel(layer.stem(), "pack")
-        if pack is None or layer.phase == TRAIN:
-            return function, tuple(values[name] for name in parameters(function))
-        return _Packed(layer.blobs[0].data_storage, pack, function, values), ()
-
-    def _values(self, node: Node) -> dict[str, Any]:
+    def values(self, node: Node) -> dict[str, Any]:
         """Arrays by name for `bind`, without gradients."""
         layer = node.layer
         values = by_name(layer.bottoms, [b.raw_data for b in node.bottom])
@@ -145,9 +109,8 @@ class Plan:
                 steps.append((_next_pass, (node.key,)))
             if (copied := self._private_bottom(node)) is not None:
                 steps.append((np.copyto, (copied, node.bottom[0].raw_data)))
-            packed = None if len(node.bottom) > 1 else device.kernel(layer.stem(), "forward_packed")
-            if packed is not None:
-                steps.append(self._packed_step(node, packed))
+            if (packed := fuse.packed(node, self.values)) is not None:
+                steps.append(packed)
             else:
                 steps += [(function, bind(function, layer, values)) for values in self._pairs(node)]
             if (copied := self._private_top(i)) is not None:
@@ -156,7 +119,7 @@ class Plan:
 
     def _pairs(self, node: Node) -> list[dict[str, Any]]:
         """One dictionary of values, or one for each (bottom, top) pair of a pairwise layer."""
-        values = self._values(node)
+        values = self.values(node)
         if not node.layer.pairwise or len(node.bottom) < 2:
             return [values]
         x, y = node.layer.bottoms[0], node.layer.tops[0]
@@ -300,30 +263,9 @@ class Plan:
         return at(node.place, error)
 
 
-class _Packed:
-    """A step that hands a kernel its weights packed, and packs them anew when they may have changed."""
-
-    def __init__(self, storage: Storage, pack: Callable, function: Callable, values: dict[str, Any]):
-        self._storage, self._pack, self._function = storage, pack, function
-        self._sources = [values[name] for name in parameters(pack)]
-        self._arguments = [values[name] for name in parameters(function)]
-        self._place = parameters(function).index("packed")
-        self._key = (pack, *(v.shape if isinstance(v, np.ndarray) else v for v in self._sources))
-
-    def __call__(self) -> None:
-        self._arguments[self._place] = self._storage.derived(self._key, lambda: self._pack(*self._sources))
-        self._function(*self._arguments)
-
-
 def implementation(layer: Any, name: str) -> Callable | None:
     """The fast kernel of a layer's type for `name`, else its definition, else None."""
     return device.kernel(layer.stem(), name) or layer.definition(name)
-
-
-def _untaken(options: dict[str, Any], function: Callable) -> bool:
-    """Whether there are options that `function` does not take and that are not 0: then it does something else."""
-    names = parameters(function)
-    return any(value for name, value in options.items() if name not in names)
 
 
 def _next_pass(key: np.ndarray) -> None:

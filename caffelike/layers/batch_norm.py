@@ -117,6 +117,17 @@ def backward(dy: np.ndarray, y: np.ndarray, deviation: np.ndarray, dx: np.ndarra
     out /= deviation[:, None]
 
 
+def affine(
+    mean: np.ndarray, variance: np.ndarray, factor: np.ndarray, use_global_stats: bool, eps: float
+) -> tuple[np.ndarray, np.ndarray] | None:
+    """(scale, shift) of each channel if y = scale x + shift, as with global statistics; else None."""
+    if not use_global_stats:
+        return None
+    share = 0 if factor[0] == 0 else 1 / factor[0]
+    scale = 1 / np.sqrt(variance * share + eps)
+    return scale, -mean * share * scale
+
+
 def _channels_in_the_middle(array: np.ndarray) -> np.ndarray:
     """A view of shape (N, C, the rest)."""
     return array.reshape(array.shape[0], array.shape[1] if array.ndim > 1 else 1, -1)

@@ -127,3 +127,11 @@ def backward(
         for image, grad in zip(dx.reshape(images.shape), grads, strict=True):
             columns = filters.transpose(0, 2, 1) @ grad
             col2im(columns.reshape(-1, *kernel, *out), image, kernel, stride, pad, dilation)
+
+
+def fold(
+    weight: np.ndarray, bias: np.ndarray | None, scale: np.ndarray, shift: np.ndarray
+) -> tuple[np.ndarray, np.ndarray]:
+    """(weight, bias) with which forward gives scale * y + shift, channel by channel."""
+    folded = weight * scale.reshape(-1, *(1,) * (weight.ndim - 1))
+    return folded, shift if bias is None else bias * scale + shift

@@ -71,3 +71,10 @@ def backward(
         accumulate(dbias, gather(dy, axis, scale.ndim), beta)
     if dx is not None:
         np.multiply(dy, spread(scale, axis, x.ndim), out=dx)
+
+
+def affine(scale: np.ndarray, bias: np.ndarray | None, axis: int, learned: bool) -> tuple[np.ndarray, Any] | None:
+    """(scale, shift) of each channel if y = scale x + shift with the layer's own channel-wise values; else None."""
+    if not learned or axis != 1 or scale.ndim != 1:
+        return None
+    return scale, 0 if bias is None else bias

@@ -1,3 +1,5 @@
+import itertools
+
 import numpy as np
 import pytest
 
@@ -407,3 +409,43 @@ def test_a_leaky_relu_is_not_taken_for_a_plain_one(build):
     net = build(CONV.replace('"ReLU"', '"ReLU" relu_param { negative_slope: 0.5 }'))
     x = np.random.default_rng(0).standard_normal((1, 2, 5, 5)).astype(np.float32)
     assert net.forward(x=x)["c"].min() < 0
+
+
+NORMALISED = CONV.replace(
+    'layer { name: "r"',
+    """layer { name: "b" type: "BatchNorm" bottom: "c" top: "c" }
+layer { name: "s" type: "Scale" bottom: "c" top: "c" scale_param { bias_term: true filler { value: 2 } } }
+layer { name: "r\"""",
+)
+
+
+def test_batch_normalisation_folds_into_the_convolution_and_notices_writes(build):
+    net = build(NORMALISED)
+    x = np.random.default_rng(0).standard_normal((1, 2, 5, 5)).astype(np.float32)
+    steps = []
+
+    def apart():
+        for name in net._layer_names:
+            net.forward(start=name, end=name)
+        return net.blobs["c"].data.copy()
+
+    for layer, index in (("b", 2), ("b", 0), ("b", 1), ("s", 0), ("s", 1), ("c", 1), ("c", 0)):
+        net.params[layer][index].data[...] = np.random.default_rng(index).uniform(
+            0.5, 2, net.params[layer][index].shape
+        )
+        net.blobs["x"].data[...] = x
+        folded = net.forward()["c"].copy()
+        assert np.allclose(folded, apart(), atol=1e-5)
+        steps.append(folded)
+    assert all(not np.array_equal(a, b) for a, b in itertools.pairwise(steps))
+    (whole,) = [steps for steps in net._plan._whole[1:] if steps]
+    assert len(whole) == 1
+
+
+def test_nothing_is_folded_where_gradients_will_be_asked_for(build):
+    net = build("force_backward: true " + NORMALISED)
+    x = np.random.default_rng(0).standard_normal((1, 2, 5, 5)).astype(np.float32)
+    net.forward(x=x)
+    net.blobs["c"].diff[...] = 1
+    net.backward()
+    assert np.abs(net.params["s"][0].diff).max() > 0

@@ -1,0 +1,163 @@
+"""Several layers in one step: weights packed ahead, and chains of in-place layers inside the kernel before them.
+
+Kernels and definitions offer what is possible under fixed names; the graph knows no layer type:
+
+    kernels: pack(...)            weights in the order `forward_packed` reads them, or None for "as they are"
+             forward_packed(...)  forward with `packed`, and a flag named like the stem of each layer type it can
+                                  do on the way, such as `relu`
+             forward_<stem>(...)  forward and a layer of that stem behind it, in one pass
+    definitions: affine(...)      (scale, shift) for each channel, of a layer that is nothing else
+                 fold(weight, bias, scale, shift)  the weights that do that, too
+
+A chain is cut wherever a blob between its layers could be seen, so it is for whole passes only.
+"""
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import numpy as np
+
+from caffelike import device
+from caffelike.binding import bind
+from caffelike.blob import Storage
+from caffelike.graph.node import Node, Step
+from caffelike.layer import HostLayer, parameters
+from caffelike.schema import TRAIN
+
+Values = Callable[[Node], dict[str, Any]]  # a node's arrays by name
+
+
+def packed(node: Node, values: Values) -> Step | None:
+    """Forward of one layer with packed weights, if its kernel packs."""
+    function = _kernel(node, "forward_packed")
+    return None if function is None else _packed(node, function, values, [], "")
+
+
+def chain(nodes: list[Node], i: int, values: Values) -> tuple[Step, int] | None:
+    """Layer i and in-place layers behind it as (one step, how many layers); None where nothing fuses."""
+    first = nodes[i]
+    followers = _followers(nodes, i)
+    if not followers:
+        return None
+    function = _kernel(first, "forward_packed")
+    if function is not None:
+        affine = _affine(first, followers, values)
+        rest = followers[len(affine) :]
+        flag = rest[0].layer.stem() if rest and _does(function, rest[0], flag=True) else ""
+        if affine or flag:
+            return _packed(first, function, values, affine, flag), 1 + len(affine) + bool(flag)
+    function = _kernel(first, f"forward_{followers[0].layer.stem()}")
+    if function is not None and _does(function, followers[0]):
+        arguments = bind(function, first.layer, values(first) | followers[0].layer.options)
+        return (function, arguments), 2
+    return None
+
+
+def _kernel(node: Node, name: str) -> Callable | None:
+    single = len(node.bottom) == 1 or not node.layer.pairwise
+    return device.kernel(node.layer.stem(), name) if single and not isinstance(node.layer, HostLayer) else None
+
+
+def _followers(nodes: list[Node], i: int) -> list[Node]:
+    """The layers right behind layer i that work in place on its only top."""
+    first = nodes[i]
+    found: list[Node] = []
+    if len(first.top) != 1 or any(first.loss_weights) or _keeps_copy(first):
+        return found
+    for node in nodes[i + 1 :]:
+        alone = len(node.bottom) == len(node.top) == 1 and node.bottom[0] is first.top[0] and node.in_place(0)
+        if not alone or isinstance(node.layer, HostLayer) or node.layer.random or _keeps_copy(node):
+            break
+        found.append(node)
+        if any(node.loss_weights):
+            break
+    return found
+
+
+def _keeps_copy(node: Node) -> bool:
+    """Whether backward reads what an in-place layer overwrites: the plan copies it between the two."""
+    blobs = {n.strip("*?") for n in (*node.layer.bottoms[:1], *node.layer.tops[:1])}
+    in_place_read = bool(node.bottom) and node.in_place(0) and bool(blobs & set(node.layer.backward_reads))
+    return node.needs_backward and in_place_read
+
+
+def _does(function: Callable, follower: Node, flag: bool = False) -> bool:
+    """Whether `function` does what the follower does: it takes its options, or they are all 0."""
+    names, layer = parameters(function), follower.layer
+    if layer.params or (flag and layer.stem() not in names):
+        return False
+    return all(name in names or not value for name, value in layer.options.items())
+
+
+def _affine(first: Node, followers: list[Node], values: Values) -> list[Node]:
+    """The followers that can be folded into the weights of `first`: none while anything of it is learned."""
+    if first.layer.definition("fold") is None or first.layer.phase == TRAIN or first.needs_backward:
+        return []
+    found = []
+    for node in followers:
+        function = node.layer.definition("affine")
+        if function is None or node.needs_backward or function(*bind(function, node.layer, values(node))) is None:
+            break
+        found.append(node)
+    return found
+
+
+def _packed(node: Node, function: Callable, values: Values, affine: list[Node], flag: str) -> Step:
+    layer = node.layer
+    named = dict.fromkeys(n.strip("*?") for n in (*layer.bottoms, *layer.tops, *layer.params))
+    named |= values(node) | layer.options
+    named["packed"] = None
+    for name in parameters(function):
+        named.setdefault(name, name == flag)
+    pack = device.kernel(layer.stem(), "pack")
+    if pack is None or layer.phase == TRAIN:
+        # While training the weights change with every pass: the kernel packs them as it goes.
+        return function, tuple(named[name] for name in parameters(function))
+    return _Packed(node, function, pack, named, [(n, values(n)) for n in affine]), ()
+
+
+class _Packed:
+    """A step that hands a kernel its weights folded and packed, and makes them anew when they may have changed."""
+
+    def __init__(
+        self,
+        node: Node,
+        function: Callable,
+        pack: Callable,
+        values: dict[str, Any],
+        affine: list[tuple[Node, Mapping[str, Any]]],
+    ):
+        self._layer, self._function, self._pack, self._values, self._affine = node.layer, function, pack, values, affine
+        self._order = parameters(function)
+        self._storage = node.layer.blobs[0].data_storage
+        blobs = [*node.layer.blobs[1:], *(b for other, _ in affine for b in other.layer.blobs)]
+        self._others: list[Storage] = [b.data_storage for b in blobs] if affine else []
+        sources = (values[name] for name in parameters(pack))
+        shapes = (v.shape if isinstance(v, np.ndarray) else v for v in sources)
+        self._key = (pack, *shapes, *(other.name for other, _ in affine))
+
+    def __call__(self) -> None:
+        made = self._storage.derived(self._key, self._make, self._others)
+        values = self._values | made
+        self._function(*[values[name] for name in self._order])
+
+    def _make(self) -> dict[str, Any]:
+        """Values to put in place of the layer's own: `packed`, and with folding weight and bias."""
+        values = dict(self._values)
+        made: dict[str, Any] = {}
+        if self._affine:
+            made["weight"], made["bias"] = self._folded()
+            values |= made
+        made["packed"] = self._pack(*[values[name] for name in parameters(self._pack)])
+        return made
+
+    def _folded(self) -> tuple[np.ndarray, np.ndarray]:
+        weight, bias = self._values["weight"], self._values["bias"]
+        fold = self._layer.definition("fold")
+        assert fold is not None
+        for other, values in self._affine:
+            affine = other.layer.definition("affine")
+            assert affine is not None
+            scale, shift = affine(*bind(affine, other.layer, dict(values)))
+            weight, bias = fold(weight, bias, scale, np.broadcast_to(shift, scale.shape))
+        return np.ascontiguousarray(weight, np.float32), np.ascontiguousarray(bias, np.float32)
