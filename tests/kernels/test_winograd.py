@@ -97,7 +97,8 @@ def test_choice():
     assert choice.best_form(three, (1, 64, 224, 224), (1, 64, 224, 224), 1) == 4
     assert choice.best_form(five, (10, 96, 27, 27), (10, 256, 27, 27), 2) == 2
     assert choice.best_form(three, (1, 3, 224, 224), (1, 64, 224, 224), 1) == 0
-    assert choice.best_form(three, (1, 512, 7, 7), (1, 512, 7, 7), 1) == 0
+    assert choice.best_form(three, (1, 512, 7, 7), (1, 512, 7, 7), 1) == 2
+    assert choice.best_form(three, (1, 16, 14, 14), (1, 32, 14, 14), 1) == 0
     strided = three._replace(stride=(2, 2))
     assert choice.best_form(strided, (1, 64, 224, 224), (1, 64, *conv_out((224, 224), *strided)), 1) == 0
     assert choice.best_form(three, (0, 64, 28, 28), (0, 64, 28, 28), 1) == 0
