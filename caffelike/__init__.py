@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from caffelike.kernels.launch import get_num_threads, set_num_threads
     from caffelike.layers.python import PythonLayer as Layer
     from caffelike.log import init_log
+    from caffelike.net_spec import NetSpec, params
     from caffelike.plugins import register_layer
     from caffelike.registry import layer_type_list
     from caffelike.rng import set_random_seed
@@ -41,12 +42,14 @@ _HOMES = {
     "CaffelikeError": "caffelike.errors",
     "Layer": "caffelike.layers.python:PythonLayer",
     "Net": "caffelike.graph.net",
+    "NetSpec": "caffelike.net_spec",
     "TEST": "caffelike.schema",
     "TRAIN": "caffelike.schema",
     "get_num_threads": "caffelike.kernels.launch",
     "init_log": "caffelike.log",
     "layer_type_list": "caffelike.registry",
     "load": "caffelike.hub",
+    "params": "caffelike.net_spec",
     "register_layer": "caffelike.plugins",
     "set_mode_cpu": "caffelike.device",
     "set_mode_gpu": "caffelike.device",
@@ -65,7 +68,7 @@ _HOMES = {
         "caffelike.solvers",
     ),
 }
-_SUBMODULES = ("io", "testing")
+_SUBMODULES = ("io", "layers", "net_spec", "testing")
 
 __all__ = ["__version__", *_HOMES, *_SUBMODULES]
 
