@@ -1,5 +1,7 @@
 """`caffelike test`: score a model."""
 
+from typing import Any
+
 import click
 
 from caffelike import log
@@ -15,7 +17,22 @@ from caffelike.errors import CaffelikeError
 @_options.gpu
 @_options.level
 @_options.stage
-def command(net: str, model: str, file: str, weights: str, iterations: int, gpu: str, level: int, stage: str) -> None:
+@click.option(
+    "--report", default="", metavar="DIR", help="Per-class accuracy and confusion matrix; - only prints them."
+)
+@click.option("--names", default="", metavar="FILE", help="The classes' names for the report, one a line.")
+def command(
+    net: str,
+    model: str,
+    file: str,
+    weights: str,
+    iterations: int,
+    gpu: str,
+    level: int,
+    stage: str,
+    report: str,
+    names: str,
+) -> None:
     """Score the weights in WEIGHTS on the data of NET (a prototxt), in phase TEST."""
     path = _options.only_one(
         net, model, "model", "Need a model definition to score. Write `caffelike test NET WEIGHTS` or -model FILE."
@@ -30,6 +47,7 @@ def command(net: str, model: str, file: str, weights: str, iterations: int, gpu:
     from caffelike.solvers.outputs import Outputs, weighted
 
     tested = Net(path, TEST, weights=trained, level=level, stages=stage.split(","))
+    confusion = _confusion(tested, names) if report else None
     log.info("caffe.cpp:281", f"Running for {iterations} iterations.")
     outputs, loss = Outputs(tested), 0.0
     with _terminal.progress("test", iterations) as show:
@@ -37,8 +55,22 @@ def command(net: str, model: str, file: str, weights: str, iterations: int, gpu:
             loss += tested.run_forward()
             for name, _, value in outputs.named(outputs.add()):
                 log.info("caffe.cpp:304", f"Batch {i}, {name} = {log.number(value)}")
+            if confusion:
+                confusion.add()
             show(i + 1, lambda: "")
     log.info("caffe.cpp:309", f"Loss: {log.number(loss / iterations)}")
     for name, weight, value in outputs.named(outputs.mean()):
         log.info("caffe.cpp:321", f"{name} = {log.number(value)}{weighted(weight, value)}")
     tested.close()
+    if confusion:
+        from caffelike.cli import _report
+
+        _report.show(confusion)
+        for path in confusion.write(report) if report != "-" else ():
+            click.echo(f"Wrote {path}")
+
+
+def _confusion(net: Any, names: str) -> Any:
+    from caffelike.tools.confusion import Confusion, read_names
+
+    return Confusion(net, read_names(names) if names else None)

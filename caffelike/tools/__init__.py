@@ -1,6 +1,7 @@
 """What the command line's tools do, as functions for scripts: data sets from images, means, features, logs, reports."""
 
 from caffelike.tools.cifar import convert_cifar_data
+from caffelike.tools.confusion import Confusion
 from caffelike.tools.features import extract_features
 from caffelike.tools.image_mean import compute_image_mean
 from caffelike.tools.imageset import convert_imageset
@@ -8,6 +9,7 @@ from caffelike.tools.mnist import convert_mnist_data, read_idx
 from caffelike.tools.training_log import TrainingLog, parse_log
 
 __all__ = [
+    "Confusion",
     "TrainingLog",
     "compute_image_mean",
     "convert_cifar_data",
