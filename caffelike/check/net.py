@@ -273,7 +273,7 @@ class _Check:
     def without_data(self, definition: Definition, layer: Layer, error: FileError) -> list[Shape | None]:
         """Note that a file is missing; the shapes of the tops that are known all the same."""
         tops = len(definition.message.top)
-        shapes = layer.declared(tops) if isinstance(layer, HostLayer) else [None] * tops
+        shapes: list[Shape | None] = layer.declared(tops) if isinstance(layer, HostLayer) else [None] * tops
         text = str(error).rstrip(".")
         names = [name for name, shape in zip(definition.message.top, shapes, strict=False) if shape is None]
         if names:

@@ -10,7 +10,6 @@ from caffelike.check.report import Place, Report
 from caffelike.data.paths import missing, resolve
 from caffelike.errors import CaffelikeError, ParseError
 from caffelike.schema import TEST, TRAIN, message_class
-from caffelike.schema.dialects import foreign_fields
 from caffelike.schema.reader import Document, read
 from caffelike.schema.upgrade import upgrade_solver
 from caffelike.solvers import definition, lr
@@ -52,17 +51,21 @@ class _Solver:
 
     def place(self, message: str, *path: str | int) -> Place:
         """Where a field stands, or the first field that a message names."""
-        names = [path] if path else [(word,) for word in re.findall(r"[a-z][a-z0-9_]+", message)]
+        names = [path] if path else [(word,) for word in self.named(message)]
         for name in names:
             if self.document.has(*name):
                 return self.document.filename, *self.document.position(*name)
         return self.document.filename, 1, 1
 
+    def named(self, message: str) -> list[str]:
+        """Fields that a message may be about: those it names, those whose values it quotes, words that are fields."""
+        words = re.findall(r"\w+", message)
+        quoted = [field.name for field, value in self.param.ListFields() if isinstance(value, str) and value in words]
+        return [*(word for word in words if "_" in word or word == "momentum"), *quoted, *words]
+
     def words(self) -> None:
         """Report what a fork added that this solver does not know."""
-        for foreign in foreign_fields(self.param):
-            if foreign.path[0] in ("net_param", "train_net_param", "test_net_param"):
-                continue
+        for foreign in definition.foreign(self.param):
             if foreign.hint:
                 self.add("note", f"{foreign.name} ({foreign.forks}) changes no numbers here; ignored", *foreign.path)
             else:

@@ -51,7 +51,8 @@ def command(
     except CaffelikeError as error:
         click.echo(f"caffelike: error: {error}", err=True)
         return 2
-    problems = list(dict.fromkeys(problems))  # a net that two solvers name
+    # A net that two files lead to is listed once.
+    problems = list({(p.file, p.line, p.column, p.message): p for p in reversed(problems)}.values())[::-1]
     if as_json:
         click.echo(json.dumps([problem.to_dict() for problem in problems], indent=1))
     else:

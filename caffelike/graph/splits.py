@@ -68,7 +68,7 @@ def _uses(
 
 def unknown_bottom(blob: str, layer: str, index: int, known: list[str]) -> ModelError:
     """The error for a bottom that nobody produces."""
-    near = difflib.get_close_matches(blob, known, n=3)
+    near = [name for name in known if name.lower() == blob.lower()] or difflib.get_close_matches(blob, known, n=3)
     hint = f" Did you mean {' or '.join(repr(n) for n in near)}?" if near else ""
     return ModelError(
         f"Unknown bottom blob '{blob}' (layer '{layer}', bottom index {index}): no layer before it has this top"
