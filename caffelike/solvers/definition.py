@@ -1,6 +1,7 @@
 """From a solver.prototxt to the nets that it trains and tests."""
 
 import os
+from collections.abc import Iterator
 from typing import Any
 
 from caffelike import log
@@ -8,8 +9,11 @@ from caffelike.data.paths import missing, resolve
 from caffelike.errors import FileError, SolverError
 from caffelike.graph.net import Net
 from caffelike.schema import TEST, TRAIN, message_class, text
+from caffelike.schema.dialects import Foreign, foreign_fields
 
 _TRAIN_FIELDS = ("net", "net_param", "train_net", "train_net_param")
+_HONOURED = ("warmup_iter", "warmup_start_lr", "plateau_winsize", "min_lr")
+"""Fields of forks that lr.py reads."""
 
 
 def read(path: str) -> Any:
@@ -29,6 +33,26 @@ def read(path: str) -> Any:
             "upgrade_proto.cpp:1112", f"snapshot_prefix was a directory and is replaced to {param.snapshot_prefix}"
         )
     return param
+
+
+def foreign(param: Any) -> Iterator[Foreign]:
+    """What forks brought into a solver that this one does not know; speed hints too. Its nets are left to them."""
+    for field in foreign_fields(param):
+        ours = field.forks == "caffelike" or field.path[0] in _HONOURED
+        if not ours and field.path[0] not in (*_TRAIN_FIELDS, "test_net_param"):
+            yield field
+
+
+def refuse_foreign(param: Any, filename: str) -> None:
+    """Raise SolverError for a fork's field that would change the training and that nobody here reads."""
+    for field in foreign(param):
+        if field.hint:
+            log.info("solver.cpp:45", f"{field.name} ({field.forks}) changes no numbers here; ignored")
+        else:
+            raise SolverError(
+                f"{_at(filename)}{field.name} belongs to the fork(s) {field.forks} and would change the training, but"
+                " this solver does not know it. Remove it if the training does not depend on it."
+            )
 
 
 def announce(param: Any) -> None:

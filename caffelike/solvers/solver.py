@@ -61,6 +61,7 @@ class Solver:
         self._unsaved = False
         self._shown = (0.0, 0)
         definition.announce(self.param)
+        definition.refuse_foreign(self.param, self.filename)
         self.check()
         if self.param.snapshot:
             snapshot.probe(self.param)

@@ -44,6 +44,7 @@ def test_a_class_ignores_the_type_in_the_file(folder, solver):
         ('type: "Adam" momentum: 1', "momentum should lie between 0 and 1 for Adam"),
         ('regularization_type: "L3"', "Unknown regularization type: L3"),
         ("iter_size: 0", "iter_size must be at least 1"),
+        ("larc: true", r"solver\.prototxt: larc belongs to the fork\(s\) nvidia 49 and would change the training"),
         ('train_net: "net.prototxt"', "must not contain more than one of these fields.*net and train_net"),
         ("test_iter: 1", "test_interval must be greater than 0"),
         ("test_iter: 1 test_interval: 1 test_state {} test_state {}", "1 test nets and 2 test_state"),
@@ -53,6 +54,11 @@ def test_a_class_ignores_the_type_in_the_file(folder, solver):
 def test_impossible_options(solver, extra, text):
     with pytest.raises((SolverError, ModelError), match=text):
         solver(extra)
+
+
+def test_a_speed_hint_of_a_fork_is_ignored(solver, log_lines):
+    solver('engine: "MKL2017"').step(1)
+    assert "engine (intel) changes no numbers here; ignored" in log_lines()
 
 
 def test_a_net_is_needed(solver):
