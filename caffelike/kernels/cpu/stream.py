@@ -127,17 +127,21 @@ _BLOCK = 65536  # floats of x at a time: they stay in the L2 cache
 
 @task
 def _pack_images(worker, lo, hi, x, offsets, images, depth, packed):
-    """x (images, depth) to panels of COLUMNS images, [depth][images of the panel, padded]; steps lo..hi."""
+    """x (images, depth) to panels of COLUMNS images, [depth][images of the panel, padded]; steps lo..hi.
+
+    LANES steps are written at a time: lo and a panel's depth are multiples, or other threads' numbers are overwritten.
+    """
+    deep = (depth + LANES - 1) // LANES * LANES
     for i in range(0, images, COLUMNS):
         n = min(COLUMNS, images - i)
-        to = i * depth + lo * ((n + LANES - 1) // LANES * LANES)
+        to = i * deep + lo * ((n + LANES - 1) // LANES * LANES)
         pack_right_transposed(packed, to, x, 0, offsets, i, n, lo, hi - lo, depth, 1, 0, 0)
 
 
 @task
 def _dot_rows(worker, lo, hi, w, packed, y, images, rows, depth, sums):
     """y[i, r] = W[r, :] . x[i, :] for rows lo..hi."""
-    height = (rows + _LINES - 1) // _LINES * _LINES
+    height, deep = (rows + _LINES - 1) // _LINES * _LINES, (depth + LANES - 1) // LANES * LANES
     block = max(1, _BLOCK // max(LANES, images) // _DEPTH) * _DEPTH
     for k in range(0, depth, block):
         kc = min(block, depth - k)
@@ -148,7 +152,7 @@ def _dot_rows(worker, lo, hi, w, packed, y, images, rows, depth, sums):
                 width = (m + LANES - 1) // LANES * LANES
                 to = i * height + r * width
                 for q in range(k, k + kc, _DEPTH):
-                    x, steps = i * depth + q * width, min(_DEPTH, k + kc - q)
+                    x, steps = i * deep + q * width, min(_DEPTH, k + kc - q)
                     if width > 2 * LANES:
                         _dots3(w, r * depth + q, depth, n, packed, x, steps, sums, to, q > 0)
                     elif width > LANES:
@@ -181,9 +185,10 @@ def dot_rows(w: np.ndarray, x: np.ndarray, y: np.ndarray) -> None:
     if images == 1:
         _dot_one(rows, _share(rows, depth, _LINES), w.reshape(-1), x.reshape(-1), y.reshape(-1), depth)
         return
-    padded = -(-images // LANES) * LANES
-    packed = scratch("right", depth * padded + SLACK)
-    _pack_images(depth, max(64, 65536 // images), x.reshape(-1), lines(images, depth), images, depth, packed)
+    padded, deep = -(-images // LANES) * LANES, -(-depth // LANES) * LANES
+    packed = scratch("right", deep * padded + SLACK)
+    grain = max(64, 65536 // images // LANES * LANES)
+    _pack_images(depth, grain, x.reshape(-1), lines(images, depth), images, depth, packed)
     sums = scratch("left", (rows + _LINES) * padded)
     _dot_rows(rows, _share(rows, depth, _LINES), w.reshape(-1), packed, y.reshape(-1), images, rows, depth, sums)
 
