@@ -6,6 +6,7 @@ from caffelike.tools.features import extract_features
 from caffelike.tools.image_mean import compute_image_mean
 from caffelike.tools.imageset import convert_imageset
 from caffelike.tools.mnist import convert_mnist_data, read_idx
+from caffelike.tools.split import split_imageset
 from caffelike.tools.training_log import TrainingLog, parse_log
 
 __all__ = [
@@ -18,4 +19,5 @@ __all__ = [
     "extract_features",
     "parse_log",
     "read_idx",
+    "split_imageset",
 ]

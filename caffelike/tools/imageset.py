@@ -80,7 +80,7 @@ def convert_imageset(
         log.info("convert_imageset.cpp:84", "encode_type specified, assuming encoded=true.")
     result = Converted()
     if listfile is None:
-        entries, result.classes = _folders(root)
+        entries, result.classes = class_folders(root)
     else:
         entries = _read_list(os.fspath(listfile), labels)
     if shuffle:
@@ -173,7 +173,7 @@ def _read_list(path: str, count: int) -> list[Entry]:
     return entries
 
 
-def _folders(root: str) -> tuple[list[Entry], list[str]]:
+def class_folders(root: str) -> tuple[list[Entry], list[str]]:
     """The images in each folder of `root`, labelled by folder, and the folders' names."""
     from PIL import Image
 

@@ -90,3 +90,9 @@ def test_errors_are_one_message(run, folder):
     assert result.err.splitlines()[-1].startswith("caffelike: error: None of the 2 images could be read")
     assert run("convert_imageset", "img/").code == 1
     assert run("convert_imageset", "img/", "list.txt", "db", "-resize_hieght", "4").err.count("resize_height") == 1
+
+
+def test_split(run, folder):
+    result = run("split_imageset", "list.txt", "--parts", "train=0.5,test=0.5")
+    assert (result.code, result.out) == (0, "train.txt: 0 images\ntest.txt: 2 images\n")  # one image of each class
+    assert "--parts takes names" in run("split_imageset", "list.txt", "--parts", "0.5").err
