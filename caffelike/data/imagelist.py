@@ -1,5 +1,6 @@
 """Batches of images that a text file lists."""
 
+import math
 import os
 from typing import NamedTuple
 
@@ -7,20 +8,23 @@ import numpy as np
 
 from caffelike import rng
 from caffelike.data import images
+from caffelike.data.order import Shuffle
 from caffelike.data.paths import missing
 from caffelike.data.prefetch import Batch, Position, Slot
-from caffelike.data.resize import resize
+from caffelike.data.resize import resize, resize_nearest
+from caffelike.data.shard import ALL, Shard
 from caffelike.data.transformer import Transformer
+from caffelike.data.workers import Workers
 from caffelike.errors import DataError, FileError
 
 _RESTART = ("image_data_layer.cpp:157", "Restarting data prefetching from start.")
 
 
 class Line(NamedTuple):
-    """An entry of the list."""
+    """An entry of the list: a number, several, the path of a label image, or nothing stands behind the path."""
 
     path: str
-    label: int
+    label: int | float | tuple[float, ...] | str | None
 
 
 def read_text(path: str, what: str) -> str:
@@ -38,28 +42,62 @@ def read_text(path: str, what: str) -> str:
         return data.decode("latin-1")
 
 
-def read_list(path: str) -> list[Line]:
+def read_list(path: str, labels: int = 1, kind: str = "number") -> list[Line]:
     """The entries of a list of lines `path label`; a path may hold spaces, empty lines are skipped.
 
-    Raises FileError when it cannot be read, DataError when it is empty or a label is no whole number.
+    kind: "number": `labels` numbers stand behind the path, after spaces; the last may be several, joined by commas,
+    as the converters take them. "image": the path of a label image. "none": a line is a path.
+    Raises FileError when it cannot be read, DataError when it is empty or a line is no such entry.
     """
-    lines = []
+    lines: list[Line] = []
     for number, text in enumerate(read_text(path, "image list").splitlines(), 1):
-        name, _, label = text.rstrip().rpartition(" ")
-        if not name and not label:
+        if not text.strip(" "):
             continue
-        try:
-            lines.append(Line(name, int(label)))
-        except ValueError:
-            name = ""
-        if not name:
-            raise DataError(
-                f"{path}:{number}: '{text.rstrip()}' is no entry of an image list. Expected is: path, a space, and the"
-                " label, a whole number."
+        line = _entry(text.rstrip(), labels, kind)
+        if line is None or not line.path:
+            wanted = {"image": "the path of its label image", "none": ""}.get(
+                kind, "the label, a number" if labels == 1 else f"{labels} labels, numbers"
             )
+            raise DataError(
+                f"{path}:{number}: '{text.rstrip()}' is no entry of an image list. Expected is: path"
+                f"{f', a space, and {wanted}' if wanted else ''}."
+            )
+        if lines and _count(line) != _count(lines[0]):
+            raise DataError(
+                f"{path}:{number}: '{line.path}' has {_count(line)} label(s), but the first line {_count(lines[0])}."
+            )
+        lines.append(line)
     if not lines:
         raise DataError(f"{path} lists no images. Expected are lines: path, a space, and the label.")
     return lines
+
+
+def _entry(text: str, labels: int, kind: str) -> Line | None:
+    if kind == "none":
+        return Line(text, None)
+    if kind == "image":
+        name, _, label = text.rpartition(" ")
+        return Line(name, label)
+    name, *words = text.rsplit(" ", labels)
+    if len(words) != labels:
+        return None
+    parts = [part for word in words for part in word.split(",")]
+    try:
+        if len(parts) == 1:
+            return Line(name, int(parts[0]))
+    except ValueError:
+        pass  # it may be a fraction
+    try:
+        values = tuple(float(part) for part in parts)
+    except ValueError:
+        return None
+    if not all(math.isfinite(value) for value in values):
+        return None
+    return Line(name, values[0] if len(values) == 1 else values)
+
+
+def _count(line: Line) -> int:
+    return len(line.label) if isinstance(line.label, tuple) else 1
 
 
 class Folder:
@@ -100,7 +138,11 @@ class ImageProducer:
     """Makes batches of (data, label) from listed images.
 
     source: the list's name for messages. root, beside: see `Folder`. size: (height, width) to resize to, or None.
-    shuffle: a new order in each pass. rand_skip: start at a random one of the first so many.
+    shuffle: a new order in each pass. rand_skip: start at a random one of the first so many. shard: which images are
+    ours. threads: that decode and transform (0: as many as are good). outside: the label of pixels that come in from
+    outside of a label image.
+    The second array follows the lines: (batch,) numbers, (batch, k) of several, (batch, 1, height, width) of label
+    images, or there is none.
     position: seed, record (how many were delivered).
     """
 
@@ -116,23 +158,24 @@ class ImageProducer:
         color: bool,
         shuffle: bool,
         rand_skip: int,
+        shard: Shard = ALL,
+        threads: int = 0,
+        outside: float = 255,
     ):
         self._lines, self._source, self._folder = lines, source, Folder(root, beside)
         self._transformer, self._batch, self._size, self._color = transformer, batch, size, color
-        self._shuffle, self._rand_skip = shuffle, rand_skip
-        self._epoch, self._order = -1, np.arange(len(lines))
+        self._rand_skip, self._shard, self._outside = rand_skip, shard, outside
+        self._order = Shuffle(len(lines), transformer.draws.seed, shuffle)
+        self._workers = Workers(threads)
         self.position: Position = {"seed": transformer.draws.seed, "record": 0}
         self._skip = self._first()
-
-    def _generator(self, what: str, index: int = 0) -> np.random.Generator:
-        draws = self._transformer.draws
-        return rng.generator(draws.seed, f"{draws.name}/{what}", index)
 
     def _first(self) -> int:
         """How many images are skipped at the start."""
         if not self._rand_skip:
             return 0
-        skip = int(self._generator("skip").integers(self._rand_skip))
+        draws = self._transformer.draws
+        skip = int(rng.generator(draws.seed, f"{draws.name}/skip").integers(self._rand_skip))
         if skip >= len(self._lines):
             raise DataError(
                 f"Not enough points to skip: rand_skip {self._rand_skip} chose {skip}, but {self._source} lists"
@@ -140,21 +183,39 @@ class ImageProducer:
             )
         return skip
 
-    def _line(self, record: int) -> Line:
-        """The entry delivered as number `record`."""
-        epoch, index = divmod(self._skip + record, len(self._lines))
-        if self._shuffle and epoch != self._epoch:
-            self._epoch, self._order = epoch, self._generator("order", epoch).permutation(len(self._lines))
-        return self._lines[self._order[index]]
+    def _line(self, number: int) -> Line:
+        """The entry at place `number` of the stream."""
+        return self._lines[self._order.at(self._skip + number)]
 
     def _pixels(self, line: Line) -> np.ndarray:
         image = self._folder.read(line.path, self._color)
         return (resize(image, *self._size) if self._size else image).transpose(2, 0, 1)
 
+    def _label_map(self, line: Line, shape: tuple[int, ...]) -> np.ndarray:
+        """The label image of an entry, in the size of its pixels."""
+        assert isinstance(line.label, str)
+        labels = images.read_label_map(self._folder.path(line.label))
+        if self._size:
+            labels = resize_nearest(labels, *self._size)
+        if labels.shape != shape[1:]:
+            raise DataError(
+                f"{self._source}: the label image '{line.label}' has {_by(labels.shape)} pixels (height x width),"
+                f" but '{line.path}' {_by(shape[1:])}. They must be equal."
+            )
+        return labels
+
     def shapes(self) -> list[tuple[int, ...]]:
         """The shapes of a batch that begins with the first image."""
-        line = self._line(0)
-        return [(self._batch, *self._out_shape(line, self._pixels(line))), (self._batch,)]
+        line = self._line(self._shard.rank)
+        shape = self._out_shape(line, self._pixels(line))
+        return [(self._batch, *shape), *self._label_shapes(line, shape)]
+
+    def _label_shapes(self, line: Line, shape: tuple[int, ...]) -> list[tuple[int, ...]]:
+        if line.label is None:
+            return []
+        if isinstance(line.label, tuple):
+            return [(self._batch, len(line.label))]
+        return [(self._batch, 1, *shape[1:])] if isinstance(line.label, str) else [(self._batch,)]
 
     def _out_shape(self, line: Line, pixels: np.ndarray) -> tuple[int, ...]:
         try:
@@ -166,36 +227,48 @@ class ImageProducer:
         """Go on at a position."""
         self.position = dict(position)
         self._transformer.draws.reseed(position["seed"])
-        self._epoch = -1
+        self._order.reseed(position["seed"])
         self._skip = self._first()
 
     def produce(self, slot: Slot) -> Batch:
         """The next batch. Raises FileError or DataError naming the image that cannot be used."""
         record = self.position["record"]
-        lines = [self._line(record + i) for i in range(self._batch)]
-        shape: tuple[int, ...] = ()
-        for i, line in enumerate(lines):
-            pixels = self._pixels(line)
-            own = self._out_shape(line, pixels)
-            if not i:
-                shape = own
-                data = slot.array(0, (self._batch, *shape))
-            elif own != shape:
+        numbers = [self._shard.number(record + i) for i in range(self._batch)]
+        lines = [self._line(number) for number in numbers]
+        pixels = self._pixels(lines[0])
+        shape = self._out_shape(lines[0], pixels)
+        arrays = [slot.array(0, (self._batch, *shape))]
+        arrays += [slot.array(1, wanted) for wanted in self._label_shapes(lines[0], shape)]
+
+        def finish(i: int, pixels: np.ndarray) -> None:
+            line, place = lines[i], self._transformer.place(pixels.shape, numbers[i])
+            self._transformer.fill(pixels, place, arrays[0][i])
+            if isinstance(line.label, str):
+                arrays[1][i, 0] = place.label_map(self._label_map(line, pixels.shape), self._outside)
+            elif line.label is not None:
+                arrays[1][i] = line.label
+
+        def prepare(i: int) -> None:
+            pixels = self._pixels(lines[i])
+            if (own := self._out_shape(lines[i], pixels)) != shape:
                 raise DataError(
-                    f"{self._source}: image '{line.path}' is {_by(own)} (channels x height x width), but the first one"
-                    f" of its batch, '{lines[0].path}', {_by(shape)}. Set new_height and new_width, or crop_size, or"
-                    " batch_size: 1."
+                    f"{self._source}: image '{lines[i].path}' is {_by(own)} (channels x height x width), but the first"
+                    f" one of its batch, '{lines[0].path}', {_by(shape)}. Set new_height and new_width, or crop_size,"
+                    " or batch_size: 1."
                 )
-            self._transformer.apply([pixels], data[i : i + 1], record + i)
-        labels = slot.array(1, (self._batch,))
-        labels[...] = [line.label for line in lines]
-        end = self._skip + record + self._batch
-        restarts = end // len(self._lines) - (self._skip + record) // len(self._lines)
+            finish(i, pixels)
+
+        finish(0, pixels)
+        self._workers.run(prepare, 1, self._batch)
+        count = len(self._lines)
+        end = self._shard.number(record + self._batch)
+        restarts = (self._skip + end) // count - (self._skip + numbers[0]) // count
         self.position = {"seed": self._transformer.draws.seed, "record": record + self._batch}
-        return Batch([data, labels], [line.path for line in lines], self.position, [_RESTART] * restarts)
+        return Batch(arrays, [line.path for line in lines], self.position, [_RESTART] * restarts)
 
     def close(self) -> None:
-        """Nothing is open between batches."""
+        """End the threads; no file is open between batches."""
+        self._workers.close()
 
 
 def _by(shape: tuple[int, ...]) -> str:

@@ -2,6 +2,7 @@
 
 import io
 import os
+import sys
 from typing import Any
 
 import numpy as np
@@ -27,8 +28,30 @@ def read(path: str, color: bool = True) -> np.ndarray:
         raise DataError(f"Could not load {path}: {error}") from None
 
 
+def read_label_map(path: str) -> np.ndarray:
+    """The labels that an image file holds, one a pixel, as int32 of (height, width).
+
+    They are the stored numbers: gray values of 8 or 16 bits, or the indices of a palette (not its colours).
+    Raises FileError when it is missing, DataError when it is no image with one number a pixel.
+    """
+    from PIL import Image
+
+    if not os.path.isfile(path):
+        raise FileError(missing(path, "label image"))
+    try:
+        with Image.open(path) as image:
+            if image.mode not in ("1", "L", "P", "I", "I;16", "I;16B"):
+                raise DataError(
+                    f"The label image {path} has colours ({image.mode}); expected is one number a pixel: gray, or a"
+                    " palette."
+                )
+            return np.asarray(image).astype(np.int32)
+    except (OSError, SyntaxError, ValueError, EOFError, Image.DecompressionBombError) as error:
+        raise DataError(f"Could not load the label image {path}: {error}.") from error
+
+
 def decode(file: str | bytes | memoryview, mode: str = "color") -> np.ndarray:
-    """Pixels of an encoded image (its path or its bytes) as uint8 of (height, width, channels).
+    """Pixels of an encoded image (its path or its bytes) as uint8 of (height, width, channels); read only.
 
     mode: "color": 3 channels, BGR; "gray": 1 channel; both turned as the EXIF orientation says, alpha dropped.
     "native": the channels that are stored (1, 3, or 4 with alpha), not turned.
@@ -84,8 +107,24 @@ def _color(image: Any, deep: bool) -> np.ndarray:
     if image.mode == "CMYK":
         return _from_cmyk(image)
     rgb = image if image.mode == "RGB" else image.convert("RGB")
-    # Twice as fast as turning the channels round in NumPy.
-    return np.frombuffer(rgb.tobytes("raw", "BGR"), np.uint8).reshape(rgb.height, rgb.width, 3)
+    # Pillow keeps four bytes a pixel. Taking them as they are is three times as fast as packing three, and leaves the
+    # turning round to whoever reads the pixels anyway.
+    words = np.frombuffer(rgb.tobytes("raw", "RGBX"), "<u4")
+    return words.view(np.uint8).reshape(rgb.height, rgb.width, 4)[:, :, 2::-1]
+
+
+def words_of(planes: np.ndarray) -> np.ndarray | None:
+    """The pixels behind `planes`, if these are the (3, height, width) of a decoded colour image.
+
+    They come as (height, width) of uint32 with red in the lowest byte, blue in the third, as `decode` got them.
+    """
+    base = planes.base
+    if planes.ndim != 3 or not isinstance(base, np.ndarray) or base.dtype != np.uint32 or sys.byteorder != "little":
+        return None
+    channels, height, width = planes.shape
+    if channels != 3 or planes.strides != (-1, 4 * width, 4) or base.shape != (height * width,):
+        return None
+    return base.reshape(height, width)
 
 
 def _from_cmyk(image: Any) -> np.ndarray:
@@ -113,4 +152,4 @@ def _turn(pixels: np.ndarray, image: Any) -> np.ndarray:
         pixels = pixels[:, ::-1]
     if orientation in (3, 4, 7, 8):
         pixels = pixels[::-1]
-    return np.ascontiguousarray(pixels)
+    return pixels if orientation == 1 else np.ascontiguousarray(pixels)

@@ -42,3 +42,25 @@ class LevelDB(Source):
                 yield from found
         except (plyvel.Error, RuntimeError) as error:
             raise DataError(f"{self.path} is damaged ({error}). Make or copy it again.") from error
+
+    def keys(self) -> list[bytes]:
+        """All keys, in order."""
+        import plyvel
+
+        try:
+            with self.handle.iterator(include_value=False, fill_cache=False) as found:
+                return list(found)
+        except (plyvel.Error, RuntimeError) as error:
+            raise DataError(f"{self.path} is damaged ({error}). Make or copy it again.") from error
+
+    def get(self, key: bytes) -> Any:
+        """The value, as bytes."""
+        import plyvel
+
+        try:
+            value = self.handle.get(key, fill_cache=False)
+        except (plyvel.Error, RuntimeError) as error:
+            raise DataError(f"{self.path} is damaged ({error}). Make or copy it again.") from error
+        if value is None:
+            raise DataError(f"{self.path} is damaged (a record is gone). Make or copy it again.")
+        return value

@@ -20,6 +20,7 @@ class LMDB(Source):
 
     opened = ("db_lmdb.cpp:35", "Opened lmdb")
     held = "data.mdb"
+    _reading: Any = None  # the transaction of `get`
 
     def open(self) -> Any:
         """Open the environment. Raises FileError when it cannot be read, DataError when it is damaged."""
@@ -53,6 +54,37 @@ class LMDB(Source):
                     yield from cursor.iternext()
         except lmdb.Error as error:
             raise _damaged(self.path, error) from error
+
+    def keys(self) -> list[bytes]:
+        """All keys, in order."""
+        import lmdb
+
+        try:
+            with self.handle.begin() as transaction, transaction.cursor() as cursor:
+                return list(cursor.iternext(keys=True, values=False))
+        except lmdb.Error as error:
+            raise _damaged(self.path, error) from error
+
+    def get(self, key: bytes) -> Any:
+        """A memory view of the value; it stays valid while the source is open, for nobody writes."""
+        import lmdb
+
+        try:
+            if self._reading is None:
+                self._reading = self.handle.begin(buffers=True)
+            value = self._reading.get(key)
+        except lmdb.Error as error:
+            raise _damaged(self.path, error) from error
+        if value is None:
+            raise _damaged(self.path, KeyError(f"the record '{key.decode('utf-8', 'replace')}' is gone"))
+        return value
+
+    def close(self) -> None:
+        """End the reading, and give the handle back."""
+        if self._reading is not None:
+            self._reading.abort()
+            self._reading = None
+        super().close()
 
 
 def _damaged(path: str, error: Exception) -> DataError:

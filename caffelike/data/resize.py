@@ -35,6 +35,15 @@ def resize(image: np.ndarray, height: int, width: int) -> np.ndarray:
     return out.astype(np.uint8).reshape(height, width, *image.shape[2:])
 
 
+def resize_nearest(labels: np.ndarray, height: int, width: int) -> np.ndarray:
+    """A map of labels (h, w) in another size, each from the nearest, as cv::resize(INTER_NEAREST) chooses it."""
+    rows, columns = (
+        np.minimum((np.arange(wanted) * (1 / (wanted / size))).astype(np.int64), size - 1)
+        for size, wanted in zip(labels.shape, (height, width), strict=True)
+    )
+    return labels[rows[:, None], columns]
+
+
 def _mix(pixels: np.ndarray, height: int, width: int) -> np.ndarray:
     rows, columns, channels = pixels.shape
     left, right, w0, w1 = _taps(columns, width, channels, True)

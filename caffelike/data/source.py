@@ -53,6 +53,14 @@ class Source:
         """
         raise NotImplementedError
 
+    def keys(self) -> list[bytes]:
+        """All keys, in order. Raises DataError when the data base is damaged."""
+        raise NotImplementedError
+
+    def get(self, key: bytes) -> Any:
+        """The value of a key that is there, as `records` gives it. One thread at a time calls it."""
+        raise NotImplementedError
+
     def first(self) -> tuple[bytes, bytes]:
         """The first record. Raises DataError when there is none."""
         for key, value in self.records():

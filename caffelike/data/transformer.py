@@ -1,51 +1,103 @@
 """transform_param: crop, mirror, mean, scale, as Caffe's DataTransformer does them.
 
-out = (pixel - mean) * scale in float32, in this order. Random choices depend on (seed, layer, number of the record)
-alone, so they are the same whoever prepares the batch, and after a resume.
+out = (pixel - mean) * scale in float32, in this order; kernels/cpu/transform.py does it in one pass. Random choices
+depend on (seed, layer, number of the record) alone, so they are the same whoever prepares the batch, and after a resume.
 """
 
-from collections.abc import Sequence
-from typing import Any
+from collections.abc import Callable, Sequence
+from typing import Any, NamedTuple
 
 import numpy as np
 
-from caffelike import log, rng
+from caffelike import device, log, rng
+from caffelike.data import augment, images
 from caffelike.data.paths import missing, resolve
 from caffelike.errors import DataError, FileError, ModelError
 from caffelike.schema import TRAIN, message_class
 
 _WORDS = 4  # random numbers a record may use: crop row, crop column, mirror, one spare
 _BLOCK = 1024  # records whose numbers are drawn at once
-_CHUNK = 1 << 16  # floats that stay in a processor's cache from one operation to the next
 
 
 class Draws:
     """Random numbers of records: row r of an endless table of four uint32 columns, for (seed, name).
 
-    Element (r, i) is a function of (seed, name, r, i).
+    Element (r, i) is a function of (seed, name, r, i). Several threads may ask at once.
     """
 
     def __init__(self, seed: int, name: str):
         self.seed, self.name = seed, name
-        self._block, self._table = -1, np.empty((0, _WORDS), np.uint32)
+        self._drawn: tuple[int, np.ndarray] = (-1, np.empty((0, _WORDS), np.uint32))
 
     def row(self, record: int) -> np.ndarray:
         """The four numbers of a record (from 0)."""
         block, row = divmod(record, _BLOCK)
-        if block != self._block:
+        drawn, table = self._drawn
+        if block != drawn:
             key = rng.new_key(self.seed, self.name)
             key[2] = block
-            self._block, self._table = block, rng.bits(key, _BLOCK * _WORDS).reshape(_BLOCK, _WORDS)
-        return self._table[row]
+            table = rng.bits(key, _BLOCK * _WORDS).reshape(_BLOCK, _WORDS)
+            self._drawn = block, table
+        return table[row]
 
     def reseed(self, seed: int) -> None:
         """Use another seed from now on."""
-        self.seed, self._block = seed, -1
+        self.seed, self._drawn = seed, (-1, self._drawn[1])
 
 
 def below(number: Any, limit: int) -> int:
     """A uint32 mapped to 0..limit-1."""
     return int(number) * limit >> 32
+
+
+class Placement(NamedTuple):
+    """How one record is transformed: changed at random (None: not), cut out at (top, left), then mirrored.
+
+    height, width: of what comes out. generator: of the random numbers that the change still needs.
+    """
+
+    change: augment.Change | None
+    generator: np.random.Generator | None
+    top: int
+    left: int
+    height: int
+    width: int
+    mirrored: bool
+
+    def points(self, points: np.ndarray) -> np.ndarray:
+        """Points (n, 2) of (x, y) in the record, (0, 0) the centre of its first pixel, as (x, y) in what comes out.
+
+        They may come to lie outside.
+        """
+        moved = np.array(points, np.float64).reshape(-1, 2)
+        if self.change:
+            moved = self.change.frame.points(moved)
+        moved -= (self.left, self.top)
+        if self.mirrored:
+            moved[:, 0] = self.width - 1 - moved[:, 0]
+        return moved
+
+    def boxes(self, boxes: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Boxes (n, 4) of (x1, y1, x2, y2), borders included, in what comes out; and how much of each is inside.
+
+        A turned box becomes the upright one around it. The boxes are cut at the borders; of the second array,
+        0 .. 1, those at 0 lie outside altogether and are to be dropped.
+        """
+        boxes = np.asarray(boxes, np.float64).reshape(-1, 4)
+        corners = self.points(boxes[:, [0, 1, 2, 1, 2, 3, 0, 3]]).reshape(-1, 4, 2)
+        low, high = corners.min(axis=1), corners.max(axis=1)
+        last = np.array([self.width - 1, self.height - 1], np.float64)
+        cut_low, cut_high = np.clip(low, 0, last), np.clip(high, 0, last)
+        area = np.prod(high - low + 1, axis=1)
+        kept = np.where(((high < 0) | (low > last)).any(axis=1), 0.0, np.prod(cut_high - cut_low + 1, axis=1))
+        return np.hstack([cut_low, cut_high]), np.minimum(1, kept / np.maximum(area, 1e-12))
+
+    def label_map(self, labels: np.ndarray, fill: float = 255) -> np.ndarray:
+        """A map of labels (height, width) of the record as it comes out; `fill` is what lies outside of it."""
+        if self.change:
+            labels = augment.warp_labels(labels, self.change.frame, fill)
+        labels = labels[self.top : self.top + self.height, self.left : self.left + self.width]
+        return labels[:, ::-1] if self.mirrored else labels
 
 
 class Transformer:
@@ -54,11 +106,12 @@ class Transformer:
     scale (1): a factor after the mean. mirror (false): half of the records are flipped left-right, in TEST too.
     crop_size (0: none): a random square while training, the centre otherwise. mean_file: a .binaryproto of the
     uncropped size; or mean_value: one, or one a channel. force_color, force_gray: of encoded records.
+    augment_param: random changes while training, before all others, see `augment.Augmentation`.
     Raises ModelError for options that exclude each other, FileError and DataError for the mean file.
     """
 
     def __init__(self, param: Any, phase: int, seed: int, name: str, folder: str = ""):
-        self.scale = np.float32(param.scale)
+        self.scale = float(np.float32(param.scale))
         self.mirror, self.crop = param.mirror, param.crop_size
         self.draws = Draws(seed, name)
         self._random_crop = bool(self.crop) and phase == TRAIN
@@ -67,10 +120,15 @@ class Transformer:
         if param.mean_file:
             if self.mean_values.size:
                 raise ModelError("Cannot specify mean_file and mean_value at the same time. Keep one of them.", name)
-            self.mean = read_mean(resolve(param.mean_file, folder))
+            self.mean = np.ascontiguousarray(read_mean(resolve(param.mean_file, folder)))
         if param.force_color and param.force_gray:
             raise ModelError("force_color and force_gray cannot both be true. Remove one of them.", name)
         self.force = "color" if param.force_color else "gray" if param.force_gray else ""
+        self.augmentation: augment.Augmentation | None = None
+        if param.HasField("augment_param"):
+            checked = augment.Augmentation(param.augment_param, name)
+            self.augmentation = checked if phase == TRAIN else None
+        self._levels: dict[int, np.ndarray] = {}
 
     @property
     def mode(self) -> str:
@@ -96,50 +154,73 @@ class Transformer:
             )
         return (channels, self.crop or height, self.crop or width)
 
+    def place(self, shape: tuple[int, ...], record: int) -> Placement:
+        """How record number `record`, of (channels, height, width), is transformed."""
+        height, width = self.crop or shape[1], self.crop or shape[2]
+        top, left = shape[1] - height, shape[2] - width
+        mirrored = False
+        if self.mirror or self._random_crop:
+            draws = self.draws.row(record)
+            mirrored = bool(self.mirror and below(draws[2], 2))
+        if self._random_crop:
+            top, left = below(draws[0], top + 1), below(draws[1], left + 1)
+        else:
+            top, left = top // 2, left // 2
+        change = generator = None
+        if self.augmentation:
+            change, generator = self.augmentation.draw(self.draws.seed, record, shape)
+        return Placement(change, generator, top, left, height, width, mirrored)
+
     def apply(self, pixels: Sequence[np.ndarray], out: np.ndarray, record: int) -> None:
         """Fill out (n, channels, height, width), float32, from n arrays (channels, height, width), uint8 or float32.
 
         record: the running number of the first one. The shapes must be those that `shape` allowed for out's.
         """
-        if self.mirror or self._random_crop:
-            for i, values in enumerate(pixels):
-                self._one(values, out[i], record + i)
+        for i, values in enumerate(pixels):
+            self.fill(values, self.place(values.shape, record + i), out[i])
+
+    def fill(self, values: np.ndarray, place: Placement, out: np.ndarray) -> None:
+        """Fill out (channels, height, width), float32, from one record as `place` says. Several threads may."""
+        mean = self._mean(len(out))
+        if place.change:
+            fill = mean.reshape(len(mean), -1).mean(axis=1)
+            if self.augmentation and self.augmentation.param.HasField("fill"):
+                fill = np.full(len(out), self.augmentation.param.fill)
+            assert place.generator
+            values = augment.apply(values, place.change, fill, place.generator)
+        elif values.dtype == np.uint8 and (kernel := _kernel_for(values)):
+            function, array = kernel
+            function(array, mean, out, place.top, place.left, place.mirrored, self.scale)
             return
-        step = max(1, _CHUNK // max(1, out[0].size))
-        mean = None
-        for low in range(0, len(pixels), step):
-            part = out[low : low + step]
-            for values, place in zip(pixels[low : low + step], part, strict=True):
-                top, left = (values.shape[1] - out.shape[2]) // 2, (values.shape[2] - out.shape[3]) // 2
-                np.copyto(place, values[:, top : top + out.shape[2], left : left + out.shape[3]])
-            if mean is None:
-                mean = self._mean(out.shape[1:], top, left)
-            self._level(part, mean)
-
-    def _one(self, values: np.ndarray, out: np.ndarray, record: int) -> None:
-        draws = self.draws.row(record)
-        height, width = out.shape[1:]
-        top, left = values.shape[1] - height, values.shape[2] - width
-        if self._random_crop:
-            top, left = below(draws[0], top + 1), below(draws[1], left + 1)
-        else:
-            top, left = top // 2, left // 2
-        step = -1 if self.mirror and below(draws[2], 2) else 1
-        np.copyto(out, values[:, top : top + height, left : left + width][:, :, ::step])
-        mean = self._mean(out.shape, top, left)
-        self._level(out, mean if mean is None else mean[:, :, ::step])
-
-    def _mean(self, shape: tuple[int, ...], top: int, left: int) -> np.ndarray | None:
-        """What is subtracted from a record of `shape` cut out at (top, left)."""
-        if self.mean is not None:
-            return self.mean[:, top : top + shape[1], left : left + shape[2]]
-        return self.mean_values[:, None, None] if self.mean_values.size else None
-
-    def _level(self, out: np.ndarray, mean: np.ndarray | None) -> None:
-        if mean is not None:
-            out -= mean
+        part = np.s_[:, place.top : place.top + place.height, place.left : place.left + place.width]
+        step = -1 if place.mirrored else 1
+        np.copyto(out, values[part][:, :, ::step])
+        out -= mean[part][:, :, ::step] if self.mean is not None else mean
         if self.scale != 1:
-            out *= self.scale
+            out *= np.float32(self.scale)
+
+    def _mean(self, channels: int) -> np.ndarray:
+        """What is subtracted: the mean image, or (channels, 1, 1); zeros where nothing is."""
+        if self.mean is not None:
+            return self.mean
+        if channels not in self._levels:
+            level = np.zeros((channels, 1, 1), np.float32)
+            if self.mean_values.size:
+                level[...] = self.mean_values[:, None, None]
+            self._levels[channels] = level
+        return self._levels[channels]
+
+
+def _kernel_for(values: np.ndarray) -> tuple[Callable, np.ndarray] | None:
+    """A kernel for a record of uint8 (channels, height, width), with the array that it takes."""
+    if (words := images.words_of(values)) is not None and (fast := device.kernel("transform", "words")):
+        return fast, words
+    if values.flags.c_contiguous and (fast := device.kernel("transform", "planes")):
+        if values.flags.writeable:  # one kind of array, so that the kernel is compiled once
+            values = values.view()
+            values.flags.writeable = False
+        return fast, values
+    return None
 
 
 def _by(shape: tuple[int, ...]) -> str:

@@ -6,6 +6,7 @@ from caffelike import log
 from caffelike.blob import Blob
 from caffelike.data.paths import resolve
 from caffelike.data.records import RecordProducer
+from caffelike.data.shard import shard_of
 from caffelike.data.source import open_source
 from caffelike.data.transformer import Transformer
 from caffelike.errors import CaffelikeError, ModelError
@@ -16,15 +17,22 @@ from caffelike.registry import register
 
 @register("Data", param="data_param")
 class Data(SourceLayer):
-    """Delivers the records of a data base in the order of their keys, over and over.
+    """Delivers the records of a data base in the order of their keys, or shuffled, over and over.
 
-    tops: data (batch_size, channels, height, width), shaped by the batch's first record; label (batch_size), optional.
+    tops: data (batch_size, channels, height, width), shaped by the batch's first record; label (batch_size), or
+    (batch_size, labels), optional.
     source: the data base. batch_size. backend: LMDB or LEVELDB (the default; looked at when absent). prefetch (4):
     batches made ahead. rand_skip, force_encoded_color: without effect, as in Caffe. transform_param: see `Transformer`;
     encoded records are decoded as they are stored, or as force_color and force_gray say. scale 1, mean_file, crop_size,
     mirror: moved to transform_param from old definitions, without effect in new ones, as in Caffe.
-    Raises FileError, and DataError naming data base and record. Source: BVLC Caffe's Data layer.
+    shuffle (false): a new order in every pass; layers of one net that shuffle equally many records stay in step.
+    labels (0: the record's one label): so many numbers, whole or not, from its float_data beside the pixels. threads
+    (0: as many as processors, at most 4): that decode. transform_param's augment_param: random changes.
+    Raises FileError, and DataError naming data base and record. Source: BVLC Caffe's Data layer; shuffle, threads:
+    NVIDIA's and Intel's forks.
     """
+
+    honours = ("shuffle", "threads", "labels", "augment_param")
 
     def setup(self, bottom: Sequence[Blob], top: Sequence[Blob]) -> None:  # type: ignore[override]
         """Open the data base and take the tops' shapes from its first record."""
@@ -35,7 +43,16 @@ class Data(SourceLayer):
         transformer = Transformer(self.message.transform_param, self.phase, self.seed, self.name, self.folder)
         backend = type(p).DB.Name(p.backend)
         source = open_source(resolve(p.source, self.folder), backend, p.HasField("backend"), self._note)
-        producer = RecordProducer(source, transformer, batch, len(top) > 1)
+        producer = RecordProducer(
+            source,
+            transformer,
+            batch,
+            (p.labels or 1) if len(top) > 1 else 0,
+            p.shuffle,
+            shard_of(self.phase),
+            p.threads,
+            vector=bool(p.labels) and len(top) > 1,
+        )
         try:
             shapes = producer.shapes()
         except CaffelikeError:
@@ -47,7 +64,9 @@ class Data(SourceLayer):
     def declared(self, tops: int) -> list[Shape | None]:
         """Crops of 3 channels, or of 1 with force_gray."""
         channels = 1 if self.message.transform_param.force_gray else 3
-        return self.declared_image(self.message.data_param.batch_size, channels, 0, 0)[:tops]
+        p = self.message.data_param
+        data, label = self.declared_image(p.batch_size, channels, 0, 0)
+        return [data, (p.batch_size, p.labels) if p.labels else label][:tops]
 
     def _note(self, text: str) -> None:
         log.warning("data_layer.cpp:21", f"Layer '{self.name}': {text}")

@@ -6,6 +6,7 @@ from caffelike import log
 from caffelike.blob import Blob
 from caffelike.data.imagelist import ImageProducer, read_list
 from caffelike.data.paths import resolve
+from caffelike.data.shard import shard_of
 from caffelike.data.transformer import Transformer
 from caffelike.errors import ModelError
 from caffelike.layer import Shape
@@ -17,16 +18,23 @@ from caffelike.registry import register
 class ImageData(SourceLayer):
     """Delivers the images of a list with their labels, over and over.
 
-    tops: data (batch_size, 3 or 1, height, width), shaped by the batch's first image; label (batch_size).
+    tops: data (batch_size, 3 or 1, height, width), shaped by the batch's first image; label (batch_size), or
+    (batch_size, labels), or (batch_size, 1, height, width) for label images; none with label_type NONE.
     source: a text file of lines `path label`, split at the last space. root_folder (""): put before every path as it
     is. batch_size (1). shuffle (false): a new order in every pass. rand_skip (0): start at a random one of the first
     so many images. new_height, new_width (0: as they are): resize, both together. is_color (true): 3 channels, BGR,
-    else 1. transform_param: see `Transformer`; scale 1, mean_file, crop_size and
-    mirror: as Data. data_param.prefetch (4): batches made ahead.
-    Raises FileError and DataError naming list, line and image. Source: BVLC Caffe's ImageData layer.
+    else 1. transform_param: see `Transformer`, with augment_param; scale 1, mean_file, crop_size and
+    mirror: as Data. data_param.prefetch (4): batches made ahead. threads (4, at most as many as processors): that
+    decode.
+    labels (1): how many numbers, whole or not, stand behind the path; `path 1,0,0.5` works too. label_type IMAGE: such
+    numbers; PIXEL: the path of an image whose gray values or palette indices are labels, moved with the pixels, where
+    ignore_label (255) comes in from outside; NONE: nothing.
+    Raises FileError and DataError naming list, line and image. Source: BVLC Caffe's ImageData layer; label_type:
+    PSPNet's fork.
     """
 
-    tops = ("data", "label")
+    tops = ("data", "label?")
+    honours = ("labels", "label_type", "ignore_label", "threads", "augment_param")
 
     def setup(self, bottom: Sequence[Blob], top: Sequence[Blob]) -> None:  # type: ignore[override]
         """Read the list and take the tops' shapes from its first image."""
@@ -37,15 +45,35 @@ class ImageData(SourceLayer):
             raise self.fail(
                 f"new_height ({p.new_height}) and new_width ({p.new_width}) go together: set both, or none.", ModelError
             )
+        if p.labels < 1:
+            raise self.fail("labels must be 1 or more; for a list without labels write label_type: NONE.", ModelError)
+        kind = {"IMAGE": "number", "PIXEL": "image", "NONE": "none"}[type(p).LabelType.Name(p.label_type)]
+        if len(top) != 1 + (kind != "none"):
+            raise self.fail(
+                f"has {len(top)} top(s), but makes {1 + (kind != 'none')}: data"
+                f"{' and label (write label_type: NONE for a list without labels)' if kind != 'none' else ''}.",
+                ModelError,
+            )
         batch = self.batch_size(p.batch_size)
         transformer = Transformer(self.message.transform_param, self.phase, self.seed, self.name, self.folder)
         source = resolve(p.source, self.folder)
         log.info("image_data_layer.cpp:38", f"Opening file {source}")
-        lines = read_list(source)
+        lines = read_list(source, p.labels, kind)
         log.info("image_data_layer.cpp:62", f"A total of {len(lines)} images.")
-        size = (p.new_height, p.new_width) if p.new_height else None
         producer = ImageProducer(
-            lines, source, p.root_folder, self.folder, transformer, batch, size, p.is_color, p.shuffle, p.rand_skip
+            lines,
+            source,
+            p.root_folder,
+            self.folder,
+            transformer,
+            batch,
+            (p.new_height, p.new_width) if p.new_height else None,
+            p.is_color,
+            p.shuffle,
+            p.rand_skip,
+            shard_of(self.phase),
+            p.threads if p.HasField("threads") else 0,
+            p.ignore_label,
         )
         shapes = producer.shapes()
         self.feed(producer, shapes, top)
@@ -54,4 +82,9 @@ class ImageData(SourceLayer):
     def declared(self, tops: int) -> list[Shape | None]:
         """Images of new_height x new_width, or crops."""
         p = self.message.image_data_param
-        return self.declared_image(p.batch_size, 3 if p.is_color else 1, p.new_height, p.new_width)
+        data, label = self.declared_image(p.batch_size, 3 if p.is_color else 1, p.new_height, p.new_width)
+        if p.label_type == type(p).LabelType.Value("PIXEL"):
+            label = data and (data[0], 1, *data[2:])
+        elif p.labels > 1:
+            label = (p.batch_size, p.labels)
+        return [data, label][:tops]

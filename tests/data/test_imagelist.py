@@ -4,9 +4,10 @@ from PIL import Image
 
 from caffelike.data.imagelist import Folder, ImageProducer, read_list
 from caffelike.data.prefetch import Slot
+from caffelike.data.shard import Shard
 from caffelike.data.transformer import Transformer
 from caffelike.errors import DataError, FileError
-from caffelike.schema import TEST, TransformationParameter
+from caffelike.schema import TEST, TRAIN, TransformationParameter
 
 
 @pytest.fixture
@@ -37,11 +38,11 @@ def test_lines(tmp_path):
     assert read_list(str(path)) == [("ä.png", 1)]
 
 
-@pytest.mark.parametrize("text", ["a.jpg", "a.jpg x", "a.jpg 1.5", " 3"])
+@pytest.mark.parametrize("text", ["a.jpg", "a.jpg x", "a.jpg nan", " 3", "a.jpg 1,2", "a.jpg 1,"])
 def test_a_line_that_is_no_entry_is_named(tmp_path, text):
     path = tmp_path / "list"
     path.write_text(f"a.jpg 1\n{text}\n")
-    with pytest.raises(DataError, match=r"list:2: .* is no entry"):
+    with pytest.raises(DataError, match=r"list:2: .* (is no entry|has 2 label)"):
         read_list(str(path))
 
 
@@ -116,3 +117,78 @@ def test_a_missing_or_damaged_image_is_named(folder):
     assert np.isfinite(make(batch=1).produce(Slot()).arrays[0]).all()
     with pytest.raises(DataError, match=r"'a 0\.png' cannot be used: crop_size 5"):
         make(crop_size=5).shapes()
+
+
+def test_floats_several_labels_and_none(tmp_path):
+    path = tmp_path / "list"
+    path.write_text("a b.jpg 0.5\nc.jpg 2\n")
+    assert read_list(str(path)) == [("a b.jpg", 0.5), ("c.jpg", 2)]
+    path.write_text("a b.jpg 1 0 0.5\nc 3 d.jpg 0 1 -2\n")
+    assert read_list(str(path), 3) == [("a b.jpg", (1, 0, 0.5)), ("c 3 d.jpg", (0, 1, -2))]
+    path.write_text("a b.jpg 1,0,0.5\nc.jpg 0,1,-2\n")
+    assert read_list(str(path)) == [("a b.jpg", (1, 0, 0.5)), ("c.jpg", (0, 1, -2))]
+    path.write_text("a b.jpg\nc.jpg 3\n")
+    assert read_list(str(path), kind="none") == [("a b.jpg", None), ("c.jpg 3", None)]
+    path.write_text("a b.jpg a_labels.png\n")
+    assert read_list(str(path), kind="image") == [("a b.jpg", "a_labels.png")]
+    path.write_text("a.jpg 1 2\nb.jpg 3\n")
+    with pytest.raises(DataError, match=r"list:2: .*2 labels, numbers"):
+        read_list(str(path), 2)
+
+
+def test_batches_of_several_labels(folder):
+    (folder / "list.txt").write_text("".join(f"a {i}.png {i} {i / 2} -1\n" for i in range(6)))
+    transformer = Transformer(TransformationParameter(), TEST, 1, "data")
+    lines = read_list("list.txt", 3)
+    producer = ImageProducer(lines, "list.txt", "im/", "", transformer, 2, None, True, False, 0)
+    assert producer.shapes() == [(2, 3, 4, 6), (2, 3)]
+    assert producer.produce(Slot()).arrays[1].tolist() == [[0, 0, -1], [1, 0.5, -1]]
+
+
+def segmented(folder, phase=TRAIN, size=None, **options):
+    """Pictures whose blue channel is their label image."""
+    text = ""
+    for i in range(4):
+        labels = np.random.default_rng(i).integers(0, 200, (12, 10), np.uint8)
+        Image.fromarray(np.dstack([labels] * 3)).save(folder / f"{i}.png")
+        Image.fromarray(labels).save(folder / f"{i} labels.png")
+        text += f"{i}.png {i}labels.png\n"
+        (folder / f"{i} labels.png").rename(folder / f"{i}labels.png")
+    (folder / "list.txt").write_text(text)
+    transformer = Transformer(TransformationParameter(**options), phase, 1, "data")
+    lines = read_list("list.txt", kind="image")
+    return ImageProducer(lines, "list.txt", "", "", transformer, 3, size, True, False, 0)
+
+
+def test_label_images_go_where_their_pictures_go(folder):
+    producer = segmented(folder, crop_size=7, mirror=True, scale=0.5, mean_value=[8])
+    assert producer.shapes() == [(3, 3, 7, 7), (3, 1, 7, 7)]
+    for _ in range(4):
+        data, labels = producer.produce(Slot()).arrays
+        np.testing.assert_array_equal((labels[:, 0] - 8) / 2, data[:, 0])
+    producer = segmented(folder, TEST, (6, 5))
+    data, labels = producer.produce(Slot()).arrays
+    assert labels.shape == (3, 1, 6, 5)
+    whole = np.asarray(Image.open("0.png"))[:, :, 0]
+    np.testing.assert_array_equal(labels[0, 0], whole[::2, ::2])
+
+
+def test_a_label_image_of_another_size_is_named(folder):
+    producer = segmented(folder)
+    Image.new("L", (3, 4)).save(folder / "1labels.png")
+    with pytest.raises(DataError, match=r"label image '1labels.png' has 4x3 .* '1.png' 12x10"):
+        producer.produce(Slot())
+    Image.new("RGB", (10, 12)).save(folder / "1labels.png")
+    with pytest.raises(DataError, match="has colours"):
+        producer.produce(Slot())
+
+
+@pytest.mark.parametrize("shuffle", [False, True])
+def test_shares_are_disjoint_and_complete(folder, shuffle):
+    whole = labels(make(batch=12, shuffle=shuffle), 1)
+    for rank in range(3):
+        transformer = Transformer(TransformationParameter(), TEST, 1, "data")
+        lines = read_list("list.txt")
+        shard = Shard(rank, 3)
+        producer = ImageProducer(lines, "list.txt", "im/", "", transformer, 2, None, True, shuffle, 0, shard)
+        assert labels(producer, 2) == whole[rank::3]

@@ -4,10 +4,11 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from caffelike.data import datum, write_lmdb
+from caffelike.data import datum, write_lmdb, writing
 from caffelike.data.lmdb import LMDB
 from caffelike.data.prefetch import Slot
 from caffelike.data.records import RecordProducer
+from caffelike.data.shard import Shard
 from caffelike.data.transformer import Transformer
 from caffelike.errors import DataError
 from caffelike.schema import TEST, TRAIN, TransformationParameter
@@ -15,11 +16,15 @@ from caffelike.schema import TEST, TRAIN, TransformationParameter
 PIXELS = np.random.default_rng(1).integers(0, 256, (10, 2, 5, 6), np.uint8)
 
 
-def make(path, records, batch, phase=TEST, labels=True, seed=3, **options):
+PRODUCER = {"shuffle", "shard", "threads", "vector"}
+
+
+def make(path, records, batch, phase=TEST, labels=1, seed=3, **options):
     if not path.exists():
         write_lmdb(path, records)
+    more = {name: options.pop(name) for name in list(options) if name in PRODUCER}
     transformer = Transformer(TransformationParameter(**options), phase, seed, "data")
-    return RecordProducer(LMDB(str(path)), transformer, batch, labels)
+    return RecordProducer(LMDB(str(path)), transformer, batch, labels, **more)
 
 
 @pytest.fixture
@@ -61,7 +66,7 @@ def test_a_batch_may_be_larger_than_the_data_base(producers):
 
 
 def test_without_labels(producers):
-    producer = producers(plain(), labels=False)
+    producer = producers(plain(), labels=0)
     assert producer.shapes() == [(4, 2, 5, 6)]
     assert len(producer.produce(Slot()).arrays) == 1
 
@@ -159,3 +164,91 @@ def test_keys_may_be_any_bytes(tmp_path):
     assert other.produce(Slot()).keys == ["\ufffd\x01", "\x00\ufffd"]
     producer.close()
     other.close()
+
+
+def jpegs(count=12):
+    """Encoded pictures, as convert_imageset -encoded stores them."""
+    found = []
+    for i in range(count):
+        out = io.BytesIO()
+        Image.fromarray(np.random.default_rng(i).integers(0, 256, (9, 11, 3), np.uint8)).save(out, "JPEG")
+        found.append((out.getvalue(), i))
+    return found
+
+
+@pytest.mark.parametrize("augment", [{}, {"augment_param": {"rotation": 30, "noise": 5, "erase": 0.5, "hue": 9}}])
+def test_any_number_of_threads_gives_the_same_bits(tmp_path, augment):
+    want = None
+    for threads in (1, 2, 5):
+        write = [] if want else jpegs()
+        options = {"mirror": True, "crop_size": 7, "phase": TRAIN, **augment}
+        producer = make(tmp_path / "db", write, 5, threads=threads, **options)
+        got = [array.copy() for _ in range(4) for array in producer.produce(Slot()).arrays]
+        producer.close()
+        for a, b in zip(want or got, got, strict=True):
+            np.testing.assert_array_equal(a, b)
+        want = got
+
+
+def test_the_first_record_that_cannot_be_used_is_named_by_threads_too(tmp_path):
+    bad = [(value[: len(value) // 2], i) if i in (3, 5) else (value, i) for value, i in jpegs()]
+    producer = make(tmp_path / "db", bad, 12, threads=4)
+    for _ in range(3):
+        with pytest.raises(DataError, match=r"record '00000003' .*cannot be decoded"):
+            producer.produce(Slot())
+    producer.close()
+
+
+@pytest.mark.parametrize("shuffle", [False, True])
+def test_a_share_s_records_are_transformed_as_the_whole_s(tmp_path, shuffle):
+    options = {"phase": TRAIN, "mirror": True, "crop_size": 3, "shuffle": shuffle}
+    whole = make(tmp_path / "db", plain(), 6, **options).produce(Slot())
+    for rank in range(2):
+        share = make(tmp_path / "db", [], 3, shard=Shard(rank, 2), **options).produce(Slot())
+        assert share.keys == whole.keys[rank::2]
+        for a, b in zip(share.arrays, whole.arrays, strict=True):
+            np.testing.assert_array_equal(a, b[rank::2])
+
+
+@pytest.mark.parametrize("after", [0, 1, 2, 3, 7])
+def test_going_on_in_a_shuffled_order(tmp_path, after):
+    options = {"phase": TRAIN, "mirror": True, "shuffle": True}
+    whole = make(tmp_path / "db", plain(), 4, **options)
+    for _ in range(after):
+        whole.produce(Slot())
+    other = make(tmp_path / "db", [], 4, **options, seed=99)
+    other.produce(Slot())
+    other.seek(dict(whole.position))
+    for _ in range(4):
+        a, b = whole.produce(Slot()), other.produce(Slot())
+        assert a.keys == b.keys
+        np.testing.assert_array_equal(a.arrays[0], b.arrays[0])
+    whole.close()
+    other.close()
+
+
+def with_labels(path, vectors):
+    """Records with pixels in `data` and labels in `float_data`."""
+    with writing.create(path) as database:
+        for i, vector in enumerate(vectors):
+            floats = np.array(vector, np.float32).tobytes()
+            database.put(b"%d" % i, datum.to_bytes(PIXELS[i]) + (datum.field(6, floats) if vector else b""))
+
+
+def test_several_labels_stand_in_float_data(tmp_path):
+    with_labels(tmp_path / "db", [[1, 0.5, -3], [2, 0, 1e6]])
+    producer = make(tmp_path / "db", [], 3, labels=3)
+    assert producer.shapes() == [(3, 2, 5, 6), (3, 3)]
+    batch = producer.produce(Slot())
+    assert batch.arrays[1].tolist() == [[1, 0.5, -3], [2, 0, 1e6], [1, 0.5, -3]]
+    np.testing.assert_array_equal(batch.arrays[0][1], PIXELS[1])
+    producer.close()
+
+
+def test_one_label_may_be_a_vector_too_and_its_absence_is_named(tmp_path):
+    with_labels(tmp_path / "db", [[0.25], []])
+    producer = make(tmp_path / "db", [], 1, labels=1, vector=True)
+    assert producer.produce(Slot()).arrays[1].tolist() == [[0.25]]
+    with pytest.raises(DataError, match=r"record '1' .* 0 labels in float_data beside its pixels, 1 are wanted"):
+        producer.produce(Slot())
+    producer.close()

@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from caffelike.data.resize import resize
+from caffelike.data.resize import resize, resize_nearest
 from caffelike.errors import DataError
 
 
@@ -42,3 +42,13 @@ def test_what_cannot_be_resized(image):
         resize(image, 2, 2)
     with pytest.raises(DataError, match="sizes from 1 up"):
         resize(np.zeros((2, 2), np.uint8), 0, 2)
+
+
+def test_nearest_is_opencv_s():
+    cv2 = pytest.importorskip("cv2")
+    generator = np.random.default_rng(6)
+    for _ in range(200):
+        rows, columns, height, width = (int(n) for n in generator.integers(1, 90, 4))
+        labels = generator.integers(0, 256, (rows, columns), np.uint8)
+        want = cv2.resize(labels, (width, height), interpolation=cv2.INTER_NEAREST)
+        np.testing.assert_array_equal(resize_nearest(labels, height, width), want)

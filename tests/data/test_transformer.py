@@ -1,6 +1,10 @@
+import io
+
 import numpy as np
 import pytest
+from PIL import Image
 
+from caffelike.data import images
 from caffelike.data.transformer import Transformer, below, read_mean
 from caffelike.errors import DataError, FileError, ModelError
 from caffelike.io import array_to_blobproto
@@ -114,3 +118,30 @@ def test_means_that_cannot_be_read(tmp_path):
     (tmp_path / "two").write_bytes(array_to_blobproto(np.zeros((2, 3, 4, 4))).SerializeToString())
     with pytest.raises(DataError, match="2x3x4x4"):
         read_mean(str(tmp_path / "two"))
+
+
+@pytest.mark.parametrize("phase", [TRAIN, TEST])
+@pytest.mark.parametrize("whole_mean", [False, True])
+def test_kernels_give_the_definition_s_bits(mean_file, monkeypatch, phase, whole_mean):
+    """Raw records, decoded pictures and turned arrays, mirrored and not, with and without kernels."""
+    image = io.BytesIO()
+    Image.fromarray(np.ascontiguousarray(RECORDS[0].transpose(1, 2, 0))).save(image, "PNG")
+    decoded = images.decode(image.getvalue()).transpose(2, 0, 1)
+    assert images.words_of(decoded) is not None
+    np.testing.assert_array_equal(decoded, RECORDS[0][::-1])
+    pixels = [RECORDS[1], decoded, np.asfortranarray(RECORDS[2]), decoded[:, :, :], RECORDS[3].astype(np.float32)] * 4
+    options = {"mean_file": mean_file[0]} if whole_mean else {"mean_value": [1.1, 2.2, 3.3]}
+    for more in ({}, {"crop_size": 5}, {"mirror": True}, {"scale": 0.017, "mirror": True, "crop_size": 4}):
+        fast = run(pixels, phase, **options, **more)
+        with monkeypatch.context() as patch:
+            patch.setenv("CAFFELIKE_KERNELS", "numpy")
+            plain = run(pixels, phase, **options, **more)
+        np.testing.assert_array_equal(fast, plain)
+
+
+def test_pixels_that_are_no_decoded_picture_have_no_words():
+    word = np.arange(20, dtype=np.uint32)
+    planes = word.view(np.uint8).reshape(4, 5, 4)[:, :, 2::-1].transpose(2, 0, 1)
+    np.testing.assert_array_equal(images.words_of(planes), word.reshape(4, 5))
+    for other in (planes[:, 1:], planes[:, :, 1:], planes[::-1], planes[:2], planes.copy(), np.zeros((3, 4, 5))):
+        assert images.words_of(other) is None

@@ -168,9 +168,9 @@ def test_a_dropped_net_ends_its_thread(folder, build):
         (only('data_param { source: "db" backend: LMDB }'), ModelError, "'d' .*batch_size of 1 or more"),
         (only("data_param { batch_size: 2 backend: LMDB }"), ModelError, r"data_param \{ source"),
         (
-            only('data_param { source: "db" batch_size: 2 backend: LMDB shuffle: true }'),
+            only('data_param { source: "db" batch_size: 2 backend: LMDB rand_permute: true }'),
             ModelError,
-            "data_param.shuffle belongs to",
+            "data_param.rand_permute belongs to",
         ),
         (only('data_param { source: "db" batch_size: 2 backend: DATUMFILE }'), ModelError, "DATUMFILE"),
         (

@@ -1,0 +1,44 @@
+"""Which share of the training records this process (or thread) gets, where several train one net together.
+
+Of the endless stream of records, worker `rank` of `size` gets numbers rank, rank + size, rank + 2 size, ...: the
+shares are disjoint and complete, and a record is cropped, mirrored and changed as it would be without sharing.
+Test nets read everything.
+"""
+
+import threading
+from typing import NamedTuple
+
+from caffelike.errors import DataError
+from caffelike.schema import TRAIN
+
+_local = threading.local()
+
+
+class Shard(NamedTuple):
+    """Worker `rank` of `size`."""
+
+    rank: int = 0
+    size: int = 1
+
+    def number(self, record: int) -> int:
+        """The number in the whole stream of this worker's record number `record`."""
+        return record * self.size + self.rank
+
+
+ALL = Shard()
+"""Every record."""
+
+
+def set_shard(rank: int, size: int) -> None:
+    """Let the data layers of nets that this thread builds from now on deliver share `rank` of `size` in TRAIN.
+
+    All workers need the same random seed, or their shuffled orders differ. Raises DataError unless 0 <= rank < size.
+    """
+    if not 0 <= rank < size:
+        raise DataError(f"A share's rank is from 0 to size - 1; {rank} of {size} is none.")
+    _local.shard = Shard(rank, size)
+
+
+def shard_of(phase: int) -> Shard:
+    """The share of a net built now in this thread."""
+    return getattr(_local, "shard", ALL) if phase == TRAIN else ALL

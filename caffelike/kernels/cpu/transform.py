@@ -1,0 +1,65 @@
+"""Crop, mirror, mean and scale of one record in one pass; see data/transformer.py for the definition.
+
+They run in the calling thread and without the GIL, so that several threads may prepare a batch. Each pixel is
+(value - mean) * scale in float32, in this order. mean: (channels, 1, 1), or (channels, height, width) as the record.
+"""
+
+import numpy as np
+
+from caffelike.kernels.jit import kernel
+
+
+@kernel
+def planes(values, mean, out, top, left, mirrored, scale):
+    """out (channels, h, w) from the uint8 `values` of (channels, height, width), cut out at (top, left)."""
+    channels, height, width = out.shape
+    scale, whole = np.float32(scale), mean.shape[2] > 1
+    for c in range(channels):
+        for y in range(height):
+            row, there = values[c, top + y, left : left + width], out[c, y]
+            if whole:
+                level = mean[c, top + y, left : left + width]
+                if mirrored:
+                    for x in range(width):
+                        at = np.uint64(width - 1 - x)
+                        there[x] = (np.float32(row[at]) - level[at]) * scale
+                else:
+                    for x in range(width):
+                        there[x] = (np.float32(row[x]) - level[x]) * scale
+            else:
+                flat = mean[c, 0, 0]
+                if mirrored:
+                    for x in range(width):
+                        there[x] = (np.float32(row[np.uint64(width - 1 - x)]) - flat) * scale
+                else:
+                    for x in range(width):
+                        there[x] = (np.float32(row[x]) - flat) * scale
+
+
+@kernel
+def words(values, mean, out, top, left, mirrored, scale):
+    """out (3, h, w) = blue, green, red from the uint32 `values` of (height, width), red in the lowest byte."""
+    _, height, width = out.shape
+    scale, whole = np.float32(scale), mean.shape[2] > 1
+    for y in range(height):
+        row = values[top + y, left : left + width]
+        for c in range(3):
+            shift, there = np.uint32(16 - 8 * c), out[c, y]
+            if whole:
+                level = mean[c, top + y, left : left + width]
+                if mirrored:
+                    for x in range(width):
+                        at = np.uint64(width - 1 - x)
+                        there[x] = (np.float32(np.uint8(row[at] >> shift)) - level[at]) * scale
+                else:
+                    for x in range(width):
+                        there[x] = (np.float32(np.uint8(row[x] >> shift)) - level[x]) * scale
+            else:
+                flat = mean[c, 0, 0]
+                if mirrored:
+                    for x in range(width):
+                        value = np.uint8(row[np.uint64(width - 1 - x)] >> shift)
+                        there[x] = (np.float32(value) - flat) * scale
+                else:
+                    for x in range(width):
+                        there[x] = (np.float32(np.uint8(row[x] >> shift)) - flat) * scale

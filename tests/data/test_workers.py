@@ -1,0 +1,44 @@
+import threading
+import time
+
+import pytest
+
+from caffelike.data.workers import Workers, default_threads
+
+
+@pytest.mark.parametrize("count", [1, 2, 5])
+def test_every_number_once(count):
+    workers, done = Workers(count), []
+    workers.run(done.append, 3, 40)
+    assert sorted(done) == list(range(3, 40))
+    workers.run(done.append, 7, 7)
+    workers.close()
+    workers.close()
+
+
+def test_the_error_of_the_lowest_number_is_raised():
+    def job(i):
+        time.sleep(0.001 * (10 - i))  # later ones fail first
+        if i >= 4:
+            raise ValueError(i)
+
+    workers = Workers(4)
+    for _ in range(5):
+        with pytest.raises(ValueError, match=r"^4$"):
+            workers.run(job, 0, 10)
+    done = []
+    workers.run(done.append, 0, 5)
+    assert sorted(done) == list(range(5))
+    workers.close()
+
+
+def test_threads_start_when_needed_and_end():
+    before = threading.active_count()
+    workers = Workers(3)
+    workers.run(lambda i: None, 0, 1)
+    assert threading.active_count() == before
+    workers.run(lambda i: time.sleep(0.01), 0, 9)
+    assert threading.active_count() == before + 3
+    workers.close()
+    assert threading.active_count() == before
+    assert default_threads() >= 1
