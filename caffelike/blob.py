@@ -4,6 +4,7 @@ A `Storage` owns memory, a `Blob` is a shape over two of them: data and diff (th
 Blobs that share (a test net's weights, Split, Reshape) point to one Storage.
 """
 
+import math
 import sys
 import threading
 import weakref
@@ -14,6 +15,7 @@ import numpy as np
 
 from caffelike.errors import ShapeError
 
+_MOST_VALUES = 2**31 - 1
 _ALIGNMENT = 64  # bytes: a cache line, and the widest vector a kernel loads
 
 
@@ -105,7 +107,7 @@ class Blob:
 
     def _set_shape(self, shape: tuple[int, ...]) -> None:
         self.shape = shape
-        self.count = int(np.prod(shape, dtype=np.int64))
+        self.count = math.prod(shape)
         self._forget()
 
     def _forget(self) -> None:
@@ -115,7 +117,7 @@ class Blob:
     def reshape(self, *dims: int) -> None:
         """Give the blob another shape; memory grows when needed and never shrinks.
 
-        Raises ShapeError for a negative dimension or more than 32 axes.
+        Raises ShapeError for a negative dimension, more than 32 axes, or more than 2147483647 values, as Caffe does.
         """
         if len(dims) == 1 and not isinstance(dims[0], (int, np.integer)):
             dims = tuple(dims[0])
@@ -124,6 +126,11 @@ class Blob:
             raise ShapeError(f"A blob cannot have the shape {shape}: at most 32 axes, none negative.")
         if shape == self.shape and self.count <= self._data.array.size:
             return
+        if math.prod(shape) > _MOST_VALUES:
+            raise ShapeError(
+                f"A blob of the shape {shape} would hold {math.prod(shape)} values; the most is {_MOST_VALUES}, as in"
+                " Caffe. Use a smaller batch, or smaller layers."
+            )
         self._set_shape(shape)
         self._data.reserve(self.count)
         if self._diff.array.size:

@@ -104,3 +104,12 @@ def test_on_change_is_called_for_new_shapes_only():
     assert not calls
     blob.reshape(3)
     assert calls
+
+
+@pytest.mark.parametrize("shape", [(2**16, 2**15), (2**40, 2**40), (10**6, 10**6)])
+def test_sizes_beyond_caffes_are_refused_before_memory_is_taken(shape):
+    blob = Blob((2,))
+    with pytest.raises(ShapeError, match="2147483647"):
+        blob.reshape(*shape)
+    assert blob.shape == (2,)
+    blob.reshape(2**40, 0)
