@@ -6,6 +6,7 @@ import os
 import socket
 import sys
 import time
+from collections import deque
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -15,6 +16,7 @@ from caffelike import log
 from caffelike.errors import FileError
 
 _REFRESH = 0.2  # seconds between two updates of the progress line
+_RECENT = 10.0  # seconds that its rate is a mean over
 
 
 class _Stream:
@@ -76,29 +78,33 @@ def progress(what: str, total: int | None) -> Iterator[Callable[..., None]]:
         return
     from rich.console import Console
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+    from rich.table import Column
 
     columns = (
-        TextColumn("{task.description}"),
-        BarColumn(),
-        MofNCompleteColumn(),
-        TextColumn("{task.fields[rate]}"),
-        TimeRemainingColumn(),
-        TextColumn("{task.fields[note]}"),
+        TextColumn("{task.description}", table_column=Column(no_wrap=True)),
+        BarColumn(bar_width=12),
+        MofNCompleteColumn(table_column=Column(no_wrap=True, min_width=2 * len(str(total or 0)) + 1)),
+        TextColumn("{task.fields[rate]}", table_column=Column(no_wrap=True, min_width=8)),
+        TimeRemainingColumn(table_column=Column(no_wrap=True, min_width=7)),
+        TextColumn("{task.fields[note]}", table_column=Column(no_wrap=True, overflow="ellipsis", ratio=1)),
     )
     console = Console(stderr=True)
-    with Progress(*columns, console=console, auto_refresh=False, transient=True) as bar:
+    with Progress(
+        *columns, console=console, auto_refresh=False, transient=True, expand=True, speed_estimate_period=_RECENT
+    ) as bar:
         task = bar.add_task(what, total=total, rate="", note="")
-        began = drawn = time.perf_counter()
-        first: int | None = None
+        drawn: deque[tuple[float, int]] = deque()  # when, and how many were done then
 
         def show(done: int, note: Callable[[], str], total: int | None = None) -> None:
-            nonlocal drawn, first
             now = time.perf_counter()
-            first = done if first is None else first
-            if now - drawn >= _REFRESH:
-                drawn = now
-                rate = f"{(done - first) / (now - began):.1f}/s"
-                bar.update(task, completed=done, total=total, rate=rate, note=note(), refresh=True)
+            if drawn and now - drawn[-1][0] < _REFRESH:
+                return
+            drawn.append((now, done))
+            while drawn[0][0] < now - _RECENT:
+                drawn.popleft()
+            then, before = drawn[0]
+            rate = f"{(done - before) / (now - then):.1f}/s" if now > then else ""
+            bar.update(task, completed=done, total=total, rate=rate, note=note(), refresh=True)
 
         _stream.console = console
         try:
