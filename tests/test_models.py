@@ -19,12 +19,19 @@ from caffelike.errors import CaffelikeError, FileError
 from caffelike.schema import text
 from caffelike.summary import FIRST, describe
 
-MODELS = ["alexnet", "caffenet", "lenet"]
+MODELS = ["alexnet", "caffenet", "lenet"]  # those whose numbers Caffe computed: golden/nets.h5
+DEFINED = {  # written by their define.py: learnable numbers in the publications, and those of running statistics
+    "googlenet": (6_998_552, 0),
+    "mobilenet_v1": (4_231_976, 21_888 + 27),
+    "resnet50": (25_557_032, 53_120 + 53),
+    "squeezenet": (1_248_424, 0),
+    "vgg16": (138_357_544, 0),
+}
 SHAPES = {"alexnet": (2, 3, 227, 227), "caffenet": (2, 3, 227, 227), "lenet": (4, 1, 28, 28)}
 
 
 def test_names():
-    assert hub.names() == MODELS
+    assert hub.names() == sorted([*MODELS, *DEFINED])
 
 
 @pytest.mark.parametrize("model", MODELS)
@@ -62,7 +69,7 @@ def test_train_val_has_deploys_parameters(model, phase):
     assert any(row.type == "Accuracy" for row in trained.layers) == (phase == caffelike.TEST)
 
 
-@pytest.mark.parametrize("model", MODELS)
+@pytest.mark.parametrize("model", [*MODELS, *DEFINED])
 def test_solvers_read_a_net_beside_them(model):
     solvers = list(hub.find(model).glob("*solver.prototxt"))
     assert hub.find(model) / "solver.prototxt" in solvers
@@ -84,6 +91,29 @@ def test_readme_shows_what_summary_prints(model):
     ).stdout
     assert f"`caffelike summary {model} --input {shape}`" in readme
     assert printed.strip() in readme
+
+
+@pytest.mark.parametrize("model", DEFINED)
+def test_definitions_are_what_their_scripts_give(model):
+    subprocess.run([sys.executable, hub.find(model) / "define.py", "--check"], check=True)
+
+
+@pytest.mark.parametrize("model", DEFINED)
+def test_counts_are_the_published_ones(model):
+    folder = hub.find(model)
+    shape = {FIRST: (1, 3, 227, 227) if model == "squeezenet" else (1, 3, 224, 224)}
+    deploy = describe(folder / "deploy.prototxt", inputs=shape)
+    assert deploy.totals["parameters"] == sum(DEFINED[model])
+    readme = (folder / "README.md").read_text(encoding="utf-8")
+    for value in deploy.totals.values():
+        assert f"{value:,}" in readme
+    own = {row.name: row.parameters for row in deploy.layers if row.parameters}
+    for phase in (caffelike.TRAIN, caffelike.TEST):
+        trained = describe(folder / "train_val.prototxt", phase, {"data": (2, *shape[FIRST][1:]), "label": (2,)})
+        assert own.items() <= {row.name: row.parameters for row in trained.layers}.items()
+        assert any(row.type == "Accuracy" for row in trained.layers) == (phase == caffelike.TEST)
+    loss = [row.name for row in trained.layers if row.type == "SoftmaxWithLoss"]
+    assert len(loss) == (3 if model == "googlenet" else 1)
 
 
 def test_load_by_either_name():
