@@ -11,6 +11,8 @@ from numba.core import cgutils, types
 from numba.core.registry import cpu_target
 from numba.extending import intrinsic
 
+from caffelike.kernels.jit import kernel
+
 F32, I1, I32, I64 = ir.FloatType(), ir.IntType(1), ir.IntType(32), ir.IntType(64)
 BYTES = ir.IntType(8).as_pointer()
 
@@ -225,3 +227,10 @@ def prefetch(typingctx, source, j):
         return context.get_dummy_value()
 
     return types.void(source, types.intp), codegen
+
+
+@kernel
+def ask(x, start, n):
+    """Ask for the cache lines of x[start : start + n], which may lie beyond the end."""
+    for i in range(start, start + n, 16):
+        prefetch(x, i)

@@ -4,8 +4,9 @@ import numpy as np
 
 from caffelike.kernels.jit import kernel
 from caffelike.kernels.launch import get_num_threads, scratch, task
+from caffelike.kernels.vector import ask
 
-_PIXELS = 256  # of all channels at a time: what the next channels read again is still in the first-level cache
+_PIXELS = 512  # of all channels at a time: what the next channels read again is still in the first-level cache
 _NONE = np.empty(0, np.float32)
 
 
@@ -29,7 +30,7 @@ def forward(
         factor = alpha / size
         _across(images * blocks, 1, x1, y1, scale, channels, pixels, size, factor, beta, k, lines)
     else:
-        lines = scratch("lrn", get_num_threads() * (width + size))
+        lines = scratch("lrn", get_num_threads() * (2 * width + size))
         grain = max(1, 4096 // max(1, height * width))
         factor = alpha / (size * size)
         _within(images * channels, grain, x1, y1, scale, height, width, size, factor, beta, lines)
@@ -57,19 +58,37 @@ def backward(
         factor = 2 * alpha * beta / size
         _across_back(images * blocks, 1, *arrays, channels, pixels, size, factor, beta, ring)
     else:
-        lines = scratch("lrn", get_num_threads() * (height * width + width + size))
+        lines = scratch("lrn", get_num_threads() * (height * width + 2 * width + size))
         grain = max(1, 4096 // max(1, height * width))
         factor = 2 * alpha * beta / (size * size)
         _within_back(images * channels, grain, *arrays, height, width, size, factor, beta, lines)
 
 
+# A choice inside a loop over pixels would keep it from becoming vector code: `beta` 0.75 has loops of its own.
+
+
 @kernel
-def _power(scale, beta):
-    """scale^-beta."""
-    if beta == np.float32(0.75):  # two square roots are much faster
-        root = np.sqrt(scale)
-        return np.float32(1) / (root * np.sqrt(root))
-    return scale**-beta
+def _apply(x, scale, beta, y):
+    """y = x scale^-beta."""
+    if beta == np.float32(0.75):  # two square roots are much faster than a power
+        for i in range(y.size):
+            root = np.sqrt(scale[i])
+            y[i] = x[i] / (root * np.sqrt(root))
+    else:
+        for i in range(y.size):
+            y[i] = x[i] * scale[i] ** -beta
+
+
+@kernel
+def _apply_back(dy, x, scale, beta, sums, factor, dx):
+    """dx = dy scale^-beta - factor x sums."""
+    if beta == np.float32(0.75):
+        for i in range(dx.size):
+            root = np.sqrt(scale[i])
+            dx[i] = dy[i] / (root * np.sqrt(root)) - factor * x[i] * sums[i]
+    else:
+        for i in range(dx.size):
+            dx[i] = dy[i] * scale[i] ** -beta - factor * x[i] * sums[i]
 
 
 @task
@@ -83,19 +102,28 @@ def _across(worker, lo, hi, x, y, scale, channels, pixels, size, factor, beta, k
         n = min(_PIXELS, pixels - begin)
         image = q // blocks * channels * pixels + begin
         for c in range(channels):
-            sums[:n] = 0
-            for j in range(max(0, c - half), min(channels, c + half + 1)):
-                near = x[image + j * pixels : image + j * pixels + n]
-                for i in range(n):
-                    sums[i] += near[i] * near[i]
             at = image + c * pixels
-            here, there = x[at : at + n], y[at : at + n]
+            if half == 2 and c >= 2 and c + 2 < channels:  # the usual size, in registers
+                a, b, d = x[at - 2 * pixels : at - 2 * pixels + n], x[at - pixels : at - pixels + n], x[at : at + n]
+                e, f = x[at + pixels : at + pixels + n], x[at + 2 * pixels : at + 2 * pixels + n]
+                for i in range(n):
+                    sums[i] = a[i] * a[i] + b[i] * b[i] + d[i] * d[i] + e[i] * e[i] + f[i] * f[i]
+            else:
+                sums[:n] = 0
+                for j in range(max(0, c - half), min(channels, c + half + 1)):
+                    near = x[image + j * pixels : image + j * pixels + n]
+                    for i in range(n):
+                        sums[i] += near[i] * near[i]
+            ask(x, at + (half + 2) * pixels, n)
+            ask(y, at + 2 * pixels, n)
+            for i in range(n):
+                sums[i] = sums[i] * factor + k
             if scale.size:
+                ask(scale, at + 2 * pixels, n)
                 kept = scale[at : at + n]
                 for i in range(n):
-                    kept[i] = sums[i] * factor + k
-            for i in range(n):
-                there[i] = here[i] * _power(sums[i] * factor + k, beta)
+                    kept[i] = sums[i]
+            _apply(x[at : at + n], sums[:n], beta, y[at : at + n])
 
 
 @task
@@ -115,6 +143,8 @@ def _across_back(worker, lo, hi, dy, x, y, scale, dx, channels, pixels, size, fa
                 at, slot = image + ahead * pixels, ahead % size * _PIXELS
                 g, v, s = dy[at : at + n], y[at : at + n], scale[at : at + n]
                 ratio = ring[slot : slot + n]
+                for following in (dy, y, scale):
+                    ask(following, at + 2 * pixels, n)
                 for i in range(n):
                     ratio[i] = g[i] * v[i] / s[i]
             if c < 0:
@@ -126,9 +156,10 @@ def _across_back(worker, lo, hi, dy, x, y, scale, dx, channels, pixels, size, fa
                 for i in range(n):
                     sums[i] += ratio[i]
             at = image + c * pixels
-            g, v, s, to = dy[at : at + n], x[at : at + n], scale[at : at + n], dx[at : at + n]
-            for i in range(n):
-                to[i] = g[i] * _power(s[i], beta) - factor * v[i] * sums[i]
+            ask(x, at + 2 * pixels, n)
+            ask(dx, at + 2 * pixels, n)
+            here = slice(at, at + n)
+            _apply_back(dy[here], x[here], scale[here], beta, sums[:n], factor, dx[here])
 
 
 @kernel
@@ -156,27 +187,29 @@ def _spread(line, width, size, h, height, plane, square, out):
 def _within(worker, lo, hi, x, y, scale, height, width, size, factor, beta, lines):
     """The planes lo..hi."""
     factor, beta, one = np.float32(factor), np.float32(beta), np.float32(1)
-    line = lines[worker * (width + size) : (worker + 1) * (width + size)]
+    own = lines[worker * (2 * width + size) : (worker + 1) * (2 * width + size)]
+    line, sums = own[width:], own[:width]
     for p in range(lo, hi):
         plane = x[p * height * width : (p + 1) * height * width]
         for h in range(height):
             at = (p * height + h) * width
-            here, there = x[at : at + width], y[at : at + width]
-            _spread(line, width, size, h, height, plane, True, there)
+            _spread(line, width, size, h, height, plane, True, sums)
+            for w in range(width):
+                sums[w] = sums[w] * factor + one
             if scale.size:
                 kept = scale[at : at + width]
                 for w in range(width):
-                    kept[w] = there[w] * factor + one
-            for w in range(width):
-                there[w] = here[w] * _power(there[w] * factor + one, beta)
+                    kept[w] = sums[w]
+            _apply(x[at : at + width], sums, beta, y[at : at + width])
 
 
 @task
 def _within_back(worker, lo, hi, dy, x, y, scale, dx, height, width, size, factor, beta, lines):
     """The planes lo..hi."""
     factor, beta, pixels = np.float32(factor), np.float32(beta), height * width
-    own = lines[worker * (pixels + width + size) : (worker + 1) * (pixels + width + size)]
-    ratio, line = own[:pixels], own[pixels:]
+    room = pixels + 2 * width + size
+    own = lines[worker * room : (worker + 1) * room]
+    ratio, sums, line = own[:pixels], own[pixels : pixels + width], own[pixels + width :]
     for p in range(lo, hi):
         at = p * pixels
         g, v, s = dy[at : at + pixels], y[at : at + pixels], scale[at : at + pixels]
@@ -184,8 +217,6 @@ def _within_back(worker, lo, hi, dy, x, y, scale, dx, height, width, size, facto
             ratio[i] = g[i] * v[i] / s[i]
         for h in range(height):
             row = at + h * width
-            to, here = dx[row : row + width], x[row : row + width]
-            g, s = dy[row : row + width], scale[row : row + width]
-            _spread(line, width, size, h, height, ratio, False, to)
-            for w in range(width):
-                to[w] = g[w] * _power(s[w], beta) - factor * here[w] * to[w]
+            here = slice(row, row + width)
+            _spread(line, width, size, h, height, ratio, False, sums)
+            _apply_back(dy[here], x[here], scale[here], beta, sums, factor, dx[here])

@@ -19,10 +19,11 @@ from caffelike.kernels.cpu.windows import (
 )
 from caffelike.kernels.jit import SUMS, kernel
 from caffelike.kernels.launch import get_num_threads, scratch, task
-from caffelike.kernels.vector import LANES
+from caffelike.kernels.vector import LANES, ask
 
 Sizes = tuple[int, ...]
 
+_AHEAD = 512  # how far in advance memory is asked for: rows are too short for the processor to see where they lead
 _WORK = 32768  # pixels looked at in a chunk, more or less
 _NONE = np.empty(0, np.int32)
 
@@ -107,6 +108,7 @@ def _largest(worker, lo, hi, x, y, argmax, size, kernel, stride, pad):
             top = oh * stride[0] - pad[0]
             begin, end = max(top, 0), min(top + kernel[0], height)
             start, to, first = plane + begin * width, (p * out_h + oh) * out_w, begin * width
+            ask(x, start + _AHEAD, stride[0] * width)
             for ow in range(0, out_w, LANES):
                 column, n = ow * stride[1] - pad[1], out_w - ow
                 if begin >= end:  # a window without pixels
@@ -136,6 +138,7 @@ def _average(worker, lo, hi, x, y, size, kernel, stride, pad):
             begin, end = max(top, 0), min(top + kernel[0], height)
             rows = min(top + kernel[0], height + pad[0]) - top  # of the window, with its part of the pad
             start, to = plane + begin * width, (p * out_h + oh) * out_w
+            ask(x, start + _AHEAD, stride[0] * width)
             for ow in range(0, out_w, LANES):
                 column, n = ow * stride[1] - pad[1], out_w - ow
                 if begin >= end:
@@ -189,6 +192,9 @@ def _tiles_back(worker, lo, hi, dy, argmax, dx, size):
     for p in range(lo, hi):
         for oh in range(out_h):
             row, h = (p * out_h + oh) * out_w, 2 * oh
+            ask(dy, row + _AHEAD, out_w)
+            ask(argmax, row + _AHEAD, out_w)
+            ask(dx, (p * height + h) * width + _AHEAD, 2 * width)
             for ow in range(0, (width + 1) // 2, LANES):  # floor: an odd width has a column more than windows
                 n, at = out_w - ow, h * width + 2 * ow
                 to = p * height * width + at
@@ -207,6 +213,10 @@ def _largest_back(worker, lo, hi, dy, argmax, dx, size, kernel, stride, pad):
             begin, rows = _windows_on(h, out_h, kernel[0], stride[0], pad[0])
             start, to = (p * out_h + begin) * out_w, (p * height + h) * width
             first = h * width
+            ask(dx, to + _AHEAD, width)
+            if h % stride[0] == 0:
+                ask(dy, start + _AHEAD, out_w)
+                ask(argmax, start + _AHEAD, out_w)
             if rows <= 0:
                 for i in range(to, to + width):
                     dx[i] = 0
