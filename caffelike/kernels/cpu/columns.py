@@ -55,22 +55,24 @@ def _walk(worker, lo, hi, maps, columns, ranges, numbers, gather):
                         inside = False
                     pixel += (o * numbers[a, 3] + ranges[a, t, 2]) * pitch
                     pitch *= numbers[a, 0]
-                row = ((c * taps + tap) * outputs) + line * count
-                source = c * pixels + pixel + at_x
+                row = (c * taps + tap) * outputs + line * count
+                first, end = (x0, x1) if inside else (count, count)
+                there = columns[row + first : row + end]
+                seen = maps[c * pixels + pixel + at_x + first * stride :] if inside else maps
                 if gather:
-                    if inside:
-                        for x in range(x0, x1):
-                            maps[source + x * stride] += columns[row + x]
-                elif inside:
-                    for x in range(x0):
-                        columns[row + x] = 0
-                    for x in range(x0, x1):
-                        columns[row + x] = maps[source + x * stride]
-                    for x in range(x1, count):
-                        columns[row + x] = 0
+                    for x in range(end - first):
+                        seen[x * stride] += there[x]
+                    continue
+                if stride == 1:
+                    for x in range(end - first):
+                        there[x] = seen[x]
                 else:
-                    for x in range(count):
-                        columns[row + x] = 0
+                    for x in range(end - first):
+                        there[x] = seen[x * stride]
+                for x in range(first):
+                    columns[row + x] = 0
+                for x in range(end, count):
+                    columns[row + x] = 0
 
 
 def to_columns(maps: np.ndarray, columns: np.ndarray, out: Sequence[int], *window: tuple) -> None:

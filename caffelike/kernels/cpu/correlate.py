@@ -45,15 +45,17 @@ class Planes(NamedTuple):
 
     phases: Pair
     shape: Pair  # of one plane
+    more: int  # its rows beyond those of the output
     offsets: np.ndarray  # where tap k = (c, ky, kx) reads for output pixel (0, 0); LANES more at the end
     size: int  # floats, slack included
     image: bool  # the map itself serves: 1 x 1 windows, stride 1, no padding
 
 
 @lru_cache(maxsize=512)
-def planes_of(channels: int, size: Pair, window: Window, mirrored: bool) -> Planes:
-    """mirrored: taps are read in reverse order (for gradients with respect to the map)."""
+def planes_of(channels: int, size: Pair, window: Window, mirrored: bool, rows: int = 0) -> Planes:
+    """Planes for `rows` rows of the output at a time (0: all); mirrored: taps in reverse order, for gradients."""
     out = window.out(size)
+    out = (rows or out[0], out[1])
     kernel, stride, dilation = window.kernel, window.stride, window.dilation
     image = kernel == (1, 1) and stride == (1, 1) and window.pad == (0, 0)
     reach = [(k - 1) * d for k, d in zip(kernel, dilation, strict=True)]
@@ -66,7 +68,7 @@ def planes_of(channels: int, size: Pair, window: Window, mirrored: bool) -> Plan
     offsets = ((plane * shape[0] + y // stride[0]) * shape[1] + x // stride[1]).reshape(-1).astype(np.int64)
     total = channels * phases[0] * phases[1] * shape[0] * shape[1]
     offsets = np.concatenate([offsets, np.repeat(offsets[-1:], LANES)])
-    return Planes(phases, shape, offsets, total + SLACK, image)
+    return Planes(phases, shape, reach[0] // stride[0], offsets, total + SLACK, image)
 
 
 @task
@@ -95,7 +97,7 @@ def _pack_weights(worker, lo, hi, weight, groups, rows, row_pitch, outer, outer_
 
 
 @task
-def _correlate(worker, lo, hi, maps, packed, bias, out, offsets, sizes, stride, pad, phases, plane, parts, block,
+def _correlate(worker, lo, hi, maps, packed, bias, out, offsets, sizes, stride, pad, phases, plane, more, parts, block,
                panel, flags, image, planes, planes_slot, buffer, buffer_slot):  # fmt: skip
     """Items (map, group, part) of out[n, g*rows + m, p]; parts: an item's share of (rows, pixels)."""
     groups, channels, height, width, rows, out_height, out_width, depth = sizes
@@ -108,12 +110,12 @@ def _correlate(worker, lo, hi, maps, packed, bias, out, offsets, sizes, stride, 
         strips = (pixels + panel - 1) // panel
         left, right = strips * j // parts[1] * panel, min(pixels, strips * (j + 1) // parts[1] * panel)
         source = ng * channels * height * width
+        above = left // out_width  # rows of the output before the part's first
         if not image:
-            first, last = left // out_width, (right - 1) // out_width + 1
-            last += plane[0] - out_height
+            lines = (right - 1) // out_width + 1 - above + more
             pack_planes(
-                planes, own, maps, source, channels, height, width, stride[0], stride[1], pad[0], pad[1],
-                phases[0], phases[1], plane[0], plane[1], first, last,
+                planes, own, maps, source, channels, height, width, stride[0], stride[1],
+                pad[0] - above * stride[0], pad[1], phases[0], phases[1], plane[0], plane[1], 0, lines,
             )  # fmt: skip
         for k in range(0, depth, block):
             kc = min(block, depth - k)
@@ -126,7 +128,8 @@ def _correlate(worker, lo, hi, maps, packed, bias, out, offsets, sizes, stride, 
                 if image:
                     pack_right(buffer, mine, maps, source, offsets, k, kc, p, w, pixels, 1, 0, 0)
                 else:
-                    pack_right(buffer, mine, planes, own, offsets, k, kc, p, w, out_width, out_height, plane[1], 0)
+                    place = p - above * out_width
+                    pack_right(buffer, mine, planes, own, offsets, k, kc, place, w, out_width, plane[0], plane[1], 0)
                 multiply(
                     packed, a, buffer, mine, out, (ng * rows + top) * pixels + p, bias, g * rows + top,
                     bottom - top, w, kc, pixels, todo,
@@ -150,7 +153,7 @@ def _panel(pixels: int) -> int:
     def cost(width: int) -> float:
         whole, rest = divmod(pixels, width)
         vectors = -(-rest // LANES)
-        return whole * width + vectors * LANES * (1.3 if vectors == 1 else 1.05)
+        return whole * width * (1.0 if width == COLUMNS else 1.02) + vectors * LANES * (1.3 if vectors == 1 else 1.05)
 
     return min((COLUMNS, 2 * LANES), key=lambda width: (cost(width), -width))
 
@@ -175,9 +178,10 @@ def plan_of(
         down = min(panels, share) if across < min(threads, share) else 1
         if down > 1:
             across = 1
-    # planes of a part should stay in the L2 cache while their panels are packed
-    if not planes.image and across == 1 and down == 1:
-        across = max(1, min(strips // 8, planes.size * 4 // 400_000))
+    if not planes.image and down == 1:  # planes of a part should stay in the L2 cache while panels are packed from them
+        across = max(across, min(strips // 8, planes.size // 100_000))
+        band = -(-strips // across) * panel  # pixels; they begin anywhere in a row
+        planes = planes_of(channels, size, window, mirrored, min(out[0], (band + out[1] - 2) // out[1] + 1))
     sizes = (groups, channels, *size, rows, *out, depth)
     return Plan(
         planes, depth_of_block(depth, taps if mirrored else 1), maps * down * across, sizes, (down, across), panel
@@ -239,8 +243,8 @@ def correlate(
     slot, buffer_slot = 0 if planes.image else planes.size, COLUMNS * plan.block + SLACK
     _correlate(
         plan.items, 1, maps.reshape(-1), packed, NOTHING if bias is None else bias, out.reshape(-1), planes.offsets,
-        plan.sizes, window.stride, window.pad, planes.phases, planes.shape, plan.parts, plan.block, plan.panel,
-        (0 if bias is None else BIAS) | (RELU if relu else 0), planes.image,
+        plan.sizes, window.stride, window.pad, planes.phases, planes.shape, planes.more, plan.parts, plan.block,
+        plan.panel, (0 if bias is None else BIAS) | (RELU if relu else 0), planes.image,
         scratch("planes", threads * slot), slot, scratch("right", threads * buffer_slot), buffer_slot,
     )  # fmt: skip
 
