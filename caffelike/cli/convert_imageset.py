@@ -25,7 +25,7 @@ def command(root: str, listfile: str, db: str, **options: Any) -> None:
     """Write the images that LISTFILE names (lines `name label`) into a new LMDB or LevelDB.
 
     ROOTFOLDER/ is put before each name. Without LISTFILE every folder in ROOTFOLDER is a class. Labels that are
-    floats, or several (`name 0,1,0.5`), go to a second data base DB_NAME_labels.
+    floats, or several (`name 0,1,0.5`), are read by `data_param { labels: 3 }`.
     """
     from caffelike.tools import convert_imageset
 

@@ -6,13 +6,12 @@ from collections.abc import Callable
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import NamedTuple
 
 import numpy as np
 
 from caffelike import log, rng
 from caffelike.data import datum, images, writing
-from caffelike.data.imagelist import read_text
+from caffelike.data.imagelist import Line, read_list
 from caffelike.data.resize import resize
 from caffelike.errors import DataError, FileError
 from caffelike.files import atomic_path
@@ -21,24 +20,17 @@ _JPEG_QUALITY = 95  # what OpenCV takes, and so Caffe
 _TOLD = 20  # unreadable images that are named in the last warning
 
 
-class Entry(NamedTuple):
-    """A line of an image list."""
-
-    name: str
-    labels: tuple[float, ...]
-
-
 @dataclass
 class Converted:
     """What was made. unreadable: names of images that were left out. classes: names by label, of a folder of folders.
 
-    labels_db: the data base that holds labels which are no single whole number, or "".
+    labels: how many each record has in its float_data; 0: one whole number, in its label.
     """
 
     records: int = 0
     unreadable: list[str] = field(default_factory=list)
     classes: list[str] = field(default_factory=list)
-    labels_db: str = ""
+    labels: int = 0
 
 
 def convert_imageset(
@@ -65,9 +57,9 @@ def convert_imageset(
     gray: one channel. shuffle: in a random order (of `seed`, if given). resize_height, resize_width: both or neither.
     check_size: refuse images of different sizes. encoded: store image files instead of pixels, as they are where
     nothing changes; encode_type: as "png" or "jpg" (means encoded).
-    labels: how many stand in each line; they may also be joined by commas, `name 0,1,0.5`. A Datum holds one whole
-    number: other labels go, with the same keys, to a second data base `<db>_labels` as floats of (labels, 1, 1), and
-    the first one's labels are 0. A second Data layer with one top reads them.
+    labels: how many stand in each line; they may also be joined by commas, `name 0,1,0.5`. Labels that are several, or
+    no whole numbers, go to the records' float_data, where `data_param { labels: 3 }` reads them; Caffe, which does not,
+    finds the first one's whole part, as if it had made the data base itself.
     tick(done, total): called after each image.
 
     Keys are `%08d_name` with the place in the (shuffled) list. An image that cannot be read is logged and left out.
@@ -82,47 +74,47 @@ def convert_imageset(
     if listfile is None:
         entries, result.classes = class_folders(root)
     else:
-        entries = _read_list(os.fspath(listfile), labels)
+        entries = read_list(os.fspath(listfile), labels)
     if shuffle:
         log.info("convert_imageset.cpp:79", "Shuffling data")
         order = rng.generator(int.from_bytes(os.urandom(7), "little") if seed is None else seed, "convert_imageset")
         entries = [entries[i] for i in order.permutation(len(entries))]
     log.info("convert_imageset.cpp:82", f"A total of {len(entries)} images.")
     reader = _Reader(_with_slash(root, entries), gray, (resize_height, resize_width), encoded, encode_type.lower())
-    apart = any(len(entry.labels) != 1 or entry.labels[0] != int(entry.labels[0]) for entry in entries)
+    if not all(isinstance(entry.label, int) for entry in entries):
+        result.labels = len(_numbers(entries[0]))
     with ExitStack() as stack:
         if result.classes:
             names = stack.enter_context(atomic_path(f"{db}_classes.txt"))
             names.write_text("".join(f"{name}\n" for name in result.classes), encoding="utf-8")
         database = stack.enter_context(writing.create(db, backend))
-        if apart:
-            result.labels_db = f"{db}_labels"
-            label_base = stack.enter_context(writing.create(result.labels_db, backend))
         shape: tuple[int, ...] = ()
         for i, entry in enumerate(entries):
             tick(i, len(entries))
             try:
-                content, size = reader.read(entry.name)
+                content, size = reader.read(entry.path)
             except (FileError, DataError) as error:
                 log.error("io.cpp:81", str(error))
-                result.unreadable.append(entry.name)
+                result.unreadable.append(entry.path)
                 continue
             shape = shape or size
             if check_size and size != shape:
                 raise DataError(
-                    f"Incorrect data field size: {reader.root}{entry.name} is {_by(size)} (height x width x channels),"
+                    f"Incorrect data field size: {reader.root}{entry.path} is {_by(size)} (height x width x channels),"
                     f" the first image is {_by(shape)}. Set resize_height and resize_width, or leave check_size out."
                 )
-            key = f"{i:08d}_{entry.name}".encode()
-            database.put(key, datum.to_bytes(content, 0 if apart else int(entry.labels[0])))
-            if apart:
-                label_base.put(key, datum.to_bytes(np.array(entry.labels, np.float32).reshape(-1, 1, 1)))
+            key = f"{i:08d}_{entry.path}".encode()
+            numbers = _numbers(entry)
+            record = datum.to_bytes(content, int(numbers[0]))
+            if result.labels:
+                record += datum.field(6, np.array(numbers, "<f4").tobytes())  # float_data
+            database.put(key, record)
             if database.count % 1000 == 0:
                 log.info("convert_imageset.cpp:144", f"Processed {database.count} files.")
         if not database.count:
             raise DataError(
                 f"None of the {len(entries)} images could be read, so there is no {db}; the first one tried is"
-                f" {reader.root}{entries[0].name}. ROOTFOLDER is put before the names as it is."
+                f" {reader.root}{entries[0].path}. ROOTFOLDER is put before the names as it is."
             )
     result.records = database.count
     if result.records % 1000:
@@ -133,8 +125,9 @@ def convert_imageset(
             "convert_imageset.cpp:152",
             f"{len(result.unreadable)} of {len(entries)} images could not be read and are not in {db}: {named}",
         )
-    if apart:
-        log.info("convert_imageset.cpp:152", f"The labels are in {result.labels_db}, {_by((*_widths(entries), 1, 1))}.")
+    if result.labels:
+        text = f"Each record has {result.labels} labels: read them with data_param {{ labels: {result.labels} }}."
+        log.info("convert_imageset.cpp:152", text)
     return result
 
 
@@ -142,38 +135,13 @@ def _by(shape: tuple[int, ...]) -> str:
     return "x".join(map(str, shape))
 
 
-def _widths(entries: list[Entry]) -> list[int]:
-    return sorted({len(entry.labels) for entry in entries})
+def _numbers(entry: Line) -> tuple[float, ...]:
+    """The labels of an entry."""
+    assert not isinstance(entry.label, str)
+    return entry.label if isinstance(entry.label, tuple) else (entry.label or 0,)
 
 
-def _read_list(path: str, count: int) -> list[Entry]:
-    """The entries of a list with `count` labels a line, or labels joined by commas."""
-    entries: list[Entry] = []
-    for number, line in enumerate(read_text(path, "image list").splitlines(), 1):
-        if not line.strip():
-            continue
-        name, *words = line.strip().rsplit(None, count)
-        try:
-            values = tuple(float(word) for text in words for word in text.split(","))
-        except ValueError:
-            values = ()
-        if len(words) != count or not values or not np.isfinite(values).all():
-            raise DataError(
-                f"{path}:{number}: '{line.strip()}' is no entry of an image list. Expected is: name, a blank, and"
-                f" {'a label' if count == 1 else f'{count} labels'}, a number."
-            )
-        if entries and len(values) != len(entries[0].labels):
-            raise DataError(
-                f"{path}:{number}: {len(values)} labels, but the first line has {len(entries[0].labels)}."
-                " Every line needs as many."
-            )
-        entries.append(Entry(name, values))
-    if not entries:
-        raise DataError(f"{path} lists no images. Expected are lines: name, a blank, and the label.")
-    return entries
-
-
-def class_folders(root: str) -> tuple[list[Entry], list[str]]:
+def class_folders(root: str) -> tuple[list[Line], list[str]]:
     """The images in each folder of `root`, labelled by folder, and the folders' names."""
     from PIL import Image
 
@@ -182,7 +150,7 @@ def class_folders(root: str) -> tuple[list[Entry], list[str]]:
     kinds = set(Image.registered_extensions())
     classes = sorted(path.name for path in Path(root).iterdir() if path.is_dir() and not path.name.startswith("."))
     entries = [
-        Entry(path.relative_to(root).as_posix(), (float(label),))
+        Line(path.relative_to(root).as_posix(), label)
         for label, name in enumerate(classes)
         for path in sorted(Path(root, name).rglob("*"))
         if path.suffix.lower() in kinds and not path.name.startswith(".")
@@ -192,9 +160,9 @@ def class_folders(root: str) -> tuple[list[Entry], list[str]]:
     return entries, classes
 
 
-def _with_slash(root: str, entries: list[Entry]) -> str:
+def _with_slash(root: str, entries: list[Line]) -> str:
     """`root`, with the slash that people forget where it is seen to be missing."""
-    first = entries[0].name
+    first = entries[0].path
     ends = not root or root.endswith(("/", os.sep))
     if ends or os.path.exists(root + first) or not os.path.exists(os.path.join(root, first)):
         return root

@@ -31,7 +31,7 @@ def split_imageset(
     source, target = os.fspath(source), Path(folder)
     if os.path.isdir(source):
         entries, classes = class_folders(source)
-        lines = [f"{entry.name} {entry.labels[0]:g}" for entry in entries]
+        lines = [f"{entry.path} {entry.label}" for entry in entries]
         _write(target / "classes.txt", classes)
     else:
         lines = [line.strip() for line in read_text(source, "image list").splitlines() if line.strip()]
@@ -42,7 +42,7 @@ def split_imageset(
     lists: dict[str, list[str]] = {name: [] for name in parts}
     for label, group in sorted(by_label.items()):
         order = rng.generator(seed, f"split/{label}").permutation(len(group))
-        ends = np.rint(cuts * len(group)).astype(int)
+        ends = np.floor(cuts * len(group) + 0.5).astype(int)
         for name, start, end in zip(parts, ends, ends[1:], strict=False):
             lists[name] += [group[i] for i in order[start:end]]
     for name, chosen in lists.items():

@@ -94,5 +94,5 @@ def test_errors_are_one_message(run, folder):
 
 def test_split(run, folder):
     result = run("split_imageset", "list.txt", "--parts", "train=0.5,test=0.5")
-    assert (result.code, result.out) == (0, "train.txt: 0 images\ntest.txt: 2 images\n")  # one image of each class
+    assert (result.code, result.out) == (0, "train.txt: 2 images\ntest.txt: 0 images\n")  # one image of each class
     assert "--parts takes names" in run("split_imageset", "list.txt", "--parts", "0.5").err

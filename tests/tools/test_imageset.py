@@ -85,17 +85,18 @@ def test_shuffle_is_an_order_of_its_seed(folder):
 
 
 @pytest.mark.parametrize("lines", ["a.png 0.5 1 -2\ngray.png 1 0 3\n", "a.png 0.5,1,-2\ngray.png 1,0,3\n"])
-def test_several_labels_go_to_a_data_base_of_their_own_that_a_net_reads_beside_it(folder, lines):
+def test_several_labels_lie_beside_the_pixels(folder, lines):
     (folder / "list.txt").write_text(lines)
     done = convert_imageset("img/", "list.txt", "db", labels=1 if "," in lines else 3)
-    assert done.labels_db == "db_labels"
+    assert done.labels == 3
+    assert [r.label for r in records("db").values()] == [0, 1]  # what Caffe would have taken for the labels
     (folder / "net.prototxt").write_text(
-        """layer { name: "x" type: "Data" top: "x" data_param { source: "db" backend: LMDB batch_size: 2 } }
-        layer { name: "y" type: "Data" top: "y" data_param { source: "db_labels" backend: LMDB batch_size: 2 } }"""
+        """layer { name: "x" type: "Data" top: "x" top: "y"
+        data_param { source: "db" backend: LMDB batch_size: 2 labels: 3 } }"""
     )
     net = caffelike.Net("net.prototxt", caffelike.TRAIN)
     net.forward()
-    assert net.blobs["y"].data.tolist() == [[[[0.5]], [[1]], [[-2]]], [[[1]], [[0]], [[3]]]]
+    assert net.blobs["y"].data.tolist() == [[0.5, 1, -2], [1, 0, 3]]
     assert (net.blobs["x"].data[1] == images.read("img/gray.png").transpose(2, 0, 1)).all()
     net.close()
 
@@ -140,9 +141,10 @@ def test_nothing_is_left_behind(folder):
     [
         ("a.png\n", r"list\.txt:1: 'a\.png' is no entry"),
         ("a.png 1\nb.png x\n", r"list\.txt:2: 'b\.png x' is no entry"),
-        ("a.png 1\nb.png 1,2\n", r"list\.txt:2: 2 labels, but the first line has 1"),
+        ("a.png 1\nb.png 1,2\n", r"list\.txt:2: 'b\.png' has 2 label\(s\), but the first line 1"),
         ("a.png nan\n", r"list\.txt:1"),
         (" \n", "lists no images"),
+        ("a.png 1\nb.png 0.5\nc.png 1 2,3\n", r"list\.txt:3: .* has 2 label"),
     ],
 )
 def test_lists_that_make_no_sense(folder, text, message):
