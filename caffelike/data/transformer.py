@@ -1,7 +1,7 @@
 """transform_param: crop, mirror, mean, scale, as Caffe's DataTransformer does them.
 
 out = (pixel - mean) * scale in float32, in this order; kernels/cpu/transform.py does it in one pass. Random choices
-depend on (seed, layer, number of the record) alone, so they are the same whoever prepares the batch, and after a resume.
+depend on (seed, layer, number of the record) alone: they are the same whoever prepares the batch, and after a resume.
 """
 
 from collections.abc import Callable, Sequence

@@ -31,19 +31,61 @@ def loss_options(layer: Layer, default: str, legacy: bool = True) -> dict[str, A
     return {"normalization": mode, "ignore_label": int(p.ignore_label) if p.HasField("ignore_label") else None}
 
 
-def divisor(normalization: str, outer: int, inner: int, valid: int) -> float:
+def class_weights(layer: Layer, own: Any = ()) -> dict[str, Any]:
+    """The options `class_weight`, a factor for each class or (), and `weighted`: whether VALID adds weights up.
+
+    They stand in loss_param.class_weight, in `own` (a fork's place for them), or in SegNet's
+    loss_param.class_weighting, which counts with weight_by_label_freqs: true and leaves the divisor as it is.
+    Raises ModelError for more than one of these, and for a negative weight.
+    """
+    p = layer.message.loss_param
+    if p.weight_by_label_freqs != bool(p.class_weighting):
+        raise layer.fail(
+            "weight_by_label_freqs: true and class_weighting (one for each class) go together: write both, or none.",
+            ModelError,
+        )
+    given = [tuple(map(float, words)) for words in (p.class_weight, own, p.class_weighting) if words]
+    if len(given) > 1:
+        raise layer.fail("class weights are given in more than one place; keep loss_param.class_weight.", ModelError)
+    if given and min(given[0]) < 0:
+        raise layer.fail(f"class weights are 0 or more, not {min(given[0]):g}.", ModelError)
+    return {"class_weight": given[0] if given else (), "weighted": not p.class_weighting}
+
+
+def check_weights(layer: Layer, classes: int, places: Shape, weight: Shape | None, bottom: int = 2) -> None:
+    """Raise ShapeError unless there is a weight for each class, and one for each item or place of `places`."""
+    names = layer.options.get("class_weight")
+    if names and len(names) != classes:
+        raise layer.fail(f"has {len(names)} class weights, but there are {classes} classes.")
+    wanted = {int(np.prod(places[:1], dtype=np.int64)), int(np.prod(places, dtype=np.int64))}
+    if weight is not None and int(np.prod(weight, dtype=np.int64)) not in wanted:
+        raise layer.fail(
+            f"'{layer.message.bottom[bottom]}' is {weight}; expected is one weight for each item, ({places[0]},), or"
+            f" for each place, {places}."
+        )
+
+
+def spread(weight: np.ndarray, count: int) -> np.ndarray:
+    """Weights of items (or of places already) as those of `count` places, flat."""
+    return np.repeat(weight.reshape(-1), count // max(1, weight.size))
+
+
+def divisor(normalization: str, outer: int, inner: int, valid: float) -> float:
     """What the sum of losses is divided by, never less than 1.
 
-    outer, inner: items and predictions an item. valid: predictions whose label is not ignored.
+    outer, inner: items and predictions an item. valid: predictions whose label is not ignored, or their weights.
     """
     return float(max(1, {"FULL": outer * inner, "VALID": valid, "BATCH_SIZE": outer, "NONE": 1}[normalization]))
 
 
 def places_divisor(shape: Shape, axis: int, normalization: str, counts: np.ndarray) -> float:
-    """`divisor` for scores of `shape` with the classes on `axis`; counts: which places' labels are not ignored."""
+    """`divisor` for scores of `shape` with the classes on `axis`.
+
+    counts: which places' labels are not ignored, or their weights.
+    """
     outer = int(np.prod(shape[:axis], dtype=np.int64))
     inner = int(np.prod(shape[axis + 1 :], dtype=np.int64))
-    return divisor(normalization, outer, inner, int(np.count_nonzero(counts)))
+    return divisor(normalization, outer, inner, float(counts.sum(dtype=np.float64)))
 
 
 def batch_size(layer: Layer, *shapes: Shape) -> int:

@@ -9,12 +9,15 @@ from caffelike.layers._loss import (
     FLT_MIN,
     batch_size,
     check_label_count,
+    check_weights,
+    class_weights,
     loss_options,
     pick,
     places_divisor,
     read_labels,
     softmax,
     softmax_gradient,
+    spread,
 )
 from caffelike.layers._spatial import canonical_axis
 from caffelike.registry import register
@@ -22,38 +25,44 @@ from caffelike.registry import register
 
 @register("SoftmaxWithLoss", param="softmax_param")
 class SoftmaxWithLoss(Layer):
-    """loss = -sum(log p[label]) / divisor with p = softmax(x), p taken as at least FLT_MIN (a loss of at most 87.3).
+    """loss = -sum(w log p[label]) / divisor, p = softmax(x) taken as at least FLT_MIN (log p at least -87.3).
 
     bottoms: x, scores with the classes on `axis`, as (N, C, ...); label, one whole number 0 .. C - 1 for each place of
-        x without that axis, as (N, ...) or (N, 1, ...); fractions are cut off.
+        x without that axis, as (N, ...) or (N, 1, ...); fractions are cut off; weight, optional: one factor for each
+        item or for each label.
     tops: loss, a single number; prob, the softmax, if a second top is given.
     softmax_param: axis 1. loss_param: ignore_label (none): places with that label do not count. normalization VALID:
         the divisor, at least 1: FULL all places, VALID those that count, BATCH_SIZE the places before `axis`, NONE 1.
         normalize, the old word, where normalization is absent: true VALID, false BATCH_SIZE.
-    Gradient to x: (p - 1 at the label) / divisor, 0 where ignored, plus the softmax's own from prob, which Caffe
-        leaves out. None to label.
-    Errors: LabelError for a label that is no class, ShapeError for a wrong number of labels.
-    Source: BVLC Caffe's SoftmaxWithLoss layer.
+    w is 1, or the weight, times class_weight (none, or one for each class), of loss_param or softmax_param; VALID then
+        adds up the w of the places that count. SegNet's class_weighting with weight_by_label_freqs does the same but
+        for the divisor, which stays a number of places.
+    Gradient to x: w (p - 1 at the label) / divisor, 0 where ignored, plus the softmax's own from prob, which Caffe
+        leaves out. None to label and weight.
+    Errors: LabelError for a label that is no class, ShapeError for a wrong number of labels or weights.
+    Source: BVLC Caffe's SoftmaxWithLoss layer; weights: happynear's and SegNet's forks.
     """
 
-    bottoms = ("x", "label")
+    bottoms = ("x", "label", "weight?")
     tops = ("loss", "prob?")
     messages = ("loss_param",)
     loss = True
-    no_gradient = ("label",)
-    backward_reads = ("label", "probability")
+    no_gradient = ("label", "weight")
+    backward_reads = ("label", "weight", "probability")
+    honours = ("class_weight", "class_weighting", "weight_by_label_freqs")
 
     def setup(self, p: Any, *shapes: Shape) -> None:
-        """Read axis and normalization."""
+        """Read axis, normalization and class weights."""
         self._axis = int(p.axis)
-        self.options = loss_options(self, "VALID")
+        self.options = loss_options(self, "VALID") | class_weights(self, p.class_weight)
 
     def reshape(self, *shapes: Shape) -> list[Shape]:
         """A single number, and the shape of x; `probability` is the softmax."""
-        scores, label = shapes
+        scores, label, *weight = shapes
         axis = self.options["axis"] = canonical_axis(self, self._axis, len(scores))
         batch_size(self, scores, label)
         check_label_count(self, scores, label, axis)
+        check_weights(self, scores[axis], scores[:axis] + scores[axis + 1 :], weight[0] if weight else None)
         self.keep("probability", scores)
         return [(), scores][: max(1, len(self.message.top))]
 
@@ -61,12 +70,15 @@ class SoftmaxWithLoss(Layer):
 def forward(
     x: np.ndarray,
     label: np.ndarray,
+    weight: np.ndarray | None,
     loss: np.ndarray,
     prob: np.ndarray | None,
     probability: np.ndarray | None,
     axis: int,
     normalization: str,
     ignore_label: int | None,
+    class_weight: tuple[float, ...],
+    weighted: bool,
 ) -> None:
     """Softmax, then the mean of the logarithms at the labels."""
     if probability is None:
@@ -76,19 +88,23 @@ def forward(
     if prob is not None and prob is not probability:
         np.copyto(prob, probability)
     at_label = np.maximum(pick(probability, labels, axis), probability.dtype.type(FLT_MIN))
-    total = -np.log(at_label)[counts].sum(dtype=np.float64)
-    loss[...] = total / places_divisor(x.shape, axis, normalization, counts)
+    factors = _factors(labels, counts, weight, class_weight)
+    total = -(np.log(at_label) * factors)[counts].sum(dtype=np.float64)
+    loss[...] = total / places_divisor(x.shape, axis, normalization, factors if weighted else counts)
 
 
 def backward(
     dloss: np.ndarray,
     dprob: np.ndarray | None,
     label: np.ndarray,
+    weight: np.ndarray | None,
     probability: np.ndarray,
     dx: np.ndarray,
     axis: int,
     normalization: str,
     ignore_label: int | None,
+    class_weight: tuple[float, ...],
+    weighted: bool,
 ) -> None:
     """dx = dloss (p - one-hot label) / divisor, and through the second top."""
     labels, counts = read_labels(label, dx.shape[axis], ignore_label, dx.shape[0])
@@ -96,7 +112,18 @@ def backward(
     index = np.expand_dims(labels.reshape(places), axis)
     np.copyto(dx, probability)
     np.put_along_axis(dx, index, np.take_along_axis(dx, index, axis) - 1, axis)
-    dx *= np.expand_dims(counts.reshape(places), axis)
-    dx *= float(dloss) / places_divisor(dx.shape, axis, normalization, counts)
+    factors = _factors(labels, counts, weight, class_weight)
+    dx *= np.expand_dims(factors.reshape(places), axis).astype(dx.dtype)
+    dx *= float(dloss) / places_divisor(dx.shape, axis, normalization, factors if weighted else counts)
     if dprob is not None:
         dx += softmax_gradient(dprob, probability, axis)
+
+
+def _factors(
+    labels: np.ndarray, counts: np.ndarray, weight: np.ndarray | None, class_weight: tuple[float, ...]
+) -> np.ndarray:
+    """What each place's loss is multiplied by, flat; 0 where it does not count."""
+    factors = counts.astype(np.float64)
+    if class_weight:
+        factors *= np.asarray(class_weight)[labels]
+    return factors if weight is None else factors * spread(weight, factors.size)

@@ -6,6 +6,9 @@ from caffelike.errors import LabelError, ModelError, ShapeError
 from caffelike.testing import Case, labels
 
 FIVE = {"label": labels(5)}
+WEIGHTS = {"weight": lambda generator, shape: 3 * generator.random(shape)}
+CLASSES = "class_weight: [0, 0.5, 1, 2, 3]"
+SEGNET = "weight_by_label_freqs: true class_weighting: [0.1, 0.5, 1, 2, 3]"
 CONTRACT = [
     Case(shapes=[(4, 5), (4,)], inputs=FIVE),
     Case(shapes=[(4, 5), (4, 1, 1, 1)], inputs=FIVE),
@@ -16,6 +19,11 @@ CONTRACT = [
         Case(f"loss_param {{ ignore_label: 0 normalization: {mode} }}", [(3, 5, 7), (3, 7)], inputs=FIVE)
         for mode in ("FULL", "VALID", "BATCH_SIZE", "NONE")
     ),
+    Case(f"loss_param {{ {CLASSES} ignore_label: 1 }}", [(3, 5, 7), (3, 7)], inputs=FIVE),
+    Case(f"softmax_param {{ {CLASSES} }}", [(4, 5), (4,)], inputs=FIVE, tops=2),
+    Case(shapes=[(3, 5, 7), (3, 7), (3, 1)], inputs=FIVE | WEIGHTS),
+    Case(f"loss_param {{ {CLASSES} ignore_label: 0 }}", [(3, 5, 7), (3, 7), (3, 7)], inputs=FIVE | WEIGHTS),
+    Case(f"loss_param {{ {SEGNET} }}", [(3, 5, 7), (3, 7)], inputs=FIVE),
 ]
 
 
@@ -86,3 +94,53 @@ def test_shapes_and_options_refused():
         loss("", label=(4,))
     with pytest.raises(ModelError, match="normalization: PRE_FIXED"):
         loss("loss_param { normalization: PRE_FIXED }")
+
+
+@pytest.mark.parametrize(
+    ("options", "divisor"),
+    [
+        ("loss_param { ignore_label: 7 class_weight: [2, 4] }", 10),
+        ("softmax_param { class_weight: [2, 4] } loss_param { ignore_label: 7 }", 10),
+        ("loss_param { ignore_label: 7 class_weight: [2, 4] normalization: BATCH_SIZE }", 2),
+        ("loss_param { ignore_label: 7 weight_by_label_freqs: true class_weighting: [2, 4] }", 3),
+    ],
+)
+def test_class_weights(options, divisor):
+    layer = loss(options)
+    value = layer.forward(x=0, l=[[0, 1], [7, 1]])
+    np.testing.assert_allclose(value, (2 + 4 + 4) * np.log(2) / divisor, rtol=1e-6)
+    layer.net.backward()
+    gradient = np.array([[[-1, 2], [1, -2]], [[0, 2], [0, -2]]]) / divisor
+    np.testing.assert_allclose(layer.net.blobs["x"].diff, gradient, rtol=1e-6)
+
+
+def test_weights_of_items_and_of_places():
+    bottoms = 'type: "SoftmaxWithLoss" bottom: "x" bottom: "l" bottom: "w" top: "loss"'
+    bottoms += " loss_param { class_weight: [1, 3] }"
+    layer = OneLayer(bottoms, x=(2, 2, 2), l=(2, 2), w=(2,))
+    x = np.random.default_rng(1).standard_normal((2, 2, 2)).astype(np.float32)
+    items = layer.forward(x=x, l=[[0, 1], [1, 0]], w=[2, 5])
+    whole = OneLayer(bottoms, x=(2, 2, 2), l=(2, 2), w=(2, 2))
+    np.testing.assert_array_equal(whole.forward(x=x, l=[[0, 1], [1, 0]], w=[[2, 2], [5, 5]]), items)
+    p = np.exp(x) / np.exp(x).sum(1, keepdims=True)
+    terms = np.log([p[0, 0, 0], p[0, 1, 1], p[1, 1, 0], p[1, 0, 1]])
+    np.testing.assert_allclose(items, -np.average(terms, weights=[2, 6, 15, 5]), rtol=1e-6)
+
+
+@pytest.mark.parametrize(
+    ("options", "error", "words"),
+    [
+        ("loss_param { class_weight: [1, 2, 3] }", ShapeError, "3 class weights, but there are 2 classes"),
+        ("loss_param { class_weight: [1, -2] }", ModelError, "0 or more, not -2"),
+        ("loss_param { class_weighting: [1, 2] }", ModelError, "weight_by_label_freqs: true and class_weighting"),
+        ("loss_param { weight_by_label_freqs: true }", ModelError, "go together"),
+        (
+            "loss_param { class_weight: [1, 2] } softmax_param { class_weight: [1, 2] }",
+            ModelError,
+            "more than one place",
+        ),
+    ],
+)
+def test_class_weights_that_cannot_be(options, error, words):
+    with pytest.raises(error, match=words):
+        loss(options)

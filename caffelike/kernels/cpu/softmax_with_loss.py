@@ -10,48 +10,57 @@ from caffelike.kernels.launch import task
 
 _FLT_MIN = np.finfo(np.float32).tiny
 _GRAIN = 4096  # places, or values, in a chunk
+_NONE = np.empty(0)
 
 
 def forward(
     x: np.ndarray,
     label: np.ndarray,
+    weight: np.ndarray | None,
     loss: np.ndarray,
     prob: np.ndarray | None,
     probability: np.ndarray | None,
     axis: int,
     normalization: str,
     ignore_label: int | None,
+    class_weight: tuple[float, ...],
+    weighted: bool,
 ) -> None:
-    """loss = -sum(log p[label]) / divisor, p = softmax(x) at least FLT_MIN."""
+    """loss = -sum(w log p[label]) / divisor, p = softmax(x) at least FLT_MIN."""
     if probability is None:
         probability = np.empty_like(x) if prob is None else prob
     outer, classes, inner = softmax.split(x.shape, axis)
     ignored = np.nan if ignore_label is None else float(ignore_label)
     valid = _count_labels(label, classes, ignored, x.shape[0])
+    factors, total = _factors(label, weight, class_weight, ignored)
     softmax.forward(x, probability, axis)
     if prob is not None and prob is not probability:
         np.copyto(prob, probability)
     sums = np.zeros(-(-outer * inner // _GRAIN))
-    _loss(outer * inner, _GRAIN, probability.reshape(-1), label.reshape(-1), sums, classes, inner, ignored)
-    loss[...] = sums.sum() / _divisor(normalization, outer, inner, valid)
+    _loss(outer * inner, _GRAIN, probability.reshape(-1), label.reshape(-1), factors, sums, classes, inner, ignored)
+    loss[...] = sums.sum() / _divisor(normalization, outer, inner, total if weighted and factors.size else valid)
 
 
 def backward(
     dloss: np.ndarray,
     dprob: np.ndarray | None,
     label: np.ndarray,
+    weight: np.ndarray | None,
     probability: np.ndarray,
     dx: np.ndarray,
     axis: int,
     normalization: str,
     ignore_label: int | None,
+    class_weight: tuple[float, ...],
+    weighted: bool,
 ) -> None:
-    """dx = dloss (p - one-hot label) / divisor, and through the second top."""
+    """dx = dloss w (p - one-hot label) / divisor, and through the second top."""
     outer, classes, inner = softmax.split(dx.shape, axis)
     ignored = np.nan if ignore_label is None else float(ignore_label)
     valid = _count_labels(label, classes, ignored, dx.shape[0])
-    factor = float(dloss) / _divisor(normalization, outer, inner, valid)
-    arrays = (probability.reshape(-1), label.reshape(-1), dx.reshape(-1))
+    factors, total = _factors(label, weight, class_weight, ignored)
+    factor = float(dloss) / _divisor(normalization, outer, inner, total if weighted and factors.size else valid)
+    arrays = (probability.reshape(-1), label.reshape(-1), factors, dx.reshape(-1))
     if inner == 1:
         _gradient(outer, max(1, _GRAIN // classes), *arrays, classes, factor, ignored)
     else:
@@ -71,7 +80,18 @@ def _count_labels(label: np.ndarray, classes: int, ignored: float, items: int) -
     return valid
 
 
-def _divisor(normalization: str, outer: int, inner: int, valid: int) -> int:
+def _factors(
+    label: np.ndarray, weight: np.ndarray | None, class_weight: tuple[float, ...], ignored: float
+) -> tuple[np.ndarray, float]:
+    """What each place's loss is multiplied by, flat (empty: 1 each), and the sum over the places that count."""
+    if weight is None and not class_weight:
+        return _NONE, 0.0
+    factors = np.empty(label.size)
+    own = np.ones(1, np.float32) if weight is None else weight.reshape(-1)
+    return factors, _weigh(label.reshape(-1), own, np.array(class_weight, np.float64), ignored, factors)
+
+
+def _divisor(normalization: str, outer: int, inner: int, valid: float) -> float:
     return max(1, {"FULL": outer * inner, "VALID": valid, "BATCH_SIZE": outer, "NONE": 1}[normalization])
 
 
@@ -89,8 +109,22 @@ def _read(label, classes, ignored):
     return valid, wrong
 
 
+@kernel
+def _weigh(label, own, classes, ignored, factors):
+    """factors = the class's weight (empty: 1) times that of the place or of its item; their sum. Ignored ones are 0."""
+    total, share = 0.0, max(1, label.size // max(1, own.size))
+    for i in range(label.size):
+        here = np.trunc(label[i])
+        if here == ignored:
+            factors[i] = 0
+            continue
+        factors[i] = (classes[int(here)] if classes.size else 1.0) * own[i // share]
+        total += factors[i]
+    return total
+
+
 @task
-def _loss(worker, lo, hi, probability, label, sums, classes, inner, ignored):
+def _loss(worker, lo, hi, probability, label, factors, sums, classes, inner, ignored):
     """The sum of the losses of the places lo..hi."""
     total = 0.0
     for i in range(lo, hi):
@@ -98,15 +132,17 @@ def _loss(worker, lo, hi, probability, label, sums, classes, inner, ignored):
         if here == ignored:
             continue
         p = probability[(i // inner * classes + int(here)) * inner + i % inner]
-        total -= log(_FLT_MIN if p < _FLT_MIN else p)
+        term = log(_FLT_MIN if p < _FLT_MIN else p)
+        total -= term * factors[i] if factors.size else term
     sums[lo // _GRAIN] = total
 
 
 @task
-def _gradient(worker, lo, hi, probability, label, dx, classes, factor, ignored):
+def _gradient(worker, lo, hi, probability, label, factors, dx, classes, whole, ignored):
     """The items lo..hi, whose classes lie next to each other."""
-    factor, one = np.float32(factor), np.float32(1)
+    one = np.float32(1)
     for i in range(lo, hi):
+        factor = np.float32(whole * factors[i] if factors.size else whole)
         here = np.trunc(label[i])
         p, there = probability[i * classes : (i + 1) * classes], dx[i * classes : (i + 1) * classes]
         if here == ignored:
@@ -118,7 +154,7 @@ def _gradient(worker, lo, hi, probability, label, dx, classes, factor, ignored):
 
 
 @task
-def _gradient_planes(worker, lo, hi, probability, label, dx, classes, inner, factor, ignored):
+def _gradient_planes(worker, lo, hi, probability, label, factors, dx, classes, inner, factor, ignored):
     """The planes lo..hi: one class at all places of an item."""
     factor, one, zero, ignored = np.float32(factor), np.float32(1), np.float32(0), np.float32(ignored)
     for q in range(lo, hi):
@@ -129,3 +165,7 @@ def _gradient_planes(worker, lo, hi, probability, label, dx, classes, inner, fac
             here = np.trunc(labels[i])
             slope = (p[i] - (one if here == c else zero)) * factor
             there[i] = zero if here == ignored else slope
+        if factors.size:
+            own = factors[item * inner : (item + 1) * inner]
+            for i in range(inner):
+                there[i] *= np.float32(own[i])
