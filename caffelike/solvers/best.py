@@ -23,6 +23,8 @@ class Best(Listener):
         p = solver.param
         if not solver.test_nets or not p.test_interval:
             raise SolverError("keep_best and early_stop need a test net: give test_iter and test_interval.")
+        if p.keep_best and not p.snapshot_prefix:
+            raise SolverError('keep_best needs a place for the weights: snapshot_prefix: "folder/name".')
         self._net = solver.test_nets[0]
         self._name = p.score or _default_score(self._net)
         if self._name not in self._net.outputs:

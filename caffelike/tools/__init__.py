@@ -5,7 +5,7 @@ from caffelike.tools.confusion import Confusion
 from caffelike.tools.features import extract_features
 from caffelike.tools.image_mean import compute_image_mean
 from caffelike.tools.imageset import convert_imageset
-from caffelike.tools.mnist import convert_mnist_data, read_idx
+from caffelike.tools.mnist import convert_mnist_data, convert_mnist_siamese_data, read_idx
 from caffelike.tools.split import split_imageset
 from caffelike.tools.training_log import TrainingLog, parse_log
 
@@ -16,6 +16,7 @@ __all__ = [
     "convert_cifar_data",
     "convert_imageset",
     "convert_mnist_data",
+    "convert_mnist_siamese_data",
     "extract_features",
     "parse_log",
     "read_idx",

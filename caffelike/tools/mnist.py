@@ -1,4 +1,4 @@
-"""MNIST's idx files into a data base, as Caffe's convert_mnist_data does."""
+"""MNIST's idx files into a data base, as Caffe's convert_mnist_data and convert_mnist_siamese_data do."""
 
 import gzip
 import os
@@ -9,7 +9,7 @@ from pathlib import Path
 
 import numpy as np
 
-from caffelike import log
+from caffelike import log, rng
 from caffelike.data import datum, writing
 from caffelike.errors import DataError, FileError
 
@@ -27,15 +27,7 @@ def convert_mnist_data(
 
     Keys are 00000000, 00000001, ... tick(done, total): called after each image. Raises FileError, DataError.
     """
-    images, labels = read_idx(image_file), read_idx(label_file)
-    if images.ndim != 3 or labels.ndim != 1:
-        given = f"{image_file} and {label_file}"
-        raise DataError(f"{given}: an idx file of images comes first, then one of labels.")
-    if len(images) != len(labels):
-        raise DataError(
-            f"{image_file} holds {len(images)} images, but {label_file} {len(labels)} labels: they do not belong"
-            " together."
-        )
+    images, labels = _pair_of_files(image_file, label_file)
     count, rows, columns = images.shape
     log.info("convert_mnist_data.cpp:88", f"A total of {count} items.")
     log.info("convert_mnist_data.cpp:89", f"Rows: {rows} Cols: {columns}")
@@ -45,6 +37,43 @@ def convert_mnist_data(
             database.put(b"%08d" % i, datum.to_bytes(image[np.newaxis], label))
     log.info("convert_mnist_data.cpp:112", f"Processed {count} files.")
     return count
+
+
+def _pair_of_files(image_file: str | os.PathLike, label_file: str | os.PathLike) -> tuple[np.ndarray, np.ndarray]:
+    images, labels = read_idx(image_file), read_idx(label_file)
+    if images.ndim != 3 or labels.ndim != 1:
+        given = f"{image_file} and {label_file}"
+        raise DataError(f"{given}: an idx file of images comes first, then one of labels.")
+    if len(images) != len(labels):
+        raise DataError(
+            f"{image_file} holds {len(images)} images, but {label_file} {len(labels)} labels: they do not belong"
+            " together."
+        )
+    return images, labels
+
+
+def convert_mnist_siamese_data(
+    image_file: str | os.PathLike,
+    label_file: str | os.PathLike,
+    db: str | os.PathLike,
+    backend: str = "lmdb",
+    seed: int = 0,
+    tick: Callable[[int, int], object] = lambda done, total: None,
+) -> int:
+    """Write random pairs of images, as many as there are images, into a new data base; returns how many.
+
+    A record is (2, rows, columns), both images; its label is 1 where they show the same digit, else 0. Which pairs
+    depends on the seed. Otherwise as `convert_mnist_data`.
+    """
+    images, labels = _pair_of_files(image_file, label_file)
+    pairs = rng.generator(seed, "convert_mnist_siamese_data").integers(len(images), size=(len(images), 2))
+    with writing.create(db, backend) as database:
+        for i, pair in enumerate(pairs):
+            tick(i, len(pairs))
+            same = labels[pair[0]] == labels[pair[1]]
+            database.put(b"%08d" % i, datum.to_bytes(images[pair], int(same)))
+    log.info("convert_mnist_siamese_data.cpp:112", f"Processed {len(pairs)} pairs.")
+    return len(pairs)
 
 
 def read_idx(path: str | os.PathLike) -> np.ndarray:

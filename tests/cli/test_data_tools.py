@@ -96,3 +96,10 @@ def test_split(run, folder):
     result = run("split_imageset", "list.txt", "--parts", "train=0.5,test=0.5")
     assert (result.code, result.out) == (0, "train.txt: 2 images\ntest.txt: 0 images\n")  # one image of each class
     assert "--parts takes names" in run("split_imageset", "list.txt", "--parts", "0.5").err
+
+
+def test_digits(run, folder):
+    pytest.importorskip("sklearn")
+    assert run("convert_digits_data").out == "digits_train_lmdb: 1437 digits\ndigits_test_lmdb: 360 digits\n"
+    assert count("digits_test_lmdb") == 360
+    assert "exists already" in run("convert_digits_data").err

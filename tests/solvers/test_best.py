@@ -99,6 +99,7 @@ def test_a_full_disk_does_not_end_the_training(solver, folder, log_lines):
         ("early_stop: 2", "need a test net"),
         (f'{TESTED} keep_best: true score: "acuracy"', "no output 'acuracy'; its outputs are accuracy, loss"),
         (f'{TESTED} keep_best: true score_mode: "up"', "score_mode is max or min, not 'up'"),
+        (f'{TESTED} keep_best: true snapshot_prefix: ""', "keep_best needs a place"),
         ("early_stop: -1", "early_stop must not be negative"),
         ("gradient_scale: 0", "gradient_scale must be greater than 0"),
         ("average_decay: 1", "average_decay should lie between 0 and 1"),

@@ -7,7 +7,7 @@ import pytest
 from caffelike.data import datum
 from caffelike.data.lmdb import LMDB
 from caffelike.errors import DataError, FileError
-from caffelike.tools import convert_mnist_data, read_idx
+from caffelike.tools import convert_mnist_data, convert_mnist_siamese_data, read_idx
 
 PIXELS = np.random.default_rng(0).integers(0, 256, (5, 3, 4), np.uint8)
 IMAGES = struct.pack(">4I", 2051, *PIXELS.shape) + PIXELS.tobytes()
@@ -25,6 +25,18 @@ def test_records(tmp_path, pack):
     assert list(found) == [b"%08d" % i for i in range(5)]
     assert [r.label for r in found.values()] == [7, 0, 9, 3, 1]
     assert (np.stack([r.pixels()[0] for r in found.values()]) == PIXELS).all()
+
+
+def test_pairs(tmp_path):
+    (tmp_path / "images").write_bytes(IMAGES)
+    (tmp_path / "labels").write_bytes(struct.pack(">2I", 2049, 5) + bytes([1, 1, 0, 1, 0]))
+    assert convert_mnist_siamese_data(tmp_path / "images", tmp_path / "labels", tmp_path / "db") == 5
+    source = LMDB(str(tmp_path / "db"))
+    for _, value in source.records():
+        record = datum.parse(bytes(value))
+        one, two = (int(np.flatnonzero((PIXELS == half).all((1, 2)))[0]) for half in record.pixels())
+        assert record.label == ((one in (2, 4)) == (two in (2, 4)))
+    source.close()
 
 
 @pytest.mark.parametrize(

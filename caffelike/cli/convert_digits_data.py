@@ -1,0 +1,22 @@
+"""`caffelike convert_digits_data`: scikit-learn's handwritten digits in data bases."""
+
+from pathlib import Path
+
+import click
+
+minloglevel = 1
+
+
+@click.command()
+@click.argument("folder", metavar="[OUTDIR]", required=False, default=".")
+def command(folder: str) -> None:
+    """Write digits_train_lmdb (1,437 digits of 28x28) and digits_test_lmdb (360 others) into OUTDIR.
+
+    They are the digits of `caffelike demo`, which models/lenet/train_val.prototxt reads.
+    """
+    from caffelike.data import write_lmdb
+    from caffelike.demo import load_digits
+
+    for name, digits in zip(("digits_train_lmdb", "digits_test_lmdb"), load_digits(), strict=True):
+        count = write_lmdb(Path(folder) / name, zip(digits.images[:, None], digits.labels.tolist(), strict=True))
+        click.echo(f"{name}: {count} digits")

@@ -1,0 +1,18 @@
+"""`caffelike convert_mnist_siamese_data`: pairs of MNIST's images in a data base."""
+
+import click
+
+from caffelike.cli import _terminal
+
+
+@click.command()
+@click.argument("image_file")
+@click.argument("label_file")
+@click.argument("db", metavar="DB_NAME")
+@click.option("--backend", default="lmdb", show_default=True, help="lmdb or leveldb.")
+def command(image_file: str, label_file: str, db: str, backend: str) -> None:
+    """Write random pairs of MNIST's images (idx files, gzipped or not), with label 1 where both show the same digit."""
+    from caffelike.tools import convert_mnist_siamese_data
+
+    with _terminal.progress("convert", None) as show:
+        convert_mnist_siamese_data(image_file, label_file, db, backend, tick=lambda i, n: show(i, lambda: "", n))
