@@ -34,7 +34,7 @@ def test_pairs(tmp_path):
     source = LMDB(str(tmp_path / "db"))
     for _, value in source.records():
         record = datum.parse(bytes(value))
-        one, two = (int(np.flatnonzero((PIXELS == half).all((1, 2)))[0]) for half in record.pixels())
+        one, two = (int(np.flatnonzero((half == PIXELS).all((1, 2)))[0]) for half in record.pixels())
         assert record.label == ((one in (2, 4)) == (two in (2, 4)))
     source.close()
 
