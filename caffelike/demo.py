@@ -137,14 +137,19 @@ def run(
     return Result(accuracy, right, len(predicted), picture)
 
 
-def write(folder: Path, train: Digits, held_out: Digits) -> None:
-    """Both sets as LMDBs of Caffe's records, under the names that models/lenet/train_val.prototxt reads."""
+def write(folder: Path, train: Digits, held_out: Digits) -> dict[str, int]:
+    """Both sets as LMDBs of Caffe's records, under the names that models/lenet/train_val.prototxt reads.
+
+    Replaces those of an earlier call; returns the number of digits in each, by name.
+    """
     from caffelike.data import write_lmdb
 
     folder.mkdir(parents=True, exist_ok=True)
+    counts = {}
     for name, digits in (("digits_train_lmdb", train), ("digits_test_lmdb", held_out)):
         shutil.rmtree(folder / name, ignore_errors=True)
-        write_lmdb(folder / name, zip(digits.images[:, np.newaxis], digits.labels.tolist(), strict=True))
+        counts[name] = write_lmdb(folder / name, zip(digits.images[:, np.newaxis], digits.labels.tolist(), strict=True))
+    return counts
 
 
 def command(folder: Path, log: str, say: Callable[[str], None], *arguments: object) -> Iterator[str]:
