@@ -10,22 +10,22 @@ from caffelike.solvers.listener import Listener
 
 
 class ProgressLine(Listener):
-    """Keeps the progress line's text: loss, learning rate, and the first test net's last scores."""
+    """Keeps the progress line's text: loss, learning rate, and the first test net's last score (its first output)."""
 
     def __init__(self, solver: Any, show: Callable[..., None]):
-        self._scores = ""
+        self._score = ""
         solver.listeners.append(self)
         solver.add_callback(lambda: show(solver.iter, lambda: self._text(solver)), lambda: None)
 
     def on_test(self, solver: Any, index: int, scores: dict[str, np.ndarray]) -> None:
-        """Remember the scores that are single numbers."""
-        if not index:
-            single = ((name, array.item()) for name, array in scores.items() if array.size == 1)
-            self._scores = "".join(f"  {name} {value:.4g}" for name, value in single)
+        """Remember the score."""
+        for name, array in scores.items():
+            if not index and array.size == 1:
+                self._score = f" test {name} {array.item():.4g}"
+                return
 
     def _text(self, solver: Any) -> str:
-        test = f"  test:{self._scores}" if self._scores else ""
-        return f"loss {solver.smoothed_loss:.4g}  lr {solver.lr:.3g}{test}"
+        return f"loss {solver.smoothed_loss:.3g} lr {solver.lr:.2g}{self._score}"
 
 
 def record(solver: Any, csv: str, tensorboard: str) -> ExitStack:
