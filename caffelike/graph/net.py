@@ -369,13 +369,24 @@ class Net:
 
         data: (n, channels, height, width), labels: n values, n a multiple of its batch_size. Raises CaffelikeError.
         """
+        self._memory_layer("set_input_arrays").reset(data, labels)
+
+    def set_input_source(self, source: Any) -> None:
+        """Let the net's first layer, a MemoryData, deliver what `source` yields from the next forward pass on.
+
+        source: an iterable of (data, label), one record or several each, or a function that returns one, such as a
+        generator function; see `MemoryData.feed`. Raises CaffelikeError.
+        """
+        self._memory_layer("set_input_source").feed(source)
+
+    def _memory_layer(self, called: str) -> Any:
         layer: Any = self.layers[0] if self._nodes else None
         if layer is None or layer.type != "MemoryData":
             raise CaffelikeError(
-                f"set_input_arrays may only be called if the first layer is a MemoryData; net '{self.name}' begins with"
+                f"{called} may only be called if the first layer is a MemoryData; net '{self.name}' begins with"
                 f" {layer.type if layer else 'nothing'}. Fill net.blobs[...].data instead."
             )
-        layer.reset(data, labels)
+        return layer
 
     # Weights -----------------------------------------------------------------------------------
 

@@ -10,6 +10,7 @@ from caffelike import log, rng
 from caffelike.blob import Blob
 from caffelike.data.imagelist import read_text
 from caffelike.data.paths import missing, resolve
+from caffelike.data.shard import shard_of
 from caffelike.errors import DataError, FileError, ModelError
 from caffelike.layer import HostLayer
 from caffelike.registry import register
@@ -51,6 +52,7 @@ class HDF5Data(HostLayer):
         self._index, self._file = 0, ""
         self._arrays: list[np.ndarray] = []
         self.batch_keys = []
+        self._shard, self._passed = shard_of(self.phase), 0
         self.restore({"seed": self.seed, "pass": 0, "file": 0, "row": 0})
         for blob, array in zip(top, self._arrays, strict=True):
             blob.reshape(self._batch, *array.shape[1:])
@@ -60,7 +62,7 @@ class HDF5Data(HostLayer):
         self.batch_keys = []
         done = 0
         while done < self._batch:
-            if self._row == len(self._rows):
+            while self._row == len(self._rows):
                 self._next_file()
             count = min(self._batch - done, len(self._rows) - self._row)
             rows = self._rows[self._row : self._row + count]
@@ -81,9 +83,10 @@ class HDF5Data(HostLayer):
         if self._shuffle:
             np.take(array, rows, axis=0, out=part)
         else:
-            part[...] = array[rows[0] : rows[0] + len(rows)]
+            part[...] = array[rows[0] : rows[-1] + 1 : self._shard.size]
 
     def _next_file(self) -> None:
+        self._passed += len(self._arrays[0])
         self._index += 1
         if self._index == len(self._files):
             self._index = 0
@@ -103,6 +106,8 @@ class HDF5Data(HostLayer):
         if self._shuffle:
             generator = rng.generator(self._seed, f"{self.name}/rows/{number}", self._pass)
             self._rows = generator.permutation(self._rows)
+        # Of the stream of rows, those whose number is our rank and a multiple of the number of shares.
+        self._rows = self._rows[(self._shard.rank - self._passed) % self._shard.size :: self._shard.size]
         self._row = row
 
     def _load(self, path: str) -> list[np.ndarray]:
@@ -143,9 +148,12 @@ class HDF5Data(HostLayer):
 
     def state(self) -> dict[str, Any]:
         """Where the layer stands: plain numbers."""
-        return {"seed": self._seed, "pass": self._pass, "file": self._index, "row": self._row}
+        return {
+            "seed": self._seed, "pass": self._pass, "file": self._index, "row": self._row, "passed": self._passed,
+        }  # fmt: skip
 
     def restore(self, state: dict[str, Any]) -> None:
         """Go on where `state` was taken."""
         self._seed, self._pass, self._index = state["seed"], state["pass"], state["file"]
+        self._passed = state.get("passed", 0)
         self._enter(state["row"])

@@ -1,6 +1,6 @@
-"""MemoryData: arrays that a program hands over."""
+"""MemoryData: arrays that a program hands over, or what its iterators yield."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any
 
 import numpy as np
@@ -11,14 +11,18 @@ from caffelike.errors import DataError, ModelError
 from caffelike.layer import HostLayer
 from caffelike.registry import register
 
+Record = tuple[np.ndarray, np.ndarray]
+Feed = Iterable[Any] | Callable[[], Iterable[Any]]
+
 
 @register("MemoryData", param="memory_data_param")
 class MemoryData(HostLayer):
-    """Delivers arrays given with `reset` (pycaffe's net.set_input_arrays), batch after batch, over and over.
+    """Delivers arrays, or what a Python iterable yields, batch after batch, over and over.
 
+    They are given with `reset` (pycaffe's net.set_input_arrays) or `feed` (net.set_input_source).
     tops: data (batch_size, channels, height, width); label (batch_size).
     It does not transform what it is given, as in Caffe.
-    Raises DataError when nothing was given. Source: BVLC Caffe's MemoryData layer.
+    Raises DataError when nothing was given. Source: BVLC Caffe's MemoryData layer; `feed`: our own.
     """
 
     bottoms = ()
@@ -34,12 +38,15 @@ class MemoryData(HostLayer):
                 ModelError,
             )
         self._data = self._labels = np.empty(0, np.float32)
-        self._at = 0
+        self._feed: Feed | None = None
+        self._walk: Iterator[Any] | None = None
+        self._ready: list[Record] = []  # parts of what was yielded that no batch has taken yet
+        self._record, self._restored = 0, False
         top[0].reshape(*self._shape)
         top[1].reshape(p.batch_size)
 
     def reset(self, data: np.ndarray, labels: np.ndarray, n: int | None = None) -> None:
-        """Deliver these records from the next forward pass on; the arrays are not copied and may be changed.
+        """Deliver these records from the next forward pass on; float32 arrays are not copied and may be changed.
 
         data: (n, channels, height, width), labels: n values, n a multiple of batch_size. Raises DataError.
         """
@@ -58,26 +65,116 @@ class MemoryData(HostLayer):
             )
         if self.message.HasField("transform_param"):
             log.warning("memory_data_layer.cpp:91", "MemoryData does not transform array data on Reset()")
-        self._data, self._labels, self._at = data[:count], labels.reshape(-1)[:count], 0
+        self._begin()
+        self._feed, self._data, self._labels = None, data[:count], labels.reshape(-1)[:count]
+
+    def feed(self, source: Feed) -> None:
+        """Deliver what `source` yields from the next forward pass on.
+
+        source: an iterable, or a function that returns one; it is gone through anew when it ends, but for an iterator
+        (a generator that was called, for instance), whose end is an error. It yields (data, label): one record,
+        (channels, height, width) and a number, or several, (n, channels, height, width) and n numbers. Batches are made
+        of them whatever their n; they are read when needed, in the thread that runs the net.
+        """
+        self._begin()
+        self._feed = source
+
+    def _begin(self) -> None:
+        """New data: from their start, or where a state says that was restored before they came."""
+        self._record = self._record if self._restored else 0
+        self._walk, self._ready, self._restored = None, [], False
 
     def _wrong(self, text: str) -> DataError:
         return DataError(f"Layer '{self.name}' (MemoryData) {text}.")
 
     def forward(self, bottom: Sequence[Blob], top: Sequence[Blob]) -> None:
         """Copy the next batch into the tops."""
-        if not len(self._data):
-            raise self._wrong("has no data yet: call net.set_input_arrays(data, labels) before forward()")
-        part = slice(self._at, self._at + self._shape[0])
+        batch = self._shape[0]
         top[0].reshape(*self._shape)
-        top[1].reshape(self._shape[0])
-        np.copyto(top[0].raw_data, self._data[part])
-        np.copyto(top[1].raw_data, self._labels[part])
-        self._at = part.stop % len(self._data)
+        top[1].reshape(batch)
+        if self._feed is not None:
+            if self._walk is None:
+                self._skip(self._record)
+            done = 0
+            for data, labels in self._take(batch):
+                top[0].raw_data[done : done + len(data)] = data
+                top[1].raw_data[done : done + len(data)] = labels
+                done += len(data)
+        elif len(self._data):
+            part = slice(self._record % len(self._data), self._record % len(self._data) + batch)
+            np.copyto(top[0].raw_data, self._data[part])
+            np.copyto(top[1].raw_data, self._labels[part])
+        else:
+            raise self._wrong(
+                "has no data yet: call net.set_input_arrays(data, labels), or net.set_input_source(iterable), before"
+                " forward()"
+            )
+        self._record += batch
+
+    def _skip(self, count: int) -> None:
+        """Start the feed and pass over its first records."""
+        for _ in self._take(count):
+            pass
+
+    def _take(self, count: int) -> Iterator[Record]:
+        """Parts that hold `count` records together."""
+        while count:
+            if not self._ready:
+                self._ready.append(self._next())
+            data, labels = self._ready.pop()
+            if len(data) > count:
+                self._ready.append((data[count:], labels[count:]))
+            yield data[:count], labels[:count]
+            count -= min(count, len(data))
+
+    def _next(self) -> Record:
+        """What the feed yields next, as arrays of one or more records."""
+        for _ in range(2):
+            fresh = self._walk is None
+            if self._walk is None:
+                assert self._feed is not None
+                source = self._feed() if callable(self._feed) else self._feed
+                self._walk = iter(source)
+            for item in self._walk:
+                return self._checked(item)
+            if self._walk is self._feed:
+                raise self._wrong(
+                    f"has come to the end of its iterator after {self._record} records. Give an iterable that can be"
+                    " gone through again, or the function that makes the generator, without calling it"
+                )
+            self._walk = None
+            if fresh:
+                break
+        raise self._wrong("was given an iterable that yields nothing")
+
+    def _checked(self, item: Any) -> Record:
+        try:
+            data, labels = item
+            data, labels = np.asarray(data, np.float32), np.asarray(labels, np.float32).reshape(-1)
+        except (TypeError, ValueError) as error:
+            raise self._wrong(f"needs pairs of (data, label) from its iterable; this is none ({error})") from error
+        if data.ndim == 3:
+            data = data[None]
+        if data.shape[1:] != self._shape[1:] or len(labels) != len(data) or not len(data):
+            one = ", ".join(map(str, self._shape[1:]))
+            raise self._wrong(
+                f"needs data of ({one}) and a number, or of (n, {one}) and n numbers, from its iterable, not data of"
+                f" {np.shape(item[0])} and labels of {np.shape(item[1])}"
+            )
+        return data, labels
 
     def state(self) -> dict[str, Any]:
-        """The next record's place in the arrays; the arrays are not part of it."""
-        return {"record": self._at}
+        """How many records were delivered; the records are not part of it."""
+        return {"record": self._record}
 
     def restore(self, state: dict[str, Any]) -> None:
-        """Go on at the record of `state`, in the arrays given meanwhile."""
-        self._at = state["record"] % max(1, len(self._data))
+        """Go on after so many records of what was given, or will be: a feed is started anew and passes over them."""
+        if self._feed is not None and self._walk is self._feed and self._record != state["record"]:
+            raise self._wrong(
+                "cannot go back in an iterator that was used already. Give it anew (net.set_input_source) before the"
+                " state is restored"
+            )
+        self._record = state["record"]
+        self._restored = self._feed is None and not len(self._data)
+        if self._walk is not self._feed:
+            self._walk, self._ready = None, []

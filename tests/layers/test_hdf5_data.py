@@ -5,6 +5,8 @@ import numpy as np
 import pytest
 from one_layer import OneLayer
 
+import caffelike
+from caffelike.data.shard import set_shard
 from caffelike.errors import DataError, FileError, ModelError
 
 ROWS = {"a": range(5), "b": range(5, 8), "c": range(8, 9)}
@@ -101,3 +103,25 @@ def test_rows_of_another_shape_are_named(folder):
     found.forward()
     with pytest.raises(DataError, match=r"b\.h5: its rows are \(7,\)"):
         found.forward()
+
+
+@pytest.mark.parametrize("shuffle", ["", "shuffle: true"])
+@pytest.mark.parametrize("size", [2, 3, 13])
+def test_shares_are_disjoint_and_complete(folder, shuffle, size):
+    caffelike.set_random_seed(5)
+    whole = rows(layer(f'source: "list.txt" batch_size: {4 * size} {shuffle}'), 5)
+    shares = []
+    for rank in range(size):
+        caffelike.set_random_seed(5)
+        set_shard(rank, size)
+        try:
+            found = layer(f'source: "list.txt" batch_size: 4 {shuffle}')
+        finally:
+            set_shard(0, 1)
+        shares.append(rows(found, 3))
+        state = found.layer.state()
+        rest = rows(found, 2)
+        shares[-1] += rest
+        found.layer.restore(state)
+        assert rows(found, 2) == rest
+    assert np.array(shares).T.ravel().tolist() == whole

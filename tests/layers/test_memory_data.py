@@ -71,3 +71,78 @@ def test_refused():
         layer().forward()
     with pytest.raises(ModelError, match="must be specified and positive"):
         layer("batch_size: 2 channels: 1 height: 2")
+
+
+def records():
+    """A generator of single records, as a user writes one."""
+    for i, one in enumerate(DATA):
+        yield one, i
+
+
+def taken(found, passes):
+    out = []
+    for _ in range(passes):
+        data, labels = found.forward()
+        np.testing.assert_array_equal(data, DATA[labels.astype(int)])
+        out += labels.astype(int).tolist()
+    return out
+
+
+@pytest.mark.parametrize(
+    "source",
+    [
+        records,
+        list(records()),
+        [(DATA[:4], np.arange(4)), (DATA[4:5], [4]), (DATA[5], 5)],
+        lambda: zip(DATA.astype(np.float64), range(6), strict=True),
+    ],
+)
+def test_anything_to_go_through_is_a_source(source):
+    found = layer("batch_size: 4 channels: 1 height: 2 width: 3")
+    found.net.set_input_source(source)
+    order = taken(found, 4)
+    assert order == [*range(6), *range(6), *range(4)]
+    other = layer("batch_size: 4 channels: 1 height: 2 width: 3")
+    other.net.set_input_source(source)
+    taken(other, 3)
+    state = other.layer.state()
+    rest = taken(other, 3)
+    third = layer("batch_size: 4 channels: 1 height: 2 width: 3")
+    third.layer.restore(state)  # before the data are there
+    third.layer.feed(source)
+    assert taken(third, 3) == rest
+    third.layer.restore(state)
+    assert taken(third, 3) == rest
+
+
+def test_the_end_of_a_generator_is_an_error_that_says_what_to_do():
+    found = layer("batch_size: 4 channels: 1 height: 2 width: 3")
+    found.layer.feed(records())
+    assert taken(found, 1) == [0, 1, 2, 3]
+    with pytest.raises(DataError, match="cannot go back in an iterator"):
+        found.layer.restore({"record": 0})
+    with pytest.raises(DataError, match=r"end of its iterator after 4 records.*without calling it"):
+        found.forward()
+    other = layer()
+    other.layer.feed(records())
+    other.layer.restore({"record": 2})
+    assert taken(other, 2) == [2, 3, 4, 5]
+
+
+@pytest.mark.parametrize(
+    ("source", "words"),
+    [
+        ([], "yields nothing"),
+        ([3], "needs pairs"),
+        ([(DATA[0], "cat")], "needs pairs"),
+        ([(DATA[0, 0], 1)], r"data of \(2, 3\) and labels of \(\)"),
+        ([(DATA, np.arange(5))], r"data of \(6, 1, 2, 3\) and labels of \(5,\)"),
+    ],
+)
+def test_sources_that_do_not_fit(source, words):
+    found = layer()
+    found.layer.feed(source)
+    with pytest.raises(DataError, match=words):
+        found.forward()
+    found.layer.reset(DATA, np.arange(6))
+    assert taken(found, 1) == [0, 1]
