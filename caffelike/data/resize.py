@@ -8,6 +8,7 @@ from functools import lru_cache
 
 import numpy as np
 
+from caffelike import device
 from caffelike.errors import DataError
 
 _ONE = np.float32(2048)
@@ -30,9 +31,13 @@ def resize(image: np.ndarray, height: int, width: int) -> np.ndarray:
     if (rows, columns) == (2 * height, 2 * width):
         wide = pixels.astype(np.uint16)
         out = (wide[::2, ::2] + wide[::2, 1::2] + wide[1::2, ::2] + wide[1::2, 1::2] + np.uint16(2)) >> 2
-    else:
-        out = _mix(pixels, height, width)
-    return out.astype(np.uint8).reshape(height, width, *image.shape[2:])
+        return out.astype(np.uint8).reshape(height, width, *image.shape[2:])
+    channels = pixels.shape[2]
+    lines = np.ascontiguousarray(pixels).reshape(rows, columns * channels)
+    out = (device.kernel("resize", "mix") or mix)(
+        lines, _taps(columns, width, channels, True), _taps(rows, height, 1, False)
+    )
+    return out.reshape(height, width, *image.shape[2:])
 
 
 def resize_nearest(labels: np.ndarray, height: int, width: int) -> np.ndarray:
@@ -44,14 +49,13 @@ def resize_nearest(labels: np.ndarray, height: int, width: int) -> np.ndarray:
     return labels[rows[:, None], columns]
 
 
-def _mix(pixels: np.ndarray, height: int, width: int) -> np.ndarray:
-    rows, columns, channels = pixels.shape
-    left, right, w0, w1 = _taps(columns, width, channels, True)
-    top, bottom, h0, h1 = _taps(rows, height, 1, False)
+def mix(pixels: np.ndarray, horizontal: tuple[np.ndarray, ...], vertical: tuple[np.ndarray, ...]) -> np.ndarray:
+    """Rows of (rows, columns * channels) mixed as the taps of both sides say: (height, width * channels)."""
+    left, right, w0, w1 = horizontal
+    top, bottom, h0, h1 = vertical
+    height, rows = len(top), len(pixels)
     used, place = np.unique(np.concatenate([top, bottom]), return_inverse=True)  # rows that are read at all
-    lines = pixels.reshape(rows, columns * channels)
-    if len(used) < rows:
-        lines = lines[used]
+    lines = pixels[used] if len(used) < rows else pixels
     mixed = np.multiply(lines.take(left, axis=1), w0, dtype=np.int32)
     mixed += np.multiply(lines.take(right, axis=1), w1, dtype=np.int32)
     mixed >>= 4
@@ -63,7 +67,7 @@ def _mix(pixels: np.ndarray, height: int, width: int) -> np.ndarray:
     upper += lower
     upper += 2
     upper >>= 2
-    return upper
+    return upper.astype(np.uint8)
 
 
 @lru_cache(64)

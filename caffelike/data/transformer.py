@@ -215,11 +215,13 @@ def _kernel_for(values: np.ndarray) -> tuple[Callable, np.ndarray] | None:
     """A kernel for a record of uint8 (channels, height, width), with the array that it takes."""
     if (words := images.words_of(values)) is not None and (fast := device.kernel("transform", "words")):
         return fast, words
-    if values.flags.c_contiguous and (fast := device.kernel("transform", "planes")):
-        if values.flags.writeable:  # one kind of array, so that the kernel is compiled once
-            values = values.view()
-            values.flags.writeable = False
-        return fast, values
+    pixels = values.transpose(1, 2, 0)
+    for name, array in (("planes", values), ("interleaved", pixels)):
+        if array.flags.c_contiguous and (fast := device.kernel("transform", name)):
+            if array.flags.writeable:  # one kind of array, so that the kernel is compiled once
+                array = array.view()
+                array.flags.writeable = False
+            return fast, array
     return None
 
 

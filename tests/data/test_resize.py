@@ -12,7 +12,9 @@ def test_worked_example():
     assert resize(image, 1, 2) is image
 
 
-def test_equal_to_opencv_to_the_bit():
+@pytest.mark.parametrize("kernels", ["", "numpy"])
+def test_equal_to_opencv_to_the_bit(monkeypatch, kernels):
+    monkeypatch.setenv("CAFFELIKE_KERNELS", kernels)
     cv2 = pytest.importorskip("cv2")
     generator = np.random.default_rng(5)
     for trial in range(300):

@@ -130,6 +130,7 @@ def test_kernels_give_the_definition_s_bits(mean_file, monkeypatch, phase, whole
     assert images.words_of(decoded) is not None
     np.testing.assert_array_equal(decoded, RECORDS[0][::-1])
     pixels = [RECORDS[1], decoded, np.asfortranarray(RECORDS[2]), decoded[:, :, :], RECORDS[3].astype(np.float32)] * 4
+    pixels += [np.ascontiguousarray(one.transpose(1, 2, 0)).transpose(2, 0, 1) for one in pixels[:4]] * 4
     options = {"mean_file": mean_file[0]} if whole_mean else {"mean_value": [1.1, 2.2, 3.3]}
     for more in ({}, {"crop_size": 5}, {"mirror": True}, {"scale": 0.017, "mirror": True, "crop_size": 4}):
         fast = run(pixels, phase, **options, **more)

@@ -63,3 +63,18 @@ def words(values, mean, out, top, left, mirrored, scale):
                 else:
                     for x in range(width):
                         there[x] = (np.float32(np.uint8(row[x] >> shift)) - flat) * scale
+
+
+@kernel
+def interleaved(values, mean, out, top, left, mirrored, scale):
+    """out (channels, h, w) from the uint8 `values` of (height, width, channels), cut out at (top, left)."""
+    channels, height, width = out.shape
+    scale, whole = np.float32(scale), mean.shape[2] > 1
+    for y in range(height):
+        row = values[top + y, left : left + width]
+        for c in range(channels):
+            there, flat = out[c, y], mean[c, 0, 0]
+            for x in range(width):
+                at = np.uint64(width - 1 - x if mirrored else x)
+                level = mean[c, top + y, np.uint64(left) + at] if whole else flat
+                there[x] = (np.float32(row[at, c]) - level) * scale
