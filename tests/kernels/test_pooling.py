@@ -11,12 +11,21 @@ WINDOWS = [  # kernel, stride, pad, ceil
     ((2, 2), (2, 2), (0, 0), True),
     ((2, 2), (2, 2), (0, 0), False),
     ((3, 3), (1, 1), (1, 1), True),
+    ((5, 3), (1, 1), (2, 1), True),
     ((3, 2), (3, 4), (1, 1), True),
     ((5, 4), (3, 2), (2, 3), False),
     ((1, 1), (3, 3), (0, 0), True),
     ((2, 2), (3, 3), (0, 0), True),  # windows without pixels
 ]
-SHAPES = [(1, 1, 1, 1), (2, 3, 13, 15), (1, 2, 127, 40), (0, 3, 5, 5), (2, 2, 8, 2 * LANES + 1), (40, 3, 28, 9)]
+SHAPES = [
+    (1, 1, 1, 1),
+    (3, 9, 2, 3),
+    (2, 3, 13, 15),
+    (1, 2, 127, 40),
+    (0, 3, 5, 5),
+    (2, 2, 8, 2 * LANES + 1),
+    (40, 3, 28, 9),
+]
 
 
 def run(rng, x, method, kernel, stride, pad, ceil=True, train=True, masked=True):

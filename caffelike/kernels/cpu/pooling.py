@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from caffelike.kernels.cpu import stochastic
+from caffelike.kernels.cpu import same, stochastic
 from caffelike.kernels.cpu.windows import (
     FLT_MAX,
     max_gradient_1,
@@ -53,7 +53,9 @@ def forward(
         return
     if argmax is None:
         argmax = _NONE if mask is None else np.empty(y.shape, np.int32)
-    if method == "MAX":
+    if method == "MAX" and _same_size(size, stride):
+        same.forward(x1, y1, argmax.reshape(-1), size, kernel, pad)
+    elif method == "MAX":
         _largest(planes, _grain(size, kernel), x1, y1, argmax.reshape(-1), size, kernel, stride, pad)
     else:
         stochastic.forward(x1, y1, argmax.reshape(-1), size, kernel, stride, key if train else None)
@@ -79,7 +81,9 @@ def backward(
     if argmax is not None:
         argmax1, grain = argmax.reshape(-1), _grain(size, kernel)
         blocks = size[0] * -(-size[1] // (stride[1] * LANES))
-        if kernel == stride == (2, 2) and pad == (0, 0):
+        if _same_size(size, stride):
+            same.backward(dy1, argmax1, dx1, size, kernel, pad)
+        elif kernel == stride == (2, 2) and pad == (0, 0):
             _tiles_back(planes, grain, dy1, argmax1, dx1, size)
         elif stride[1] <= 2 and size[2] * size[3] > 6 * blocks:  # a block costs as much as 6 windows one by one
             _largest_back(planes, grain, dy1, argmax1, dx1, size, kernel, stride, pad)
@@ -96,6 +100,11 @@ def _grain(size: Sizes, kernel: Sizes) -> int:
     """Planes in a chunk."""
     looks = size[0] * size[1] + size[2] * size[3] * kernel[0] * kernel[1] // LANES
     return max(1, _WORK // max(1, looks))
+
+
+def _same_size(size: Sizes, stride: Sizes) -> bool:
+    """Whether windows lie on all pixels, as in inception modules."""
+    return stride == (1, 1) and size[:2] == size[2:]
 
 
 @task
