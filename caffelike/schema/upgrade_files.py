@@ -12,7 +12,7 @@ from caffelike.schema import message_class
 from caffelike.schema.reader import read
 from caffelike.schema.stored import LayerArrays, WeightsFile
 from caffelike.schema.upgrade import Origin, net_needs_upgrade, upgrade_net, upgrade_solver
-from caffelike.schema.weights import layer_message, read_weights, write_net
+from caffelike.schema.weights import layer_message, read_weights, readable, write_net
 from caffelike.schema.writer import format_text
 
 
@@ -73,7 +73,7 @@ def _net_message(file: WeightsFile) -> Any:
             pieces.append(bytes(source.data[position : item.end]))
         position = item.end
     try:
-        net = message_class("NetParameter").FromString(b"".join(pieces))
+        net = readable(message_class("NetParameter").FromString(b"".join(pieces)))
     except DecodeError as error:
         raise WeightsError(f"{file.path}: the net's own fields cannot be read ({error})") from error
     for layer in file.layers:

@@ -15,10 +15,11 @@ from google.protobuf.message import DecodeError
 from caffelike.errors import WeightsError
 from caffelike.files import atomic_path
 from caffelike.schema import message_class
+from caffelike.schema.fields import describe
 from caffelike.schema.stored import LayerArrays, StoredBlob, StoredLayer, WeightsFile, blob_pieces, read_blob
 from caffelike.schema.upgrade import v1_type_name
 from caffelike.schema.weights_hdf5 import is_hdf5, read_hdf5_weights, write_hdf5_weights
-from caffelike.schema.wire import BYTES, VARINT, Field, Source, header, length_of, write_pieces
+from caffelike.schema.wire import BYTES, VARINT, Field, Source, decode, header, length_of, write_pieces
 
 __all__ = [
     "LayerArrays",
@@ -110,12 +111,27 @@ def layer_message(file: WeightsFile, layer: StoredLayer) -> Any:
     source = file.source
     data = b"".join(_without(source, layer.offset, layer.end, layout["blobs"], layer.generation == "V0"))
     try:
-        return message_class(name).FromString(data)
+        return readable(message_class(name).FromString(data))
     except DecodeError as error:
         raise WeightsError(
             f"{file.path}: byte {layer.offset}: the definition of layer {layer.name} cannot be read ({error});"
             " it was written by a fork with other field numbers. Its weights can be: give the net as .prototxt."
         ) from error
+
+
+def readable(message: Any) -> Any:
+    """The message with strings that are not UTF-8, which Caffe writes and protobuf gives as bytes, made text."""
+    for descriptor, value in message.ListFields():
+        field = describe(message.DESCRIPTOR).fields[descriptor.name]
+        if field.kind == "message":
+            for part in value if field.repeated else [value]:
+                readable(part)
+        elif field.kind == "string" and field.repeated:
+            if any(isinstance(item, bytes) for item in value):
+                value[:] = [decode(item) if isinstance(item, bytes) else item for item in value]
+        elif field.kind == "string" and isinstance(value, bytes):
+            setattr(message, field.name, decode(value))
+    return message
 
 
 def _without(source: Source, start: int, end: int, blobs: int, v0: bool) -> Iterator[bytes]:

@@ -60,7 +60,7 @@ class Source:
 
     def text(self, field: Field) -> str:
         """A string field."""
-        return bytes(self.data[field.start : field.end]).decode("utf-8", "replace")
+        return decode(bytes(self.data[field.start : field.end]))
 
     def error(self, message: str, offset: int) -> WeightsError:
         """An error that names the file and the byte."""
@@ -137,6 +137,14 @@ class Source:
             if count == 0:
                 raise self.error("the file became shorter while it was read", start)
             target, start = target[count:], start + count
+
+
+def decode(data: bytes) -> str:
+    """Text of a string field: UTF-8, else Latin-1, as the reader takes a definition in another encoding."""
+    try:
+        return data.decode("utf-8")
+    except UnicodeDecodeError:
+        return data.decode("latin-1")
 
 
 def varint(value: int) -> bytes:

@@ -228,3 +228,17 @@ def test_caffes_own_snapshots_byte_for_byte(tmp_path):
         ]
         write_weights(tmp_path / "out", file.name, layers)
         assert (tmp_path / "out").read_bytes() == data, name
+
+
+def test_names_that_are_not_utf8_match_those_of_a_definition_in_the_same_encoding(tmp_path):
+    name = "Faltung_ü"
+    net = NetParameter()
+    net.layers.add(name=name, type=4, bottom=[name], top=["y"]).blobs.add(data=[1]).shape.dim.append(1)
+    data = net.SerializeToString().replace(name.encode(), name.encode("latin-1") + b".")
+    (tmp_path / "w").write_bytes(data)
+    file = read_weights(tmp_path / "w")
+    assert file.layers[0].name == f"{name}."
+    message = layer_message(file, file.layers[0])
+    assert (message.name, list(message.bottom)) == (f"{name}.", [f"{name}."])
+    upgrade_net_proto_binary(str(tmp_path / "w"), str(tmp_path / "new"))
+    assert read_weights(tmp_path / "new").layers[0].name == f"{name}."
