@@ -91,6 +91,7 @@ def forward(
     if prob is not None and prob is not probability:
         np.copyto(prob, probability)
     terms = np.log(np.maximum(probability, LOG_THRESHOLD)) * _rows(H, labels, counts, x.shape, axis)
+    np.copyto(terms, 0, where=_ignored(counts, x.shape, axis))  # where p is NaN too
     loss[...] = -terms.sum(dtype=np.float64) / places_divisor(x.shape, axis, normalization, counts)
 
 
@@ -111,8 +112,14 @@ def backward(
     np.multiply(probability, rows.sum(axis=axis, keepdims=True), out=dx)
     dx -= rows
     dx *= float(dloss) / places_divisor(dx.shape, axis, normalization, counts)
+    np.copyto(dx, 0, where=_ignored(counts, dx.shape, axis))
     if dprob is not None:
         dx += softmax_gradient(dprob, probability, axis)
+
+
+def _ignored(counts: np.ndarray, shape: Shape, axis: int) -> np.ndarray:
+    """Which places' labels are ignored, with an axis of length 1 for the classes."""
+    return ~np.expand_dims(counts.reshape(shape[:axis] + shape[axis + 1 :]), axis)
 
 
 def _rows(H: np.ndarray, labels: np.ndarray, counts: np.ndarray, shape: Shape, axis: int) -> np.ndarray:

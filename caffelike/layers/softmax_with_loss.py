@@ -115,6 +115,7 @@ def backward(
     factors = _factors(labels, counts, weight, class_weight)
     dx *= np.expand_dims(factors.reshape(places), axis).astype(dx.dtype)
     dx *= float(dloss) / places_divisor(dx.shape, axis, normalization, factors if weighted else counts)
+    np.copyto(dx, 0, where=~np.expand_dims(counts.reshape(places), axis))  # where p is NaN too
     if dprob is not None:
         dx += softmax_gradient(dprob, probability, axis)
 

@@ -25,7 +25,7 @@ class Case:
     1 TEST. inputs: values by blob name, see caffelike.testing.inputs; standard normal where nothing is said.
     tolerance: of the gradient check. differentiable: False where backward is no derivative on purpose.
     batch: whether axis 0 of all bottoms that share the first one's length may change it together.
-    empty: whether that length may be 0.
+    empty: whether that length may be 0. special: whether kernels are tried with NaN and infinities too.
     """
 
     options: str = ""
@@ -37,6 +37,7 @@ class Case:
     differentiable: bool = True
     batch: bool = True
     empty: bool = True
+    special: bool = True
 
 
 def check_layer(type_name: str, options: str = "", shapes: Sequence[Shape] = (), **more: Any) -> None:
@@ -47,7 +48,8 @@ def check_layer(type_name: str, options: str = "", shapes: Sequence[Shape] = (),
       gradients as `beta` says; each gradient comes out the same when it alone is wanted;
     - in place gives what out of place gives, where the type allows it;
     - after reshaping up and down the results are those of a new layer; an empty batch runs;
-    - float32 gives what float64 gives, and so does every kernel of that stem, with the same parameters;
+    - float32 gives what float64 gives, and so does every kernel of that stem, with the same parameters, NaN
+      and infinities included;
     - too few and too many blobs are refused with the layer's name.
 
     Raises AssertionError that names type, example and what differs.
@@ -207,3 +209,39 @@ def _check_kernel(type_name: str, case: Case, device: str) -> None:
             _same(_run(in_place), want, f"the {device} kernel in place with bottoms {list(shapes)}")
     if case.batch and case.empty and case.shapes:
         _run(_bench(type_name, case, _resized(case.shapes, 0), dtype=np.float32, device=device))
+    if case.special:
+        _check_special(type_name, case, device)
+
+
+def _check_special(type_name: str, case: Case, device: str) -> None:
+    """NaN and infinities come out of a kernel where they come out of the definition in float32.
+
+    A product with a weight (macs) may spread them further: fast algorithms subtract numbers that meet no sum otherwise.
+    """
+    bench, fast = (_bench(type_name, case, dtype=np.float32, device=which) for which in (None, device))
+    chosen = [name for name in bench.learnable() if name in bench.bottom_labels] or bench.learnable()
+    generator = np.random.default_rng(2)
+    for name in chosen:
+        values = bench.given[name].reshape(-1)
+        places = generator.permutation(values.size)[: 3 * max(1, values.size // 15)]
+        values[places] = np.resize([np.nan, np.inf, -np.inf], places.size)
+        fast.given[name][...] = bench.given[name]
+    want, got = _run(bench), _run(fast)
+    spread = bench.layer.macs([b.shape for b in bench.bottoms], [t.shape for t in bench.tops]) > 0
+    for name, expected in want.items():
+        odd = ~np.isfinite(expected)
+        what = f"the {device} kernel given NaN and infinities in {chosen}"
+        if spread:
+            lost = odd & np.isfinite(got[name])
+            assert not lost.any(), f"{what}: {name} is finite in {np.count_nonzero(lost)} places where it must not be"
+            continue
+        same = np.isnan(got[name]) == np.isnan(expected)
+        same &= (np.isposinf(got[name]) == np.isposinf(expected)) & (np.isneginf(got[name]) == np.isneginf(expected))
+        if not same.all():
+            index = tuple(int(i) for i in np.argwhere(~same)[0])
+            raise AssertionError(
+                f"{what}: {name} differs in {np.count_nonzero(~same)} of {same.size} numbers, first at {index}:"
+                f" {got[name][index]:g}, expected {expected[index]:g}"
+            )
+        finite = {name: np.where(odd, 0, expected)}
+        _same({name: np.where(odd, 0, got[name])}, finite, what)

@@ -52,3 +52,12 @@ def test_matrix_from_a_file(tmp_path):
 def test_matrix_missing():
     with pytest.raises(ModelError, match="has no matrix"):
         OneLayer('type: "InfogainLoss" bottom: "x" bottom: "l" top: "loss"', x=(1, 2), l=(1,))
+
+
+def test_an_ignored_place_counts_nothing_even_if_its_scores_are_nan():
+    text = 'type: "InfogainLoss" bottom: "x" bottom: "l" bottom: "h" top: "loss" loss_param { ignore_label: 7 }'
+    layer = OneLayer(text, x=(2, 2), l=(2,), h=(2, 2))
+    value = layer.forward(x=[[np.nan, np.inf], [0, 0]], l=[7, 1], h=H)
+    np.testing.assert_allclose(value, 2 * np.log(2), rtol=1e-6)
+    layer.net.backward()
+    assert layer.net.blobs["x"].diff.tolist() == [[0, 0], [1, -1]]

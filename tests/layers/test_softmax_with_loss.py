@@ -144,3 +144,10 @@ def test_weights_of_items_and_of_places():
 def test_class_weights_that_cannot_be(options, error, words):
     with pytest.raises(error, match=words):
         loss(options)
+
+
+def test_an_ignored_place_counts_nothing_even_if_its_scores_are_nan():
+    layer = loss("loss_param { ignore_label: 7 }", (2, 2), (2,))
+    np.testing.assert_allclose(layer.forward(x=[[np.nan, np.inf], [0, 0]], l=[7, 1]), np.log(2), rtol=1e-6)
+    layer.net.backward()
+    assert layer.net.blobs["x"].diff.tolist() == [[0, 0], [0.5, -0.5]]

@@ -96,3 +96,30 @@ def test_kernel_with_other_results(monkeypatch):
 def test_bench_runs_no_layer_that_works_on_blobs():
     with pytest.raises(TypeError, match="Filter works on blobs itself"):
         Bench('type: "Filter"', [(2, 3), (2,)])
+
+
+def test_kernel_that_loses_a_nan(monkeypatch):
+    def forward(x, y):
+        np.tanh(np.nan_to_num(x), out=y)
+
+    fake_kernel(monkeypatch, forward=forward)
+    with pytest.raises(AssertionError, match=r"given NaN and infinities in \['x'\]: top 0 differs in 1 of 6 .* nan"):
+        check_layer(*TANH)
+    check_layer(*TANH, special=False)
+
+
+def test_a_product_may_spread_a_nan_but_not_lose_it(monkeypatch):
+    example = ("InnerProduct", "inner_product_param { num_output: 2 }", [(2, 3)])
+
+    def spreads(x, weight, bias, y, axis, transpose):
+        y[...] = x @ weight.T + bias + 0 * x.sum()
+
+    fake_kernel(monkeypatch, forward=spreads)
+    check_layer(*example)
+
+    def loses(x, weight, bias, y, axis, transpose):
+        y[...] = np.where(np.isfinite(x), x, 0) @ weight.T + bias
+
+    fake_kernel(monkeypatch, forward=loses)
+    with pytest.raises(AssertionError, match="top 0 is finite in 4 places where it must not be"):
+        check_layer(*example)
