@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from caffelike.kernels.cpu import same, stochastic
+from caffelike.kernels.cpu import average, same, stochastic
 from caffelike.kernels.cpu.windows import (
     FLT_MAX,
     max_gradient_1,
@@ -11,14 +11,9 @@ from caffelike.kernels.cpu.windows import (
     max_row_1,
     max_row_2,
     max_row_any,
-    sum_gradient_1,
-    sum_gradient_2,
-    sum_row_1,
-    sum_row_2,
-    sum_row_any,
 )
-from caffelike.kernels.jit import SUMS, kernel
-from caffelike.kernels.launch import get_num_threads, scratch, task
+from caffelike.kernels.jit import kernel
+from caffelike.kernels.launch import task
 from caffelike.kernels.vector import LANES, ask
 
 Sizes = tuple[int, ...]
@@ -45,11 +40,7 @@ def forward(
     size = (*x.shape[2:], *y.shape[2:])
     x1, y1 = x.reshape(-1), y.reshape(-1)
     if method == "AVE":
-        if kernel == x.shape[2:] and y.shape[2:] == (1, 1) and not any(pad):
-            pixels = kernel[0] * kernel[1]
-            _mean(planes, max(1, _WORK // pixels), x1, y1, pixels)
-        else:
-            _average(planes, _grain(size, kernel), x1, y1, size, kernel, stride, pad)
+        average.forward(x1, y1, size, kernel, stride, pad)
         return
     if argmax is None:
         argmax = _NONE if mask is None else np.empty(y.shape, np.int32)
@@ -90,8 +81,7 @@ def backward(
         else:
             _to_argmax(planes, grain, dy1, argmax1, dx1, size[0] * size[1], size[2] * size[3])
     elif method == "AVE":
-        shares = scratch("pooling", get_num_threads() * size[2] * size[3])
-        _average_back(planes, _grain(size, kernel), dy1, dx1, size, kernel, stride, pad, shares)
+        average.backward(dy1, dx1, size, kernel, stride, pad)
     else:
         stochastic.backward(dy1, x.reshape(-1), dx1, size, kernel, stride)
 
@@ -133,46 +123,6 @@ def _largest(worker, lo, hi, x, y, argmax, size, kernel, stride, pad):
                     max_row_any(
                         x, start, width, end - begin, column, kernel[1], stride[1], y, to + ow, argmax, first, n
                     )
-
-
-@task
-def _average(worker, lo, hi, x, y, size, kernel, stride, pad):
-    """AVE in the planes lo..hi."""
-    height, width, out_h, out_w = size
-    nothing = np.empty(0, np.int32)
-    for p in range(lo, hi):
-        plane = p * height * width
-        for oh in range(out_h):
-            top = oh * stride[0] - pad[0]
-            begin, end = max(top, 0), min(top + kernel[0], height)
-            rows = min(top + kernel[0], height + pad[0]) - top  # of the window, with its part of the pad
-            start, to = plane + begin * width, (p * out_h + oh) * out_w
-            ask(x, start + _AHEAD, stride[0] * width)
-            for ow in range(0, out_w, LANES):
-                column, n = ow * stride[1] - pad[1], out_w - ow
-                if begin >= end:
-                    for i in range(to + ow, to + min(ow + LANES, out_w)):
-                        y[i] = 0
-                elif stride[1] == 1:
-                    sum_row_1(x, start, width, end - begin, column, kernel[1], 1, y, to + ow, nothing, 0, n)
-                elif stride[1] == 2:
-                    sum_row_2(x, start, width, end - begin, column, kernel[1], 2, y, to + ow, nothing, 0, n)
-                else:
-                    sum_row_any(x, start, width, end - begin, column, kernel[1], stride[1], y, to + ow, nothing, 0, n)
-            for ow in range(out_w):
-                left = ow * stride[1] - pad[1]
-                columns = min(left + kernel[1], width + pad[1]) - left
-                y[to + ow] /= np.float32(rows * columns)
-
-
-@task(fastmath=SUMS)
-def _mean(worker, lo, hi, x, y, pixels):
-    """Means of the whole planes lo..hi."""
-    for p in range(lo, hi):
-        total = np.float32(0)
-        for i in range(p * pixels, (p + 1) * pixels):
-            total += x[i]
-        y[p] = total / np.float32(pixels)
 
 
 @task
@@ -235,36 +185,3 @@ def _largest_back(worker, lo, hi, dy, argmax, dx, size, kernel, stride, pad):
             else:
                 for q in range((width + 2 * LANES - 1) // (2 * LANES)):
                     max_gradient_2(dy, start, argmax, out_w, rows, width, kernel[1], pad[1], dx, to, first, q)
-
-
-@task
-def _average_back(worker, lo, hi, dy, dx, size, kernel, stride, pad, shares):
-    """AVE: each gradient of the planes lo..hi in equal parts to its window. shares: a plane of windows a worker."""
-    height, width, out_h, out_w = size
-    shares = shares[worker * out_h * out_w : (worker + 1) * out_h * out_w]
-    for p in range(lo, hi):
-        for oh in range(out_h):
-            top = oh * stride[0] - pad[0]
-            rows = min(top + kernel[0], height + pad[0]) - top
-            for ow in range(out_w):
-                left = ow * stride[1] - pad[1]
-                columns = min(left + kernel[1], width + pad[1]) - left
-                part = dy[(p * out_h + oh) * out_w + ow] / np.float32(rows * columns)
-                shares[oh * out_w + ow] = part if rows > 0 and columns > 0 else 0
-        for h in range(height):
-            begin, rows = _windows_on(h, out_h, kernel[0], stride[0], pad[0])
-            start, to = begin * out_w, (p * height + h) * width
-            if stride[1] == 1 and rows > 0:
-                for q in range((width + LANES - 1) // LANES):
-                    sum_gradient_1(shares, start, shares, out_w, rows, width, kernel[1], pad[1], dx, to, 0, q)
-            elif stride[1] == 2 and rows > 0:
-                for q in range((width + 2 * LANES - 1) // (2 * LANES)):
-                    sum_gradient_2(shares, start, shares, out_w, rows, width, kernel[1], pad[1], dx, to, 0, q)
-            else:
-                for w in range(width):
-                    left, columns = _windows_on(w, out_w, kernel[1], stride[1], pad[1])
-                    total = np.float32(0)
-                    for r in range(rows):
-                        for c in range(left, left + columns):
-                            total += shares[(begin + r) * out_w + c]
-                    dx[to + w] = total

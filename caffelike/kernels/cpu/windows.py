@@ -1,4 +1,4 @@
-"""Pooling windows in registers: the maxima or sums of a row of neighbouring windows at once, and their gradients."""
+"""MAX pooling in registers: the maxima of a row of neighbouring windows at once, and their gradients."""
 
 from typing import Any
 
@@ -39,14 +39,14 @@ def _store_numbers(e: Emit, value: Any, pointer: Any, mask: Any) -> None:
     e.call(f"llvm.masked.store.v{LANES}i32.p0", ir.VoidType(), value, place, ir.Constant(I32, 4), mask)
 
 
-def _make_row(stride: int, largest: bool) -> Any:
+def _make_row(stride: int) -> Any:
     @intrinsic
     def row(typingctx, x, start, width, rows, column, taps, step, y, to, index, first, n):
-        """LANES windows side by side -> y[to:to + n]: their maxima (the first of equals; NaN never), or their sums.
+        """LANES windows side by side -> y[to:to + n]: their maxima (the first of equals; NaN never).
 
         x[start:]: the first row they see; `rows` >= 1 rows of `width` pixels. The first window begins at `column`
         (perhaps outside the image, as part of any window may), each has `taps` >= 1 columns, the next begins `step`
-        (= stride where that is not 0) to the right. Maxima: index[to:to + n] receives where each was found, `first`
+        (= stride where that is not 0) to the right. index[to:to + n] receives where each was found, `first`
         being the number of x[start]; -1 where nothing exceeds -FLT_MAX. An empty index: not wanted.
         """
 
@@ -85,23 +85,18 @@ def _make_row(stride: int, largest: bool) -> Any:
                     at = b.add(column, k)
                     columns = b.add(_small(e, at), apart)
                     found = pixels(b.gep(x, [offset]), at, columns)
-                    if not largest:
-                        return [b.fadd(state[0], found)]
                     better = b.and_(_inside(e, columns, width), b.fcmp_ordered(">", found, state[0]))
                     number = b.add(_small(e, b.add(first, offset)), columns)
                     return [b.select(better, found, state[0]), b.select(better, number, state[1])]
 
                 return e.loop(taps, state, tap)
 
-            begin = [e.const(float(-FLT_MAX) if largest else 0)]
-            if largest:
-                begin.append(ir.Constant(_NUMBERS, [-1] * LANES))
+            begin = [e.const(float(-FLT_MAX)), ir.Constant(_NUMBERS, [-1] * LANES)]
             found = e.loop(rows, begin, line)
             mask = e.first(n)
             e.masked_store(found[0], y, mask)
-            if largest:
-                with b.if_then(wanted):
-                    _store_numbers(e, found[1], index, mask)
+            with b.if_then(wanted):
+                _store_numbers(e, found[1], index, mask)
             return context.get_dummy_value()
 
         i = types.intp
@@ -110,18 +105,17 @@ def _make_row(stride: int, largest: bool) -> Any:
     return row
 
 
-max_row_1, max_row_2, max_row_any = (_make_row(stride, True) for stride in (1, 2, 0))
-sum_row_1, sum_row_2, sum_row_any = (_make_row(stride, False) for stride in (1, 2, 0))
+max_row_1, max_row_2, max_row_any = (_make_row(stride) for stride in (1, 2, 0))
 
 
-def _make_gradient(stride: int, largest: bool) -> Any:
+def _make_gradient(stride: int) -> Any:
     @intrinsic
     def gradient(typingctx, dy, start, index, widths, rows, width, taps, pad, dx, to, first, block):
         """A block of stride * LANES pixels of an image row: dx[to + ...] = the gradients of the windows they lie in.
 
         dy[start:]: `rows` >= 1 rows of `widths` windows that the image row lies in; each has `taps` columns. The row
         has `width` pixels and begins at dx[to]; its first pixel has number `first`; `block`: which block.
-        Maxima: a pixel gets the gradient of the windows whose index is its number; else that of all its windows.
+        A pixel gets the gradient of the windows whose index is its number.
         """
 
         def codegen(context, builder, given, values):
@@ -145,10 +139,8 @@ def _make_gradient(stride: int, largest: bool) -> Any:
                     mask = _inside(e, b.add(_small(e, window), _lanes()), widths)
                     place = b.add(line, window)
                     share = e.masked_load(b.gep(dy, [place]), mask)
-                    if largest:
-                        taken = b.icmp_signed("==", _load_numbers(e, b.gep(index, [place]), mask), number)
-                        share = b.select(b.and_(mask, taken), share, e.const(0))
-                    return [b.fadd(state[0], share)]
+                    taken = b.icmp_signed("==", _load_numbers(e, b.gep(index, [place]), mask), number)
+                    return [b.fadd(state[0], b.select(b.and_(mask, taken), share, e.const(0)))]
 
                 some = b.icmp_signed(">", count, e.int(0))
                 return e.choose(some, lambda: e.loop(count, [total], add), lambda: [total])[0]
@@ -172,8 +164,7 @@ def _make_gradient(stride: int, largest: bool) -> Any:
     return gradient
 
 
-max_gradient_1, max_gradient_2 = (_make_gradient(stride, True) for stride in (1, 2))
-sum_gradient_1, sum_gradient_2 = (_make_gradient(stride, False) for stride in (1, 2))
+max_gradient_1, max_gradient_2 = (_make_gradient(stride) for stride in (1, 2))
 
 
 @intrinsic
