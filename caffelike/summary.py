@@ -90,6 +90,15 @@ def describe(path: str | os.PathLike, phase: int = TEST, inputs: Mapping[str, Sh
     are not here, or with another batch size.
     Raises what Net raises; an error about a missing source says how `inputs` helps.
     """
+    net = build_without_data(path, phase, inputs)
+    try:
+        return summarize(net)
+    finally:
+        net.close()
+
+
+def build_without_data(path: str | os.PathLike, phase: int, inputs: Mapping[str, Shape] | None = None) -> "Net":
+    """The net that `describe` counts."""
     from caffelike.graph.definition import Definition
     from caffelike.graph.net import Net
     from caffelike.graph.phases import filter_layers
@@ -109,15 +118,11 @@ def describe(path: str | os.PathLike, phase: int = TEST, inputs: Mapping[str, Sh
     del message.layer[:]
     message.layer.extend(definition.message for definition in layers)
     try:
-        net = Net.build(message, filename=name, where=lambda i: layers[i].place)
+        return Net.build(message, filename=name, where=lambda i: layers[i].place)
     except (FileError, DataError) as error:
         raise type(error)(
-            f"{error}\nTo count the net without its data, give the shape they have: --input 64,3,227,227"
+            f"{error}\nTo build the net without its data, give the shape they have: --input 64,3,227,227"
         ) from error
-    try:
-        return summarize(net)
-    finally:
-        net.close()
 
 
 def replace_inputs(layers: Sequence[Any], inputs: Mapping[str, Shape]) -> set[str]:
