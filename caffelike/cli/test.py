@@ -20,6 +20,7 @@ from caffelike.errors import CaffelikeError
 @click.option(
     "--report", default="", metavar="DIR", help="Per-class accuracy and confusion matrix; - only prints them."
 )
+@click.option("--all", "whole", is_flag=True, help="Score each record of the data once, instead of -iterations.")
 @click.option("--names", default="", metavar="FILE", help="The classes' names for the report, one a line.")
 def command(
     net: str,
@@ -31,6 +32,7 @@ def command(
     level: int,
     stage: str,
     report: str,
+    whole: bool,
     names: str,
 ) -> None:
     """Score the weights in WEIGHTS on the data of NET (a prototxt), in phase TEST."""
@@ -45,20 +47,23 @@ def command(
     _options.use_cpu(gpu, "caffe.cpp:275")
     from caffelike import TEST, Net
     from caffelike.solvers.outputs import Outputs, weighted
+    from caffelike.tools import score
 
-    tested = Net(path, TEST, weights=trained, level=level, stages=stage.split(","))
+    stages = stage.split(",")
+    tested = Net(path, TEST, weights=trained, level=level, stages=stages)
+    passes = score.every_record(tested, path, level, stages) if whole else score.batches(tested, iterations)
     confusion = _confusion(tested, names) if report else None
-    log.info("caffe.cpp:281", f"Running for {iterations} iterations.")
+    log.info("caffe.cpp:281", f"Running for {passes.count} iterations.")
     outputs, loss = Outputs(tested), 0.0
-    with _terminal.progress("test", iterations) as show:
-        for i in range(iterations):
-            loss += tested.run_forward()
-            for name, _, value in outputs.named(outputs.add()):
+    with _terminal.progress("test", passes.count) as show:
+        for i, (net_, records) in enumerate(passes):
+            loss += net_.run_forward() * records
+            for name, _, value in outputs.named(outputs.add(Outputs(net_), records)):
                 log.info("caffe.cpp:304", f"Batch {i}, {name} = {log.number(value)}")
             if confusion:
-                confusion.add()
+                confusion.add(net_)
             show(i + 1, lambda: "")
-    log.info("caffe.cpp:309", f"Loss: {log.number(loss / iterations)}")
+    log.info("caffe.cpp:309", f"Loss: {log.number(loss / passes.records)}")
     for name, weight, value in outputs.named(outputs.mean()):
         log.info("caffe.cpp:321", f"{name} = {log.number(value)}{weighted(weight, value)}")
     tested.close()

@@ -58,8 +58,13 @@ class Data(SourceLayer):
         except CaffelikeError:
             producer.close()
             raise
+        self._source = source
         self.feed(producer, shapes, top)
         log_size("data_layer.cpp:45", shapes[0])
+
+    def records(self) -> int:
+        """How many records there are in the data base."""
+        return len(self._source.keys())
 
     def declared(self, tops: int) -> list[Shape | None]:
         """Crops of 3 channels, or of 1 with force_gray."""

@@ -146,6 +146,10 @@ class HDF5Data(HostLayer):
             raise DataError(f"{file.filename}: data set '{name}' is a single number. Input must have at least 1 axis.")
         return found[()].astype(np.float32, copy=False)
 
+    def records(self) -> int:
+        """How many rows all files have together."""
+        return sum(len(self._load(path)[0]) for path in self._files)
+
     def state(self) -> dict[str, Any]:
         """Where the layer stands: plain numbers."""
         return {

@@ -75,9 +75,14 @@ class ImageData(SourceLayer):
             p.threads if p.HasField("threads") else 0,
             p.ignore_label,
         )
+        self._lines = len(lines)
         shapes = producer.shapes()
         self.feed(producer, shapes, top)
         log_size("image_data_layer.cpp:90", shapes[0])
+
+    def records(self) -> int:
+        """How many images the list names."""
+        return self._lines
 
     def declared(self, tops: int) -> list[Shape | None]:
         """Images of new_height x new_width, or crops."""

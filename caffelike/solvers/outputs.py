@@ -22,9 +22,12 @@ class Outputs:
         """All numbers of the last pass in one array."""
         return np.concatenate([blob.raw_data.reshape(-1) for _, blob, _ in self._blobs] or [np.empty(0, np.float32)])
 
-    def add(self) -> np.ndarray:
-        """Take the last pass into the mean; returns its values."""
-        values = self.values()
+    def add(self, part: "Outputs | None" = None, weight: int = 1) -> np.ndarray:
+        """Take the last pass into the mean; returns its values.
+
+        part: take that of a net with the same outputs instead. weight: count it so many times.
+        """
+        values = (part or self).values()
         if self._total is None:
             self._total = np.zeros(values.size)
         if self._total.size != values.size:
@@ -33,8 +36,8 @@ class Outputs:
                 f"The outputs {names} held {self._total.size} numbers in the first batch and {values.size} in batch"
                 f" {self._batches}: they have no mean."
             )
-        self._total += values
-        self._batches += 1
+        self._total += weight * values.astype(np.float64)
+        self._batches += weight
         return values
 
     def mean(self) -> np.ndarray:

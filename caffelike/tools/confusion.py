@@ -34,21 +34,23 @@ class Confusion:
                 "A report needs to know scores and labels: the net has neither an Accuracy nor a SoftmaxWithLoss layer."
             )
         node = best[-1]
-        self.layer = node.name
+        self.layer, self._net = node.name, net
         axis_param, ignore_param = (getattr(node.layer.message, name) for name in _AXES[node.layer.type])
-        self._scores, self._labels = node.bottom[:2]
-        self._axis = axis_param.axis % len(self._scores.shape)
+        self._bottoms = node.bottom_names[:2]
+        scores = net.blobs[self._bottoms[0]]
+        self._axis = axis_param.axis % len(scores.shape)
         self._ignored = ignore_param.ignore_label if ignore_param.HasField("ignore_label") else None
-        classes = self._scores.shape[self._axis]
+        classes = scores.shape[self._axis]
         self.counts = np.zeros((classes, classes), np.int64)
         self.names = list(names) if names is not None else [str(i) for i in range(classes)]
         if len(self.names) < classes:
             raise DataError(f"There are {classes} classes, but only {len(self.names)} names for them.")
 
-    def add(self) -> None:
-        """Count the batch that the net has just run."""
-        labels = self._labels.raw_data.reshape(-1).astype(np.int64)
-        predicted = self._scores.raw_data.argmax(self._axis).reshape(-1)
+    def add(self, net: Any = None) -> None:
+        """Count the batch that the net (or another one of the same layers) has just run."""
+        scores, label = ((net or self._net).blobs[name].raw_data for name in self._bottoms)
+        labels = label.reshape(-1).astype(np.int64)
+        predicted = scores.argmax(self._axis).reshape(-1)
         if self._ignored is not None:
             kept = labels != self._ignored
             labels, predicted = labels[kept], predicted[kept]

@@ -58,3 +58,15 @@ def test_only_printed(run, tested, tmp_path):
 
 def test_without_it_nothing_is_printed(run, tested):
     assert run(*tested(3)).out == ""
+
+
+def test_all_scores_each_record_once(run, tested, tmp_path):
+    words = tested(3)
+    (tmp_path / "net.prototxt").write_text((tmp_path / "net.prototxt").read_text().replace("size: 3", "size: 4"))
+    result = run(*words, "--all", "--report", "-")
+    assert result.code == 0, result.err
+    assert "Running for 2 iterations." in result.err
+    assert "Batch 0, acc = 0.75" in result.err
+    assert "Batch 1, acc = 0.5" in result.err
+    assert "] acc = 0.666667" in result.err  # (4 * 0.75 + 2 * 0.5) / 6
+    assert "accuracy 0.6667 of 6" in result.out
