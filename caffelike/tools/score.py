@@ -37,9 +37,7 @@ def every_record(net: Net, file: str | os.PathLike, level: int = 0, stages: Sequ
     records, a net with the rest as its batch runs last; it shares the weights. Raises CaffelikeError when the data
     layers differ in records or batch size, or do not know how many records there are.
     """
-    layers: dict[str, Any] = {
-        node.name: node for node in net._nodes if not node.bottom and hasattr(node.layer, "records")
-    }
+    layers: dict[str, Any] = {node.name: node for node in net._nodes if hasattr(node.layer, "records")}
     sizes = {(node.layer.records(), node.top[0].shape[0]) for node in layers.values()}
     if len(sizes) != 1:
         found = "; ".join(
