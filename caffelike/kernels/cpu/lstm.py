@@ -11,23 +11,25 @@ from caffelike.kernels.cpu.recurrence import (
     BATCH,
     UNITS,
     items,
+    lines_of,
     pack_state,
     pack_weight,
     place,
     product,
     spread,
     state_size,
+    state_weight_gradient,
+    static_gradients,
+    static_inputs,
+    through_state,
+    workspace,
+    worth_packing,
 )
 from caffelike.kernels.cpu.vector_math import sigmoid, tanh
 from caffelike.kernels.jit import kernel
 from caffelike.kernels.launch import scratch, task
 
 _NONE = np.empty(0, np.float32)
-_FEW = 2  # sequences for which a weight is rather read as it lies at every step than packed for tiles of more rows
-
-
-def _packing(steps: int, batch: int) -> bool:
-    return steps > 1 and batch > _FEW
 
 
 def forward(
@@ -55,20 +57,17 @@ def forward(
     h, c = (h_state, c_state) if h_start is None else (h_start, c_start)
     last_h, last_c = (h_state, c_state) if h_start is None else (h_end, c_end)
     if gates is None:
-        gates = _scratch("lstm gates", steps * batch, rows)
+        gates = workspace("lstm gates", steps * batch, rows)
     inputs = gates.reshape(steps * batch, rows)
-    inner_product.forward(_lines(x, weight_x), weight_x, None, inputs, 1, False)
-    base = bias  # what is added to the inputs at every step, for all sequences or for each
-    if x_static is not None:
-        base = _scratch("lstm base", batch, rows)
-        inner_product.forward(_lines(x_static, weight_static), weight_static, bias, base, 1, False)
+    inner_product.forward(lines_of(x, weight_x), weight_x, None, inputs, 1, False)
+    base = static_inputs(bias, x_static, weight_static)
     if keep:
         hidden[0], cells[0] = h[0], c[0]
         past = cells.reshape(-1)
     else:  # the cells before and after a step by turns
         past = scratch("lstm cells", 2 * batch * size)
         past[: batch * size] = c.reshape(-1)
-    packing = _packing(steps, batch)
+    packing = worth_packing(steps, batch)
     room = state_size(batch, size, 1)
     state = scratch("recurrent state", 2 * room)
     packed = pack_weight(weight_h, size, False) if packing else _NONE
@@ -76,7 +75,7 @@ def forward(
         pack_state(cont[0, :, None] * h[0], state)
     for t in range(steps):
         if not packing:
-            recurrent = _scratch("lstm recurrent", batch, rows)
+            recurrent = workspace("lstm recurrent", batch, rows)
             inner_product.forward(cont[t, :, None] * (y[t - 1] if t else h[0]), weight_h, None, recurrent, 1, False)
             inputs[t * batch : (t + 1) * batch] += recurrent
         before, after = (t, t + 1) if keep else (t % 2, (t + 1) % 2)
@@ -186,17 +185,17 @@ def backward(
     """Back through the steps, then the weights of all steps at once."""
     steps, batch, size = dy.shape
     rows, count = 4 * size, batch * size
-    slopes = _scratch("lstm gates", steps * batch, rows)
-    down = _scratch("lstm cells", 2, count)  # gradients of h (without dy) and of c
+    slopes = workspace("lstm gates", steps * batch, rows)
+    down = workspace("lstm cells", 2, count)  # gradients of h (without dy) and of c
     down[0] = 0 if dh_end is None else dh_end.reshape(-1)
     down[1] = 0 if dc_end is None else dc_end.reshape(-1)
     room = state_size(batch, size, 4)
     state = scratch("recurrent state", 2 * room)
-    packing = _packing(steps, batch)
+    packing = worth_packing(steps, batch)
     packed = pack_weight(weight_h, size, True) if packing else _NONE
     for t in reversed(range(steps)):
         if not packing and t + 1 < steps:
-            _through_state(slopes, t + 1, hidden, weight_h, cont, down[0])
+            through_state(slopes, t + 1, weight_h, cont, down[0])
         _step_back(
             items(batch, size), 1, packing, state, (t + 1) % 2 * room, t % 2 * room, packed,
             gates.reshape(-1), slopes.reshape(-1), t, steps, cont.reshape(-1), cells.reshape(-1), dy.reshape(-1),
@@ -206,29 +205,12 @@ def backward(
         dc_start[...] = down[1].reshape(dc_start.shape)
     if dh_start is not None:
         if steps:
-            _through_state(slopes, 0, hidden, weight_h, cont, down[0])
+            through_state(slopes, 0, weight_h, cont, down[0])
         dh_start[...] = down[0].reshape(dh_start.shape)
-    down_x = None if dx is None else _lines(dx, weight_x)
-    inner_product.backward(slopes, _lines(x, weight_x), weight_x, down_x, dweight_x, dbias, 1, False, beta)
-    if dweight_h is not None:
-        carried = _scratch("lstm base", steps * batch, size)
-        np.multiply(cont[:, :, None], hidden[:-1], out=carried.reshape(steps, batch, size))
-        inner_product.backward(slopes, carried, weight_h, None, dweight_h, None, 1, False, beta)
-    if dx_static is not None or dweight_static is not None:
-        total = _scratch("lstm base", batch, rows)
-        each = slopes.reshape(steps, batch * rows)
-        inner_product.backward(each, each, weight_h, None, None, total.reshape(-1), 1, False, 0)  # as a bias: the sum
-        down_static = None if dx_static is None else _lines(dx_static, weight_static)
-        static = _lines(x_static, weight_static)
-        inner_product.backward(total, static, weight_static, down_static, dweight_static, None, 1, False, beta)
-
-
-def _through_state(slopes, t, hidden, weight_h, cont, down):
-    """down = what the slopes of step t say about the state before it."""
-    _, batch, size = hidden.shape
-    down = down.reshape(batch, size)
-    inner_product.backward(slopes[t * batch : (t + 1) * batch], hidden[t], weight_h, down, None, None, 1, False, 0)
-    down *= cont[t, :, None]
+    down_x = None if dx is None else lines_of(dx, weight_x)
+    inner_product.backward(slopes, lines_of(x, weight_x), weight_x, down_x, dweight_x, dbias, 1, False, beta)
+    state_weight_gradient(slopes, cont, hidden, weight_h, dweight_h, beta)
+    static_gradients(slopes, steps, x_static, weight_static, dx_static, dweight_static, beta)
 
 
 @task
@@ -297,13 +279,3 @@ def _output_slope(squashed, dh, o):
 def _gate_slope(slope, dc, other, gate):
     for j in range(dc.size):
         slope[j] = dc[j] * other[j] * gate[j] * (np.float32(1) - gate[j])
-
-
-def _lines(array: np.ndarray, weight: np.ndarray) -> np.ndarray:
-    """(steps * N, features) or (N, features), with as many features as the weight has columns."""
-    features = weight.shape[1]
-    return array.reshape(array.size // features, features)
-
-
-def _scratch(role: str, rows: int, columns: int) -> np.ndarray:
-    return scratch(role, rows * columns)[: rows * columns].reshape(rows, columns)
