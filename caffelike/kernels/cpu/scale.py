@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from caffelike.kernels.cpu.spread import multiply_add, sums
+from caffelike.kernels.cpu.spread import multiply_add, multiply_back, sums
 
 
 def forward(x: np.ndarray, scale: np.ndarray, bias: np.ndarray | None, y: np.ndarray, axis: int) -> None:
@@ -29,6 +29,9 @@ def backward(
     beta: int,
 ) -> None:
     """dscale = sum of dy x, dbias = sum of dy, then dx = dy scale, for dx may be dy."""
+    if dscale is not None and dx is not None:
+        multiply_back(dy, x, scale, dx, dscale, dbias, axis, beta if learned else 0, beta)
+        return
     if dscale is not None:
         sums(dy, x, scale, dscale, axis, beta if learned else 0)
     if dbias is not None:

@@ -54,6 +54,53 @@ def sums(large: np.ndarray, factor: np.ndarray | None, small: np.ndarray, to: np
         _plane_sums(along, max(1, _GRAIN // max(1, outer * inner)), *arrays, inner, beta)
 
 
+def multiply_back(
+    dy: np.ndarray,
+    x: np.ndarray,
+    scale: np.ndarray,
+    dx: np.ndarray,
+    dscale: np.ndarray,
+    dbias: np.ndarray | None,
+    axis: int,
+    beta: int,
+    beta_bias: int,
+) -> None:
+    """All gradients of y = x scale + bias; dx may be dy. Gradients of scale and bias are added to where beta is 1."""
+    outer, along, inner = lengths(x, scale, axis)
+    if inner == 1:
+        sums(dy, x, scale, dscale, axis, beta)
+        if dbias is not None:
+            sums(dy, None, scale, dbias, axis, beta_bias)
+        multiply_add(dy, scale, None, dx, axis)
+        return
+    grain = max(1, _GRAIN // max(1, outer * inner))
+    bias = _NONE if dbias is None else dbias.reshape(-1)
+    arrays = (dy.reshape(-1), x.reshape(-1), scale.reshape(-1), dx.reshape(-1), dscale.reshape(-1), bias)
+    _back(along, grain, *arrays, outer, inner, beta, beta_bias)
+
+
+@task
+def _back(worker, lo, hi, dy, x, scale, dx, dscale, dbias, outer, inner, beta, beta_bias):
+    """The channels lo..hi; a plane is still in the cache when its values are read again."""
+    for c in range(lo, hi):
+        products, plain, a = 0.0, 0.0, scale[c]
+        for o in range(outer):
+            at = (o * scale.size + c) * inner
+            g, there = dy[at : at + inner], dx[at : at + inner]
+            products += dot(g, x[at : at + inner])
+            if dbias.size:
+                plain += total(g)
+            if g.ctypes.data == there.ctypes.data:
+                for i in range(inner):
+                    there[i] *= a
+            else:
+                for i in range(inner):
+                    there[i] = g[i] * a
+        dscale[c] = (dscale[c] + products) if beta else products
+        if dbias.size:
+            dbias[c] = (dbias[c] + plain) if beta_bias else plain
+
+
 @task
 def _planes(worker, lo, hi, x, y, factors, offsets, along, inner, clip, slope):
     """The planes lo..hi of `inner` values with one factor and offset."""
