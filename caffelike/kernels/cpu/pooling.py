@@ -19,7 +19,7 @@ from caffelike.kernels.vector import LANES, ask
 Sizes = tuple[int, ...]
 
 _AHEAD = 512  # how far in advance memory is asked for: rows are too short for the processor to see where they lead
-_WORK = 32768  # pixels looked at in a chunk, more or less
+_WORK = 16384  # pixels looked at in a chunk, more or less
 _NONE = np.empty(0, np.int32)
 
 
