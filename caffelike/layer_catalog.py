@@ -76,7 +76,7 @@ def catalog() -> list[Entry]:
 def entry(type_name: str) -> Entry:
     """What is known of one type. Raises ModelError, which lists near names, for one that is not registered."""
     kind = registry.layers[type_name]
-    doc = inspect.getdoc(kind) or ""
+    doc = inspect.cleandoc(kind.__doc__ or "")
     own = kind.__module__.startswith(_OWN)
     source = _SOURCE.search(doc)
     return Entry(

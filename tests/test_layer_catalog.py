@@ -54,6 +54,13 @@ def test_forks_fields_are_listed_where_they_count():
     assert "conv_algorithm" not in listed
 
 
+def test_a_plugin_without_docstring_has_no_summary(monkeypatch):
+    import gain_plugin
+
+    monkeypatch.setattr(gain_plugin.Gain, "__doc__", None)
+    assert (entry("Gain").summary, entry("Gain").source) == ("", "")
+
+
 def test_plugins_are_listed_without_a_record():
     import gain_plugin  # noqa: F401
 
