@@ -35,6 +35,11 @@ def test_a_misspelt_option_is_explained_with_its_place():
         build(X + GAIN.replace("factor", "facto"))
 
 
+def test_the_message_of_a_plugin_that_is_not_loaded_leads_to_it():
+    with pytest.raises(ParseError, match=r"has no field squish_param.* name its module with --plugin or import it"):
+        build(X + 'layer { name: "s" type: "Squish" bottom: "x" top: "y" squish_param { strength: 2 } }')
+
+
 def test_text_of_a_plugin_reads_back():
     message = text.parse(X + GAIN, NetParameter).message
     written = text.format(message)

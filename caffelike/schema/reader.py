@@ -345,11 +345,18 @@ def _listed(words: Any) -> str:
 
 
 def _unknown_field(name: str, table: Message) -> str:
-    """Why a field is refused: a near name, or the messages that do have it."""
+    """Why a field is refused: a near name, or the messages that do have it; for a layer's message how to add one."""
     text = f"{table.name} has no field {name}"
     near = difflib.get_close_matches(name, table.fields, 3, 0.75)
     if near:
-        return f"{text}; did you mean {' or '.join(near)}?"
-    if elsewhere := owners().get(name):
-        return f"{text}; it belongs in {' or '.join(elsewhere[:4])}"
-    return f"{text}, and no known fork of Caffe has one"
+        text += f"; did you mean {' or '.join(near)}?"
+    elif elsewhere := owners().get(name):
+        text += f"; it belongs in {' or '.join(elsewhere[:4])}"
+    else:
+        text += ", and no known fork of Caffe has one"
+    if table.name == "LayerParameter" and name.endswith("_param"):
+        text += " " if text.endswith("?") else ". "
+        text += (
+            "If it belongs to a layer type of your own, name its module with --plugin or import it (docs/layers.md)."
+        )
+    return text
