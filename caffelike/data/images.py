@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from caffelike.data import pillow
 from caffelike.data.paths import missing
 from caffelike.errors import DataError, FileError
 
@@ -59,14 +60,26 @@ def decode(file: str | bytes | memoryview, mode: str = "color") -> np.ndarray:
     """
     from PIL import Image, UnidentifiedImageError
 
-    opened: Any = file if isinstance(file, str) else io.BytesIO(file)
     try:
-        with Image.open(opened) as image:
+        with _open(file) as image:
             return _pixels(image, mode)
     except UnidentifiedImageError:
         raise DataError("it is no image in a format that Pillow knows") from None
     except (OSError, SyntaxError, ValueError, EOFError, Image.DecompressionBombError) as error:
         raise DataError(f"the image cannot be decoded ({error}); it is damaged or cut off") from error
+
+
+def _open(file: str | bytes | memoryview) -> Any:
+    """As Image.open does, which spends a tenth of the time of a small JPEG on finding out that it is one."""
+    from PIL import Image, JpegImagePlugin
+
+    if isinstance(file, str):
+        return Image.open(file)
+    if bytes(file[:3]) == b"\xff\xd8\xff":
+        image = JpegImagePlugin.JpegImageFile(io.BytesIO(file))
+        if image.width * image.height <= (Image.MAX_IMAGE_PIXELS or 0):
+            return image  # others are for Image.open to allow or refuse
+    return Image.open(io.BytesIO(file))
 
 
 def _pixels(image: Any, mode: str) -> np.ndarray:
@@ -107,10 +120,8 @@ def _color(image: Any, deep: bool) -> np.ndarray:
     if image.mode == "CMYK":
         return _from_cmyk(image)
     rgb = image if image.mode == "RGB" else image.convert("RGB")
-    # Pillow keeps four bytes a pixel. Taking them as they are is three times as fast as packing three, and leaves the
-    # turning round to whoever reads the pixels anyway.
-    words = np.frombuffer(rgb.tobytes("raw", "RGBX"), "<u4")
-    return words.view(np.uint8).reshape(rgb.height, rgb.width, 4)[:, :, 2::-1]
+    # Pillow keeps four bytes a pixel; who reads them turns the channels round on the way.
+    return pillow.words(rgb).view(np.uint8).reshape(rgb.height, rgb.width, 4)[:, :, 2::-1]
 
 
 def words_of(planes: np.ndarray) -> np.ndarray | None:
