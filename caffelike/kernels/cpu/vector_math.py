@@ -87,3 +87,11 @@ def tanh(x):
 def sigmoid(x):
     """1 / (1 + e^-x); 0 where that is below 2.9e-39."""
     return np.float32(1) / (np.float32(1) + exp(-x))
+
+
+@kernel
+def log1p(x):
+    """log(1 + x) for x from 0 to 1, exact for small x too."""
+    whole = np.float32(1) + x
+    lost = x - (whole - np.float32(1))  # what the sum could not hold
+    return log(whole) + lost / whole
