@@ -5,7 +5,8 @@ import numpy as np
 import pytest
 
 import caffelike
-from caffelike.data import write_lmdb
+from caffelike.data import datum, write_lmdb, writing
+from caffelike.data.shard import set_shard
 from caffelike.errors import CaffelikeError, DataError, FileError, ModelError
 
 PIXELS = np.random.default_rng(1).integers(0, 256, (10, 1, 6, 6), np.uint8)
@@ -199,3 +200,67 @@ def test_a_closed_net_cannot_run(folder, build):
     net.close()
     with pytest.raises(DataError, match="closed"):
         net.forward()
+
+
+def test_shuffled_layers_of_a_net_stay_in_step_and_go_on_exactly(folder, build):
+    """Pictures here, their labels there, as convert_imageset writes them; and a resume in the middle of a pass."""
+    with writing.create("labels") as database:
+        for i in range(10):
+            database.put(b"%08d" % i, datum.to_bytes(np.array([[[i / 2]], [[-i]]], np.float32)))
+    text = only(
+        'data_param { source: "db" batch_size: 4 backend: LMDB shuffle: true }', 'top: "data" top: "label"'
+    ) + only('data_param { source: "labels" batch_size: 4 backend: LMDB shuffle: true }', 'top: "several"').replace(
+        '"d"', '"e"'
+    )
+    net = build(text)
+    order = []
+    for _ in range(5):
+        out = net.forward()
+        np.testing.assert_array_equal(out["several"][:, :, 0, 0], np.stack([out["label"] / 2, -out["label"]], 1))
+        order += out["label"].astype(int).tolist()
+    assert sorted(order[:10]) == sorted(order[10:]) == list(range(10))
+    assert order[:10] != order[10:]
+    states = [layer.state() for layer in net.layers]
+    want = labels(net, 4)
+    other = build(text, name="other.prototxt")
+    for layer, state in zip(other.layers, states, strict=True):
+        layer.restore(state)
+    assert labels(other, 4) == want
+
+
+def test_several_labels_in_one_record(folder, build):
+    with writing.create("several") as database:
+        for i in range(4):
+            vector = np.array([i, i / 2, -1], np.float32)
+            database.put(b"%d" % i, datum.to_bytes(PIXELS[i]) + datum.field(6, vector.tobytes()))
+    net = build(only('data_param { source: "several" batch_size: 2 backend: LMDB labels: 3 }'))
+    assert net.forward()["label"].tolist() == [[0, 0, -1], [1, 0.5, -1]]
+
+
+def test_augmented_only_while_training_and_the_same_for_any_number_of_threads(folder, build):
+    changed = "transform_param { augment_param { rotation: 30 noise: 9 erase: 0.5 } }"
+    seen = []
+    for threads in (1, 3):
+        caffelike.set_random_seed(4)
+        net = build(extra=changed, param=f"threads: {threads}")
+        seen.append([net.forward(["data"])["data"].copy() for _ in range(3)])
+    np.testing.assert_array_equal(*seen)
+    assert not np.array_equal(seen[0][0], PIXELS[:4])
+    net = build(NET.format(extra=changed, param="", classes=10), caffelike.TEST)
+    net.forward()
+    np.testing.assert_array_equal(net.blobs["data"].data, PIXELS[:4])
+
+
+def test_two_shares_are_disjoint_and_complete(folder, build):
+    text = only('data_param { source: "db" batch_size: 5 backend: LMDB shuffle: true }')
+    seen = []
+    for rank in range(2):
+        caffelike.set_random_seed(4)
+        set_shard(rank, 2)
+        try:
+            seen.append(labels(build(text, name=f"{rank}.prototxt"), 1))
+            whole = labels(build(text, caffelike.TEST, name=f"test{rank}.prototxt"), 2)
+        finally:
+            set_shard(0, 1)
+        assert sorted(whole) == list(range(10))  # test nets read everything
+    assert sorted(seen[0] + seen[1]) == list(range(10))

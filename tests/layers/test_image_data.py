@@ -73,3 +73,32 @@ def test_going_on_when_shuffled(folder):
 def test_refused(folder, param, error, words):
     with pytest.raises(error, match=words):
         layer(param)
+
+
+def test_several_labels(folder):
+    with open("list.txt", "w") as file:
+        file.write("0.png 7 0.5\n1.png 8 -1\n")
+    assert layer('source: "list.txt" batch_size: 2 labels: 2').forward()[1].tolist() == [[7, 0.5], [8, -1]]
+
+
+def test_label_images(folder):
+    for i in range(3):
+        labels = Image.new("P", (5, 4), i)
+        labels.putpalette([7, 7, 7, 90, 90, 90, 200, 0, 0])
+        labels.save(f"labels{i}.png")
+    with open("list.txt", "w") as file:
+        file.write("".join(f"{i}.png labels{i}.png\n" for i in range(3)))
+    data, labels = layer('source: "list.txt" batch_size: 3 label_type: PIXEL', "crop_size: 3").forward()
+    assert data.shape == (3, 3, 3, 3)
+    np.testing.assert_array_equal(labels, np.broadcast_to(np.arange(3)[:, None, None, None], (3, 1, 3, 3)))
+
+
+def test_without_labels(folder):
+    with open("list.txt", "w") as file:
+        file.write("0.png\n1.png\n")
+    text = 'type: "ImageData" top: "data" image_data_param { source: "list.txt" batch_size: 2 label_type: NONE }'
+    assert OneLayer(text).forward().shape == (2, 3, 4, 5)
+    with pytest.raises(ModelError, match=r"has 2 top\(s\), but makes 1"):
+        OneLayer(text.replace('top: "data"', 'top: "data" top: "label"'))
+    with pytest.raises(ModelError, match="label_type: NONE for a list without labels"):
+        OneLayer(text.replace("label_type: NONE", ""))
