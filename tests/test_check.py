@@ -282,6 +282,13 @@ def test_undeclared_shapes_need_an_input(found, kind, options):
         assert (problem[3], "9x9" in problem[-1]) == ("l", True)
 
 
+def test_a_declared_shape_that_no_memory_holds(found):
+    options = 'data_param { source: "no" batch_size: 10000000 } transform_param { crop_size: 9 }'
+    error, note = found(DATA % ("Data", options) + layer('type: "ReLU"'))
+    assert (note[0], error[0], error[3]) == ("note", "error", "d")
+    assert "2147483647" in error[-1]
+
+
 def test_options_of_missing_data_are_checked(found):
     problem = only(found(DATA % ("Data", 'data_param {\n source: "no" }')))
     assert "batch_size" in problem[-1]

@@ -218,7 +218,7 @@ class _Check:
         layer = self.created(definition)
         message = definition.message
         if layer is None or broken or self.unshaped.intersection(message.bottom):
-            self.skip(message, [None] * len(message.top))
+            self.skip(definition, [None] * len(message.top))
             return
         if layer.foreign:
             self.once(
@@ -227,19 +227,18 @@ class _Check:
                 "runs Python code of its own, which is not imported just to look at a model: what it makes, and the"
                 f" layers that read it, are not checked. Give the shape: --input {_first(message.top)}=SHAPE",
             )
-            self.skip(message, [None] * len(message.top))
+            self.skip(definition, [None] * len(message.top))
             return
         self.layers.append(layer)
         try:
             node = connect(layer, "", self.wiring)
             share_parameters(node, self.owners)
         except FileError as error:
-            self.skip(message, self.without_data(definition, layer, error))
+            self.skip(definition, self.without_data(definition, layer, error))
         except (CaffelikeError, MemoryError) as error:
             if not isinstance(definition, _Entry) or definition.index not in self.doubtful:
-                text = str(error) if isinstance(error, CaffelikeError) else f"{error}: its blobs are too large"
-                self.add("error", definition, text)
-            self.skip(message, [None] * len(message.top))
+                self.add("error", definition, _reason(error))
+            self.skip(definition, [None] * len(message.top))
 
     def created(self, definition: Definition) -> Layer | None:
         """The layer, held against its type and its dialect; None after an error."""
@@ -283,17 +282,21 @@ class _Check:
         self.add("note", definition, text)
         return shapes
 
-    def skip(self, message: Any, shapes: Sequence[Shape | None]) -> None:
+    def skip(self, definition: Definition, shapes: Sequence[Shape | None]) -> None:
         """Make the tops of a layer that was not built; those without a shape are unknown from here on."""
+        message = definition.message
         self.wiring.unread.difference_update(message.bottom)
         for top, shape in zip(message.top, [*shapes, *[None] * len(message.top)], strict=False):
             if top not in self.wiring.index:
                 self.wiring.make(top, message.name)
             self.wiring.unread.add(top)
-            if shape is None:
-                self.unshaped.add(top)
-            else:
-                self.wiring.blobs[self.wiring.index[top]].reshape(*shape)
+            self.unshaped.add(top)
+            if shape is not None:
+                try:
+                    self.wiring.blobs[self.wiring.index[top]].reshape(*shape)
+                    self.unshaped.discard(top)
+                except (CaffelikeError, MemoryError) as error:
+                    self.add("error", definition, _reason(error))
 
     # What is allowed, but hardly meant ----------------------------------------------------------
 
@@ -333,6 +336,10 @@ def _slip(one: str, other: str) -> bool:
         return one == other
     first, last = differing[0], differing[-1]
     return last == first + 1 and one[first : last + 1] == other[first : last + 1][::-1] and one[first:][:2].isalpha()
+
+
+def _reason(error: CaffelikeError | MemoryError) -> str:
+    return str(error) if isinstance(error, CaffelikeError) else f"its blobs are too large for this machine: {error}"
 
 
 def _first(names: Sequence[str]) -> str:
