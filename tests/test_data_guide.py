@@ -41,8 +41,7 @@ def test_the_guide_names_every_option_of_ours():
 
 
 def test_links_lead_somewhere():
-    headings = {
-        re.sub(r"[^\w -]", "", text).lower().replace(" ", "-") for text in re.findall(r"^#+ (.*)$", GUIDE, re.M)
-    }
+    titles = re.findall(r"^#+ (.*)$", GUIDE, re.MULTILINE)
+    headings = {re.sub(r"[^\w -]", "", title).lower().replace(" ", "-") for title in titles}
     for link in re.findall(r"\]\(#([^)]*)\)", GUIDE):
         assert link in headings
