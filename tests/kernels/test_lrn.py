@@ -1,3 +1,4 @@
+import numpy as np
 import pytest
 from compare import check, empty, normal
 
@@ -13,4 +14,14 @@ def test_against_definition(region, shape, size, alpha, beta, k, rng):
     kept = check("lrn", "forward", ["y", "scale"], x=x, y=empty(*shape), scale=empty(*shape), **options)
     check("lrn", "forward", ["y"], x=x, y=empty(*shape), scale=None, **options)
     dy = normal(rng, *shape)
+    check("lrn", "backward", ["dx"], dy=dy, x=x, y=kept["y"], scale=kept["scale"], dx=empty(*shape), **options)
+
+
+@pytest.mark.parametrize("region", ["ACROSS_CHANNELS", "WITHIN_CHANNEL"])
+def test_values_that_are_not_finite(region, rng):
+    options = {"region": region, "size": 5, "alpha": 1e-4, "beta": 0.75, "k": 1.0}
+    shape = (1, 9, 7, 11)
+    x, dy = normal(rng, *shape), normal(rng, *shape)
+    x[0, 1, 1, 1], x[0, 7, 5, 9] = np.nan, np.inf
+    kept = check("lrn", "forward", ["y", "scale"], x=x, y=empty(*shape), scale=empty(*shape), **options)
     check("lrn", "backward", ["dx"], dy=dy, x=x, y=kept["y"], scale=kept["scale"], dx=empty(*shape), **options)

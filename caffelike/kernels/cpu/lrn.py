@@ -80,25 +80,15 @@ def _apply(x, scale, beta, y):
 
 
 @kernel
-def _begin_back(dy, y, scale, beta, dx, ratio):
-    """dx = dy scale^-beta and ratio = dy y / scale."""
+def _apply_back(dy, x, scale, beta, sums, factor, dx):
+    """dx = dy scale^-beta - factor x sums."""
     if beta == np.float32(0.75):
         for i in range(dx.size):
             root = np.sqrt(scale[i])
-            power = np.float32(1) / (root * np.sqrt(root))
-            dx[i] = dy[i] * power
-            ratio[i] = dy[i] * y[i] * (power * power * root)  # one division for both
+            dx[i] = dy[i] / (root * np.sqrt(root)) - factor * x[i] * sums[i]
     else:
         for i in range(dx.size):
-            dx[i] = dy[i] * scale[i] ** -beta
-            ratio[i] = dy[i] * y[i] / scale[i]
-
-
-@kernel
-def _end_back(x, sums, factor, dx):
-    """dx -= factor x sums."""
-    for i in range(dx.size):
-        dx[i] -= factor * x[i] * sums[i]
+            dx[i] = dy[i] * scale[i] ** -beta - factor * x[i] * sums[i]
 
 
 @task
@@ -151,10 +141,12 @@ def _across_back(worker, lo, hi, dy, x, y, scale, dx, channels, pixels, size, fa
             ahead = c + half  # the channel that enters the window
             if ahead < channels:
                 at, slot = image + ahead * pixels, ahead % size * _PIXELS
-                for following in (dy, y, scale, x, dx):
+                g, v, s = dy[at : at + n], y[at : at + n], scale[at : at + n]
+                ratio = ring[slot : slot + n]
+                for following in (dy, y, scale):
                     ask(following, at + 2 * pixels, n)
-                there = slice(at, at + n)
-                _begin_back(dy[there], y[there], scale[there], beta, dx[there], ring[slot : slot + n])
+                for i in range(n):
+                    ratio[i] = g[i] * v[i] / s[i]
             if c < 0:
                 continue
             sums[:n] = 0
@@ -164,7 +156,10 @@ def _across_back(worker, lo, hi, dy, x, y, scale, dx, channels, pixels, size, fa
                 for i in range(n):
                     sums[i] += ratio[i]
             at = image + c * pixels
-            _end_back(x[at : at + n], sums[:n], factor, dx[at : at + n])
+            ask(x, at + 2 * pixels, n)
+            ask(dx, at + 2 * pixels, n)
+            here = slice(at, at + n)
+            _apply_back(dy[here], x[here], scale[here], beta, sums[:n], factor, dx[here])
 
 
 @kernel
@@ -217,10 +212,11 @@ def _within_back(worker, lo, hi, dy, x, y, scale, dx, height, width, size, facto
     ratio, sums, line = own[:pixels], own[pixels : pixels + width], own[pixels + width :]
     for p in range(lo, hi):
         at = p * pixels
-        there = slice(at, at + pixels)
-        _begin_back(dy[there], y[there], scale[there], beta, dx[there], ratio)
+        g, v, s = dy[at : at + pixels], y[at : at + pixels], scale[at : at + pixels]
+        for i in range(pixels):
+            ratio[i] = g[i] * v[i] / s[i]
         for h in range(height):
             row = at + h * width
             here = slice(row, row + width)
             _spread(line, width, size, h, height, ratio, False, sums)
-            _end_back(x[here], sums, factor, dx[here])
+            _apply_back(dy[here], x[here], scale[here], beta, sums, factor, dx[here])
