@@ -1,14 +1,15 @@
-# Two commands. Both need Python 3.11 or newer and a package index, and make what else they need in $(VENV).
+# Three commands. All need Python 3.11 or newer and a package index, and make what else they need in $(VENV).
 #
 #   make demo    trains LeNet on real digits, tests it, classifies with it, draws what happened
 #   make test    runs every check of the project: style, types, import rules, generated files, tests
+#   make fuzz    reads damaged files of every kind for ten CPU minutes; none may crash, hang or eat memory
 
 VENV ?= .venv
 PYTHON ?= $(shell for p in python3 python3.14 python3.13 python3.12 python3.11 python; do \
 	$$p -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && echo $$p && break; done)
 BIN := $(VENV)/bin
 
-.PHONY: demo test
+.PHONY: demo test fuzz
 
 demo: $(VENV)/.examples
 	$(BIN)/caffelike demo
@@ -20,6 +21,9 @@ test: $(VENV)/.dev
 	$(BIN)/lint-imports
 	$(BIN)/python tools/build_schema.py --check
 	$(BIN)/pytest
+
+fuzz: $(VENV)/.dev
+	$(BIN)/python tools/fuzz.py
 
 # The environment with one of pyproject.toml's extras; made anew when that file changes.
 $(VENV)/.%: pyproject.toml
