@@ -24,6 +24,7 @@ from caffelike.errors import CaffelikeError
 @click.option("--guard/--no-guard", default=True, show_default=True, help="Stop at the first NaN or infinity.")
 @click.option("--csv", default="", metavar="FILE", help="Write loss, rate and scores into this table.")
 @click.option("--tensorboard", default="", metavar="DIR", help="Write them for TensorBoard.")
+@click.option("--skip-bad-records", default=0, metavar="N", help="Leave out up to N records that cannot be read.")
 @_options.solver_extras
 def command(
     file: str,
@@ -38,6 +39,7 @@ def command(
     guard: bool,
     csv: str,
     tensorboard: str,
+    skip_bad_records: int,
     **fields: Any,
 ) -> None:
     """Train a model as SOLVER (a solver.prototxt) says, or fine-tune one, or go on from a snapshot.
@@ -54,6 +56,7 @@ def command(
         raise CaffelikeError("Give a snapshot to resume training or weights to finetune but not both.")
     signals = Signals(sigint_effect, sighup_effect)
     from caffelike.cli import _watch
+    from caffelike.data.tolerance import skipping_bad_records
     from caffelike.solvers import definition, get_solver
 
     param = definition.read(path)
@@ -69,7 +72,8 @@ def command(
         del param.weights[:]
     if weights:
         param.weights.append(weights)
-    trained = get_solver(param, filename=path, check_finite=guard)
+    with skipping_bad_records(skip_bad_records):
+        trained = get_solver(param, filename=path, check_finite=guard)
     with closing(trained), signals, _terminal.progress("train", param.max_iter) as show:
         trained.action = signals
         _watch.ProgressLine(trained, show)

@@ -2,7 +2,7 @@
 
 import math
 import os
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -13,6 +13,7 @@ from caffelike.data.paths import missing
 from caffelike.data.prefetch import Batch, Position, Slot
 from caffelike.data.resize import resize, resize_nearest
 from caffelike.data.shard import ALL, Shard
+from caffelike.data.tolerance import Tolerance
 from caffelike.data.transformer import Transformer
 from caffelike.data.workers import Workers
 from caffelike.errors import DataError, FileError
@@ -143,7 +144,8 @@ class ImageProducer:
     outside of a label image.
     The second array follows the lines: (batch,) numbers, (batch, k) of several, (batch, 1, height, width) of label
     images, or there is none.
-    position: seed, record (how many were delivered).
+    position: seed, record (how many were delivered or skipped).
+    How many bad images may be skipped: see data/tolerance.py.
     """
 
     def __init__(
@@ -167,6 +169,7 @@ class ImageProducer:
         self._rand_skip, self._shard, self._outside = rand_skip, shard, outside
         self._order = Shuffle(len(lines), transformer.draws.seed, shuffle)
         self._workers = Workers(threads)
+        self._tolerance = Tolerance("image_data_layer.cpp:157")
         self.position: Position = {"seed": transformer.draws.seed, "record": 0}
         self._skip = self._first()
 
@@ -191,6 +194,33 @@ class ImageProducer:
         image = self._folder.read(line.path, self._color)
         return (resize(image, *self._size) if self._size else image).transpose(2, 0, 1)
 
+    def _usable(self, count: int) -> tuple[list[int], list[np.ndarray]]:
+        """The numbers of the next records that can be read, and their pixels."""
+        records: list[int] = []
+        loaded: list[np.ndarray] = []
+        record = begin = self.position["record"]
+        while len(records) < count:
+            lines = [self._line(self._shard.number(record + i)) for i in range(count - len(records))]
+            found: list[Any] = [None] * len(lines)
+
+            def load(i: int, lines: list[Line] = lines, found: list[Any] = found) -> None:
+                try:
+                    found[i] = self._pixels(lines[i])
+                except (DataError, FileError) as error:
+                    found[i] = error
+
+            self._workers.run(load, 0, len(lines))
+            for line, result in zip(lines, found, strict=True):
+                if isinstance(result, np.ndarray):
+                    records.append(record)
+                    loaded.append(result)
+                elif record - begin > len(self._lines) and not records:
+                    raise result  # there is none that can be used
+                else:
+                    self._tolerance.skip(line.path, result)
+                record += 1
+        return records, loaded
+
     def _label_map(self, line: Line, shape: tuple[int, ...]) -> np.ndarray:
         """The label image of an entry, in the size of its pixels."""
         assert isinstance(line.label, str)
@@ -206,8 +236,13 @@ class ImageProducer:
 
     def shapes(self) -> list[tuple[int, ...]]:
         """The shapes of a batch that begins with the first image."""
-        line = self._line(self._shard.rank)
-        shape = self._out_shape(line, self._pixels(line))
+        if self._tolerance.allowed:
+            (number,), (pixels,) = self._usable(1)
+            line = self._line(self._shard.number(number))
+        else:
+            line = self._line(self._shard.rank)
+            pixels = self._pixels(line)
+        shape = self._out_shape(line, pixels)
         return [(self._batch, *shape), *self._label_shapes(line, shape)]
 
     def _label_shapes(self, line: Line, shape: tuple[int, ...]) -> list[tuple[int, ...]]:
@@ -233,9 +268,13 @@ class ImageProducer:
     def produce(self, slot: Slot) -> Batch:
         """The next batch. Raises FileError or DataError naming the image that cannot be used."""
         record = self.position["record"]
-        numbers = [self._shard.number(record + i) for i in range(self._batch)]
+        loaded: list[np.ndarray] = []
+        records = list(range(record, record + self._batch))
+        if self._tolerance.allowed:
+            records, loaded = self._usable(self._batch)
+        numbers = [self._shard.number(one) for one in records]
         lines = [self._line(number) for number in numbers]
-        pixels = self._pixels(lines[0])
+        pixels = loaded[0] if loaded else self._pixels(lines[0])
         shape = self._out_shape(lines[0], pixels)
         arrays = [slot.array(0, (self._batch, *shape))]
         arrays += [slot.array(1, wanted) for wanted in self._label_shapes(lines[0], shape)]
@@ -249,7 +288,7 @@ class ImageProducer:
                 arrays[1][i] = line.label
 
         def prepare(i: int) -> None:
-            pixels = self._pixels(lines[i])
+            pixels = loaded[i] if loaded else self._pixels(lines[i])
             if (own := self._out_shape(lines[i], pixels)) != shape:
                 raise DataError(
                     f"{self._source}: image '{lines[i].path}' is {_by(own)} (channels x height x width), but the first"
@@ -261,9 +300,9 @@ class ImageProducer:
         finish(0, pixels)
         self._workers.run(prepare, 1, self._batch)
         count = len(self._lines)
-        end = self._shard.number(record + self._batch)
-        restarts = (self._skip + end) // count - (self._skip + numbers[0]) // count
-        self.position = {"seed": self._transformer.draws.seed, "record": record + self._batch}
+        begin, end = (self._skip + self._shard.number(one) for one in (record, records[-1] + 1))
+        restarts = end // count - begin // count
+        self.position = {"seed": self._transformer.draws.seed, "record": records[-1] + 1}
         return Batch(arrays, [line.path for line in lines], self.position, [_RESTART] * restarts)
 
     def close(self) -> None:

@@ -6,10 +6,11 @@ import numpy as np
 
 from caffelike import log
 from caffelike.data import datum, images
-from caffelike.data.order import KeyOrder, Order, ShuffledOrder
+from caffelike.data.order import Entry, KeyOrder, Order, ShuffledOrder
 from caffelike.data.prefetch import Batch, Position, Slot
 from caffelike.data.shard import ALL, Shard
 from caffelike.data.source import Source
+from caffelike.data.tolerance import Tolerance
 from caffelike.data.transformer import Transformer
 from caffelike.data.workers import Workers
 from caffelike.errors import DataError
@@ -24,7 +25,8 @@ class RecordProducer:
     numbers in float_data beside the pixels, as (batch, k); 0: none are made. shuffle: a new order in each pass.
     shard: which records are ours. threads: that decode and transform (0: as many as are good).
     The batch has the shape of its first record; a batch may go over the end of the data base to its start.
-    position: seed, record (how many were delivered), key of the last one ("" at the start).
+    position: seed, record (how many were delivered or skipped), key of the last one ("" at the start).
+    How many bad records may be skipped: see data/tolerance.py.
     """
 
     def __init__(
@@ -44,6 +46,7 @@ class RecordProducer:
         self._order: Order = ShuffledOrder(source, shard, seed) if shuffle else KeyOrder(source, shard)
         self.position: Position = {"seed": seed, "record": 0, "key": ""}
         self._workers = Workers(threads)
+        self._tolerance = Tolerance("data_layer.cpp:73")
         self._plain = _Plain()
         self._told = False
         self._encoded = False
@@ -51,7 +54,12 @@ class RecordProducer:
     def shapes(self) -> list[tuple[int, ...]]:
         """The shapes of a batch that begins with the first record. Raises DataError when there is none."""
         key, value = self._source.first()
-        pixels, _ = self._pixels(key, value)
+        if self._tolerance.allowed:
+            entries, _, loaded, _ = self._usable(1)
+            key, pixels = bytes(entries[0][0]), loaded[0][0]
+            self.seek(self.position)
+        else:
+            pixels, _ = self._pixels(key, value)
         shape = (self._batch, *self._out_shape(key, pixels))
         return [shape, self._label_shape()] if self._labels else [shape]
 
@@ -67,23 +75,28 @@ class RecordProducer:
 
     def produce(self, slot: Slot) -> Batch:
         """The next batch. Raises DataError naming the record that cannot be used."""
-        entries, passes = self._order.take(self._batch)
-        keys = [bytes(key) for key, _ in entries]
         record = self.position["record"]
+        loaded: list[tuple[np.ndarray, Any]] = []
+        if self._tolerance.allowed:
+            entries, numbers, loaded, passes = self._usable(self._batch)
+        else:
+            entries, passes = self._order.take(self._batch)
+            numbers = list(range(record, record + self._batch))
+        keys = [bytes(key) for key, _ in entries]
         transformer, shard = self._transformer, self._shard
         labels = slot.array(1, self._label_shape()) if self._labels else None
 
-        pixels, label = self._pixels(*entries[0])
+        pixels, label = loaded[0] if loaded else self._pixels(*entries[0])
         first, shape = pixels.shape, self._out_shape(keys[0], pixels)
         data = slot.array(0, (self._batch, *shape))
 
         def finish(i: int, pixels: np.ndarray, label: Any) -> None:
-            transformer.fill(pixels, transformer.place(pixels.shape, shard.number(record + i)), data[i])
+            transformer.fill(pixels, transformer.place(pixels.shape, shard.number(numbers[i])), data[i])
             if labels is not None:
                 labels[i] = label
 
         def prepare(i: int) -> None:
-            pixels, label = self._pixels(*entries[i])
+            pixels, label = loaded[i] if loaded else self._pixels(*entries[i])
             if pixels.shape != first and (other := self._out_shape(keys[i], pixels)) != shape:
                 raise DataError(
                     f"{self._source.path}: record '{_text(keys[i])}' is {_by(other)} (channels x height x width), but"
@@ -100,11 +113,41 @@ class RecordProducer:
                 prepare(i)
         self.position = {
             "seed": transformer.draws.seed,
-            "record": record + self._batch,
+            "record": numbers[-1] + 1,
             "key": keys[-1].decode("latin-1"),
         }
         arrays = [data] if labels is None else [data, labels]
         return Batch(arrays, [_text(key) for key in keys], self.position, [_RESTART] * passes)
+
+    def _usable(self, count: int) -> tuple[list[Entry], list[int], list[tuple[np.ndarray, Any]], int]:
+        """The next records that can be read, their numbers, what `_pixels` makes of them, and passes over the end."""
+        entries: list[Entry] = []
+        numbers: list[int] = []
+        loaded: list[tuple[np.ndarray, Any]] = []
+        number, passes = self.position["record"], 0
+        while len(entries) < count:
+            more, turns = self._order.take(count - len(entries))
+            passes += turns
+            found: list[Any] = [None] * len(more)
+
+            def load(i: int, more: list[Entry] = more, found: list[Any] = found) -> None:
+                try:
+                    found[i] = self._pixels(*more[i])
+                except DataError as error:
+                    found[i] = error
+
+            self._workers.run(load, 0, len(more))
+            for entry, result in zip(more, found, strict=True):
+                if not isinstance(result, DataError):
+                    entries.append(entry)
+                    numbers.append(number)
+                    loaded.append(result)
+                elif passes > 1 and not entries:
+                    raise result  # there is none that can be used
+                else:
+                    self._tolerance.skip(_text(bytes(entry[0])), result)
+                number += 1
+        return entries, numbers, loaded, passes
 
     def _out_shape(self, key: bytes, pixels: np.ndarray) -> tuple[int, ...]:
         try:

@@ -5,6 +5,7 @@ from PIL import Image
 from caffelike.data.imagelist import Folder, ImageProducer, read_list
 from caffelike.data.prefetch import Slot
 from caffelike.data.shard import Shard
+from caffelike.data.tolerance import skipping_bad_records
 from caffelike.data.transformer import Transformer
 from caffelike.errors import DataError, FileError
 from caffelike.schema import TEST, TRAIN, TransformationParameter
@@ -192,3 +193,18 @@ def test_shares_are_disjoint_and_complete(folder, shuffle):
         shard = Shard(rank, 3)
         producer = ImageProducer(lines, "list.txt", "im/", "", transformer, 2, None, True, shuffle, 0, shard)
         assert labels(producer, 2) == whole[rank::3]
+
+
+@pytest.mark.parametrize("bad", [0, 2, 5])
+def test_bad_images_are_left_out(folder, caplog, bad):
+    (folder / "im" / f"a {bad}.png").unlink()
+    with skipping_bad_records(1):
+        producer = make(batch=4)
+    assert producer.shapes()[0] == (4, 3, 4, 6)
+    good = [i for i in range(6) if i != bad]
+    assert labels(producer, 5) == good * 4
+    assert caplog.text.count("Skipped (1 of at most 1)") == 1
+    for i in good:
+        (folder / "im" / f"a {i}.png").unlink()
+    with skipping_bad_records(10), pytest.raises(FileError, match="image"):
+        make(batch=4).produce(Slot())

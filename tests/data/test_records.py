@@ -9,6 +9,7 @@ from caffelike.data.lmdb import LMDB
 from caffelike.data.prefetch import Slot
 from caffelike.data.records import RecordProducer
 from caffelike.data.shard import Shard
+from caffelike.data.tolerance import skipping_bad_records
 from caffelike.data.transformer import Transformer
 from caffelike.errors import DataError
 from caffelike.schema import TEST, TRAIN, TransformationParameter
@@ -252,3 +253,47 @@ def test_one_label_may_be_a_vector_too_and_its_absence_is_named(tmp_path):
     with pytest.raises(DataError, match=r"record '1' .* 0 labels in float_data beside its pixels, 1 are wanted"):
         producer.produce(Slot())
     producer.close()
+
+
+def with_bad_ones(path, bad):
+    """Twelve pictures of which some are cut off."""
+    write_lmdb(path, [(value[: len(value) // 2], i) if i in bad else (value, i) for value, i in jpegs()])
+
+
+@pytest.mark.parametrize("shuffle", [False, True])
+@pytest.mark.parametrize("bad", [{0}, {3, 4, 11}])
+def test_bad_records_are_left_out_and_named_once(tmp_path, caplog, shuffle, bad):
+    with_bad_ones(tmp_path / "db", bad)
+    with skipping_bad_records(3):
+        producer, other = (make(tmp_path / "db", [], 5, threads=3, shuffle=shuffle, seed=s) for s in (3, 9))
+    assert producer.shapes() == [(5, 3, 9, 11), (5,)]
+    order = []
+    for i in range(6):
+        if i == 2:
+            other.seek(dict(producer.position))
+        order += producer.produce(Slot()).arrays[1].astype(int).tolist()
+    good = 12 - len(bad)
+    assert sorted(order[:good]) == sorted(set(range(12)) - bad)
+    assert caplog.text.count("Skipped (") == len(bad)
+    assert f"Skipped ({len(bad)} of at most 3): {tmp_path / 'db'}: record" in caplog.text
+    rest = [int(label) for _ in range(4) for label in other.produce(Slot()).arrays[1]]
+    assert rest == order[10:]
+    producer.close()
+    other.close()
+
+
+def test_one_bad_record_too_many_is_an_error(tmp_path):
+    with_bad_ones(tmp_path / "db", {3, 4, 11})
+    with skipping_bad_records(2):
+        producer = make(tmp_path / "db", [], 12)
+    with pytest.raises(DataError, match=r"record '00000011' .* 2 others were skipped before"):
+        producer.produce(Slot())
+    producer.close()
+    with_bad_ones(tmp_path / "all", range(12))
+    with skipping_bad_records(100):
+        producer = make(tmp_path / "all", [], 5)
+    with pytest.raises(DataError, match="cannot be used"):
+        producer.produce(Slot())
+    producer.close()
+    with pytest.raises(DataError, match="0 or more"), skipping_bad_records(-1):
+        pass
