@@ -9,31 +9,43 @@ import numpy as np
 from caffelike.kernels.jit import kernel
 
 
-@kernel
 def planes(values, mean, out, top, left, mirrored, scale):
     """out (channels, h, w) from the uint8 `values` of (channels, height, width), cut out at (top, left)."""
+    # Both in one function vectorise three times worse.
+    (_planes_less_image if mean.shape[2] > 1 else _planes)(values, mean, out, top, left, mirrored, scale)
+
+
+@kernel
+def _planes(values, mean, out, top, left, mirrored, scale):
     channels, height, width = out.shape
-    scale, whole = np.float32(scale), mean.shape[2] > 1
+    scale = np.float32(scale)
+    for c in range(channels):
+        flat = mean[c, 0, 0]
+        for y in range(height):
+            row, there = values[c, top + y, left : left + width], out[c, y]
+            if mirrored:
+                for x in range(width):
+                    there[x] = (np.float32(np.int32(row[np.uint64(width - 1 - x)])) - flat) * scale
+            else:
+                for x in range(width):
+                    there[x] = (np.float32(np.int32(row[x])) - flat) * scale
+
+
+@kernel
+def _planes_less_image(values, mean, out, top, left, mirrored, scale):
+    channels, height, width = out.shape
+    scale = np.float32(scale)
     for c in range(channels):
         for y in range(height):
             row, there = values[c, top + y, left : left + width], out[c, y]
-            if whole:
-                level = mean[c, top + y, left : left + width]
-                if mirrored:
-                    for x in range(width):
-                        at = np.uint64(width - 1 - x)
-                        there[x] = (np.float32(row[at]) - level[at]) * scale
-                else:
-                    for x in range(width):
-                        there[x] = (np.float32(row[x]) - level[x]) * scale
+            level = mean[c, top + y, left : left + width]
+            if mirrored:
+                for x in range(width):
+                    at = np.uint64(width - 1 - x)
+                    there[x] = (np.float32(np.int32(row[at])) - level[at]) * scale
             else:
-                flat = mean[c, 0, 0]
-                if mirrored:
-                    for x in range(width):
-                        there[x] = (np.float32(row[np.uint64(width - 1 - x)]) - flat) * scale
-                else:
-                    for x in range(width):
-                        there[x] = (np.float32(row[x]) - flat) * scale
+                for x in range(width):
+                    there[x] = (np.float32(np.int32(row[x])) - level[x]) * scale
 
 
 @kernel
@@ -77,4 +89,4 @@ def interleaved(values, mean, out, top, left, mirrored, scale):
             for x in range(width):
                 at = np.uint64(width - 1 - x if mirrored else x)
                 level = mean[c, top + y, np.uint64(left) + at] if whole else flat
-                there[x] = (np.float32(row[at, c]) - level) * scale
+                there[x] = (np.float32(np.int32(row[at, c])) - level) * scale
