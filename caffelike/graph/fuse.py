@@ -33,10 +33,13 @@ def packed(node: Node, values: Values) -> Step | None:
     return None if function is None else _packed(node, function, values, [], "")
 
 
-def chain(nodes: list[Node], i: int, values: Values) -> tuple[Step, int] | None:
-    """Layer i and in-place layers behind it as (one step, how many layers); None where nothing fuses."""
+def chain(nodes: list[Node], i: int, values: Values, copies: Callable[[int], bool]) -> tuple[Step, int] | None:
+    """Layer i and in-place layers behind it as (one step, how many layers); None where nothing fuses.
+
+    copies: whether the plan keeps a copy of a layer's bottom or top for backward, which fusing would lose.
+    """
     first = nodes[i]
-    followers = _followers(nodes, i)
+    followers = _followers(nodes, i, copies)
     if not followers:
         return None
     function = _kernel(first, "forward_packed")
@@ -58,27 +61,20 @@ def _kernel(node: Node, name: str) -> Callable | None:
     return device.kernel(node.layer.stem(), name) if single and not isinstance(node.layer, HostLayer) else None
 
 
-def _followers(nodes: list[Node], i: int) -> list[Node]:
+def _followers(nodes: list[Node], i: int, copies: Callable[[int], bool]) -> list[Node]:
     """The layers right behind layer i that work in place on its only top."""
     first = nodes[i]
     found: list[Node] = []
-    if len(first.top) != 1 or any(first.loss_weights) or _keeps_copy(first):
+    if len(first.top) != 1 or any(first.loss_weights) or copies(i):
         return found
-    for node in nodes[i + 1 :]:
+    for j, node in enumerate(nodes[i + 1 :], i + 1):
         alone = len(node.bottom) == len(node.top) == 1 and node.bottom[0] is first.top[0] and node.in_place(0)
-        if not alone or isinstance(node.layer, HostLayer) or node.layer.random or _keeps_copy(node):
+        if not alone or isinstance(node.layer, HostLayer) or node.layer.random or copies(j):
             break
         found.append(node)
         if any(node.loss_weights):
             break
     return found
-
-
-def _keeps_copy(node: Node) -> bool:
-    """Whether backward reads what an in-place layer overwrites: the plan copies it between the two."""
-    blobs = {n.strip("*?") for n in (*node.layer.bottoms[:1], *node.layer.tops[:1])}
-    in_place_read = bool(node.bottom) and node.in_place(0) and bool(blobs & set(node.layer.backward_reads))
-    return node.needs_backward and in_place_read
 
 
 def _does(function: Callable, follower: Node, flag: bool = False) -> bool:

@@ -67,7 +67,7 @@ class Plan:
         for i in range(start, len(self._nodes)):
             if i < done:  # the kernel of an earlier layer does this one, too
                 self._whole[i] = []
-            elif (found := fuse.chain(self._nodes, i, self.values)) is not None:
+            elif (found := fuse.chain(self._nodes, i, self.values, self._keeps_copy)) is not None:
                 step, length = found
                 self._whole[i], done = [step], i + length
         self._backward.clear()
@@ -107,7 +107,7 @@ class Plan:
         if function is not None:
             if layer.random:
                 steps.append((_next_pass, (node.key,)))
-            if (copied := self._private_bottom(node)) is not None:
+            if (copied := self._private_bottom(i)) is not None and copied is not self._producers_copy(i):
                 steps.append((np.copyto, (copied, node.bottom[0].raw_data)))
             if (packed := fuse.packed(node, self.values)) is not None:
                 steps.append(packed)
@@ -125,17 +125,30 @@ class Plan:
         x, y = node.layer.bottoms[0], node.layer.tops[0]
         return [values | {x: b.raw_data, y: t.raw_data} for b, t in zip(node.bottom, node.top, strict=True)]
 
-    def _private_bottom(self, node: Node) -> np.ndarray | None:
+    def _private_bottom(self, i: int) -> np.ndarray | None:
         """A copy of an in-place layer's input, where its backward reads what it overwrites."""
+        node = self._nodes[i]
         reads = node.layer.bottoms and node.layer.bottoms[0] in node.layer.backward_reads
         if not (reads and node.needs_backward and node.top and node.in_place(0)):
             return None
+        if (kept := self._producers_copy(i)) is not None:
+            return kept
         return self._array(node, "(bottom)", node.bottom[0].shape)
+
+    def _producers_copy(self, i: int) -> np.ndarray | None:
+        """The copy that the layer before keeps of what is layer i's bottom, if it keeps one."""
+        bottom = self._nodes[i].bottom[0]
+        producer = next((j for j in range(i - 1, -1, -1) if any(bottom is t for t in self._nodes[j].top)), None)
+        return None if producer is None else self._private_top(producer)
+
+    def _keeps_copy(self, i: int) -> bool:
+        return self._private_bottom(i) is not None or self._private_top(i) is not None
 
     def _private_top(self, i: int) -> np.ndarray | None:
         """A copy of a layer's output, where its backward reads it and a later layer overwrites it."""
         node = self._nodes[i]
-        if not (node.needs_backward and node.layer.tops and node.layer.tops[0] in node.layer.backward_reads):
+        reads = node.layer.tops and node.layer.tops[0] in node.layer.backward_reads
+        if not (reads and node.needs_backward and node.top):
             return None
         overwritten = any(node.top[0] is b for later in self._nodes[i + 1 :] for b in later.top)
         return self._array(node, "(top)", node.top[0].shape) if overwritten else None
@@ -190,7 +203,7 @@ class Plan:
             x, y = layer.bottoms[0], layer.tops[0]
             for values, top, dx in zip(pairs, node.top, down, strict=True):
                 values |= {f"d{x}": dx, f"d{y}": top.raw_diff}
-        if (copied := self._private_bottom(node)) is not None:
+        if (copied := self._private_bottom(i)) is not None:
             pairs[0][layer.bottoms[0]] = copied
         if (copied := self._private_top(i)) is not None:
             pairs[0][layer.tops[0]] = copied

@@ -449,3 +449,21 @@ def test_nothing_is_folded_where_gradients_will_be_asked_for(build):
     net.blobs["c"].diff[...] = 1
     net.backward()
     assert np.abs(net.params["s"][0].diff).max() > 0
+
+
+def test_gradients_of_a_normalised_chain_in_place_equal_those_apart(build):
+    """BatchNorm's backward reads its output, Scale's its input: the same values, overwritten in place."""
+    text = """force_backward: true
+        layer { name: "x" type: "Input" top: "x" input_param { shape { dim: 4 dim: 3 } } }
+        layer { name: "b" type: "BatchNorm" bottom: "x" top: "b" }
+        layer { name: "s" type: "Scale" bottom: "b" top: "%s" scale_param { filler { value: 2 } } }
+        layer { name: "r" type: "ReLU" bottom: "%s" top: "%s" }"""
+    x = np.random.default_rng(0).standard_normal((4, 3)).astype(np.float32)
+    gradients = []
+    for names in (("s", "s", "r"), ("b", "b", "b")):
+        net = build(text % names, caffelike.TRAIN)
+        net.forward(x=x)
+        net.blobs[net.outputs[0]].diff[...] = x
+        gradients.append([net.backward()["x"].copy(), net.params["s"][0].diff.copy()])
+    assert np.allclose(gradients[0][0], gradients[1][0], atol=1e-6)
+    assert np.allclose(gradients[0][1], gradients[1][1], atol=1e-6)
