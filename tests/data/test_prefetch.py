@@ -87,12 +87,12 @@ def test_an_error_comes_at_its_batch_every_time(depth):
 def test_closing_ends_the_thread():
     producer = Counter()
     prefetcher = Prefetcher(producer, 2)
-    before = threading.active_count()
+    before = set(threading.enumerate())
     prefetcher.next()
-    assert threading.active_count() == before + 1
+    assert len(set(threading.enumerate()) - before) == 1
     prefetcher.close()
     prefetcher.close()
-    assert threading.active_count() == before
+    assert not set(threading.enumerate()) - before
     assert producer.closed
     with pytest.raises(DataError, match="closed"):
         prefetcher.next()
