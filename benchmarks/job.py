@@ -47,8 +47,9 @@ class Job:
         return _made("input", tuple(shape))
 
     def labels(self) -> np.ndarray:
-        """(batch,) class numbers for training."""
-        return np.arange(self.batch) * 37 % 1000
+        """(batch,) class numbers for training; there are as many classes as the last layer with weights has outputs."""
+        *_, last = self.arrays().values()
+        return np.arange(self.batch) * 37 % len(last[0])
 
 
 def _made(name: str, shape: tuple[int, ...]) -> np.ndarray:
