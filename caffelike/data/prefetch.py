@@ -14,6 +14,9 @@ Position = dict[str, Any]
 """Where a producer stands: plain numbers and strings, so that a snapshot can hold it."""
 
 
+_NAME = "caffelike-prefetch"
+
+
 class Slot:
     """Memory for one batch, used again and again."""
 
@@ -93,7 +96,7 @@ class Prefetcher:
             self._thread = threading.Thread(
                 target=_work,
                 args=(self._producer, self._free, self._ready, self._halt),
-                name="caffelike-prefetch",
+                name=_NAME,
                 daemon=True,
             )
             self._thread.start()
@@ -134,8 +137,15 @@ class Prefetcher:
         """Stop the thread and close the producer."""
         if not self._closed:
             self._closed = True
-            self._stop()
-            self._producer.close()
+            if threading.current_thread().name == _NAME:
+                # Garbage was collected on a thread of this kind: two that wait for each other would wait forever.
+                threading.Thread(target=self._finish, daemon=True).start()
+            else:
+                self._finish()
+
+    def _finish(self) -> None:
+        self._stop()
+        self._producer.close()
 
 
 def _work(producer: Producer, free: queue.SimpleQueue, ready: queue.SimpleQueue, halt: threading.Event) -> None:

@@ -10,7 +10,7 @@ from caffelike.data.paths import missing
 from caffelike.errors import DataError, FileError
 
 _handles: dict[tuple[int, int, int], tuple[Any, int]] = {}
-_lock = threading.Lock()
+_lock = threading.RLock()  # garbage collection may close a source on the thread that is opening one
 
 
 class Source:
