@@ -194,11 +194,6 @@ class Blob:
         """The Storage behind `diff`."""
         return self._diff
 
-    @property
-    def has_diff(self) -> bool:
-        """Whether a gradient was ever asked for."""
-        return self._diff.array.size >= self.count and self._diff.array.size > 0
-
     def share_data(self, other: "Blob") -> None:
         """Use the data memory of `other` (at least as large) from now on."""
         if self._data is not other._data:

@@ -61,7 +61,7 @@ def test_convolution(case, biased, threads, rng):
     convolution.forward(x, w, bias, y, *window, group)
     near(y, conv_forward(x, w, bias, *window, group))
     clipped = np.full_like(y, np.nan)
-    convolution.forward_relu(x, w, bias, clipped, *window, group)
+    convolution.forward_packed(x, w, None, bias, clipped, *window, group, True)
     np.testing.assert_array_equal(clipped, np.maximum(y, 0))
     packed = convolution.pack(x, w, y, *window, group)
     clipped[...] = np.nan

@@ -60,21 +60,6 @@ def forward(
     _forward(x, weight, bias, y, kernel, stride, pad, dilation, group, False)
 
 
-def forward_relu(
-    x: np.ndarray,
-    weight: np.ndarray,
-    bias: np.ndarray | None,
-    y: np.ndarray,
-    kernel: Ints,
-    stride: Ints,
-    pad: Ints,
-    dilation: Ints,
-    group: int,
-) -> None:
-    """As `forward`, then max(y, 0) in the same pass (NaN stays NaN)."""
-    _forward(x, weight, bias, y, kernel, stride, pad, dilation, group, True)
-
-
 def pack(
     x: np.ndarray, weight: np.ndarray, y: np.ndarray, kernel: Ints, stride: Ints, pad: Ints, dilation: Ints, group: int
 ) -> np.ndarray | None:
@@ -108,7 +93,7 @@ def forward_packed(
     group: int,
     relu: bool,
 ) -> None:
-    """As `forward` or `forward_relu`, with what `pack` gave for the weight's present values."""
+    """As `forward`, with what `pack` gave for the weight's present values; relu: then max(y, 0) (NaN stays NaN)."""
     _forward(x, weight, bias, y, kernel, stride, pad, dilation, group, relu, packed)
 
 
