@@ -32,7 +32,7 @@ def param(net, name: str):
 def assert_close(got, want, what: str) -> None:
     """Equal to 2e-5 of the largest finite value and 1e-4 relative; NaN and infinities at the same places."""
     got, want = np.asarray(got, np.float64), np.asarray(want, np.float64)
-    assert got.shape == want.shape, f"{what}: shape {got.shape}, Caffe has {want.shape}"
+    assert got.shape == want.shape, f"{what}: shape {got.shape}, recorded is {want.shape}"
     finite = np.abs(want[np.isfinite(want)])
     atol = 2e-5 * max(1.0, finite.max(initial=0.0))
     np.testing.assert_allclose(got, want, rtol=1e-4, atol=atol, equal_nan=True, err_msg=what)

@@ -1,4 +1,4 @@
-"""Every layer type computes what BVLC Caffe 1.0 computed, forward and backward."""
+"""Every layer type computes what BVLC Caffe 1.0 computed, or another engine where Caffe lacks it, forward and backward."""
 
 import h5py
 import pytest
@@ -6,10 +6,14 @@ from recorded import GOLDEN, arrays, assert_close, names, param
 
 import caffelike
 
+FILES = ["layers.h5", *sorted(f"engines/{path.name}" for path in (GOLDEN / "engines").glob("*.h5"))]
 
-@pytest.mark.parametrize("name", names("layers.h5"))
-def test_layer(name, tmp_path):
-    with h5py.File(GOLDEN / "layers.h5") as cases:
+
+@pytest.mark.parametrize(
+    ("file", "name"), [pytest.param(f, n, id=f"{f.removesuffix('.h5')}/{n}") for f in FILES for n in names(f)]
+)
+def test_layer(file, name, tmp_path):
+    with h5py.File(GOLDEN / file) as cases:
         case = cases[name]
         definition = tmp_path / "net.prototxt"
         definition.write_text(case.attrs["prototxt"])

@@ -3,7 +3,7 @@
 usage: python tools/record_checks.py
 
 {type: {reference: [where]}}; the installed package has no tests, so `caffelike layers` reads this. References: BVLC
-Caffe 1.0 (cases of tests/golden), finite differences (of the definition, by the contract), worked by hand.
+Caffe 1.0 and other engines (cases of tests/golden), finite differences (of the definition, by the contract), worked by hand.
 """
 
 import importlib
@@ -23,16 +23,17 @@ CAFFE, SLOPES, BY_HAND = "BVLC Caffe 1.0", "finite differences", "worked by hand
 Checks = dict[str, dict[str, list[str]]]
 
 
-def recorded() -> Iterator[tuple[str, str]]:
-    """(type, file/case) of every layer in the nets whose numbers Caffe recorded."""
+def recorded() -> Iterator[tuple[str, str, str]]:
+    """(type, engine, file/case) of every layer in the nets whose numbers were recorded."""
     from caffelike.schema import NetParameter, text
 
-    for path in sorted(GOLDEN.glob("*.h5")):
+    for path in sorted(GOLDEN.rglob("*.h5")):
         with h5py.File(path) as cases:
             for case, group in cases.items():
+                where = f"{path.relative_to(GOLDEN).with_suffix('')}/{case}"
                 net = group.attrs.get("prototxt", group.attrs.get("net"))
-                for layer in text.parse(net, NetParameter, f"{path.name}/{case}").message.layer:
-                    yield layer.type, f"{path.stem}/{case}"
+                for layer in text.parse(net, NetParameter, where).message.layer:
+                    yield layer.type, group.attrs.get("engine", CAFFE), where
 
 
 def build() -> Checks:
@@ -41,16 +42,16 @@ def build() -> Checks:
     from caffelike.layer_catalog import own_types
 
     sys.path.insert(0, str(ROOT / "tests"))
-    cases: dict[str, set[str]] = {}
-    for type_name, case in recorded():
-        cases.setdefault(type_name, set()).add(case)
+    cases: dict[str, dict[str, set[str]]] = {}
+    for type_name, engine, case in recorded():
+        cases.setdefault(type_name, {}).setdefault(engine, set()).add(case)
     table: Checks = {}
     for type_name in own_types():
         kind = registry.layers[type_name]
         tests = importlib.import_module(f"layers.test_{kind.stem()}")
         found: dict[str, list[str]] = {}
-        if type_name in cases and type_name != "Input":  # which is in every net, and computes nothing
-            found[CAFFE] = sorted(cases[type_name])
+        if type_name != "Input":  # which is in every net, and computes nothing
+            found |= {engine: sorted(names) for engine, names in sorted(cases.get(type_name, {}).items())}
         if kind.definition("backward") and any(case.differentiable for case in getattr(tests, "CONTRACT", ())):
             found[SLOPES] = [f"tests/layers/test_{kind.stem()}.py::CONTRACT"]
         examples = [name for name, _ in inspect.getmembers(tests, inspect.isfunction) if "worked_example" in name]
