@@ -1,4 +1,4 @@
-"""Every layer type computes what BVLC Caffe 1.0 computed, or another engine where Caffe lacks it, forward and backward."""
+"""Every layer type computes what BVLC Caffe 1.0, or where Caffe lacks it another engine, computed: both passes."""
 
 import h5py
 import pytest

@@ -3,7 +3,8 @@
 usage: python tools/record_checks.py
 
 {type: {reference: [where]}}; the installed package has no tests, so `caffelike layers` reads this. References: BVLC
-Caffe 1.0 and other engines (cases of tests/golden), finite differences (of the definition, by the contract), worked by hand.
+Caffe 1.0 and other engines (cases of tests/golden), finite differences (of the definition, by the contract), worked by
+hand.
 """
 
 import importlib

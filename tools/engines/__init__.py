@@ -1,4 +1,4 @@
-"""What other engines compute for a layer type: one file a type, by the stem of its layer, run by tools/record_engines.py.
+"""What other engines compute for a layer type: one file a type, by its layer's stem, run by tools/record_engines.py.
 
 A file has `cases()`, which yields `Case`s whose numbers come from calling the engine, never from us.
 """
