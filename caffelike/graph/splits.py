@@ -18,7 +18,7 @@ def insert_splits(definitions: list[Definition]) -> list[Definition]:
     A top with an explicit loss weight counts as one reader more: its split's first top carries the weight.
     Raises ModelError for a bottom that no earlier layer produces, naming near blob names.
     """
-    sources, readers, weights = _uses(definitions)
+    sources, readers, weights = uses(definitions)
     taken: Counter[Source] = Counter()
     result = []
     for i, definition in enumerate(definitions):
@@ -42,7 +42,7 @@ def insert_splits(definitions: list[Definition]) -> list[Definition]:
     return result
 
 
-def _uses(
+def uses(
     definitions: list[Definition],
 ) -> tuple[dict[tuple[int, int], Source], Counter[Source], dict[Source, float]]:
     """Who produced each bottom, how often each top is read, and the explicit loss weights."""

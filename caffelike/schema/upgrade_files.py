@@ -65,6 +65,12 @@ def upgrade_net_proto_binary(source: str, target: str) -> bool:
     return not problems
 
 
+def weights_need_upgrade(path: str) -> bool:
+    """Whether a file of weights has an old form. Raises FileError, WeightsError."""
+    file = read_weights(path)
+    return file.generation != "HDF5" and net_needs_upgrade(_net_message(file))
+
+
 def _net_message(file: WeightsFile) -> Any:
     """The net of a file of weights, with all layers but without their blobs."""
     source, pieces, position = file.source, [], 0

@@ -53,3 +53,32 @@ def test_missing_file_is_one_line(tmp_path, capsys, kind):
     assert "Could not open file" in error
     assert "Traceback" not in error
     assert not (tmp_path / "out").exists()
+
+
+V1_NET = """input: "x" input_dim: 1 input_dim: 2 input_dim: 1 input_dim: 1
+layers { name: "r" type: RELU bottom: "x" top: "x" }"""
+
+
+def test_upgrade_in_place_keeps_a_backup(run, tmp_path):
+    net, solver = tmp_path / "net.prototxt", tmp_path / "solver.prototxt"
+    net.write_text(V1_NET)
+    solver.write_text('net: "net.prototxt" solver_type: ADAM base_lr: 0.1')
+    assert run("upgrade", "--check", net, solver).code == 1
+    result = run("upgrade", net, solver)
+    assert (result.code, result.out) == (0, f"{net}: upgraded\n{solver}: upgraded\n")
+    assert 'type: "ReLU"' in net.read_text()
+    assert 'type: "Adam"' in solver.read_text()
+    assert (tmp_path / "net.prototxt.bak").read_text() == V1_NET
+    again = run("upgrade", net, solver)
+    assert (again.code, again.out) == (0, f"{net}: current\n{solver}: current\n")
+
+
+def test_upgrade_of_weights_in_place(run, tmp_path):
+    path = tmp_path / "old.caffemodel"
+    old = NetParameter()
+    layer = old.layers.add(name="ip", type=14)
+    layer.blobs.add(num=1, channels=1, height=1, width=2, data=[1, 2])
+    path.write_bytes(old.SerializeToString())
+    assert run("upgrade", path).out == f"{path}: upgraded\n"
+    assert NetParameter.FromString(path.read_bytes()).layer[0].type == "InnerProduct"
+    assert run("upgrade", path).out == f"{path}: current\n"
