@@ -40,6 +40,7 @@ class Saved(NamedTuple):
 class Layer:
     """Base of every layer type; subclasses set the class attributes below and two methods.
 
+    type: the name it is registered under; of an instance the one that its definition uses.
     bottoms, tops, params: names of the blobs in order; "name?" is optional, "*names" any number.
     inplace: a top may be the same blob as its bottom.
     loss: the first top has loss weight 1 by default; a missing top is made by the graph.
@@ -54,7 +55,7 @@ class Layer:
     foreign: being built, it imports a module that the definition names; never done where a model is only looked at.
     """
 
-    type: ClassVar[str] = ""
+    type: str = ""
     param: ClassVar[str | None] = None
     bottoms: ClassVar[tuple[str, ...]] = ("x",)
     tops: ClassVar[tuple[str, ...]] = ("y",)
@@ -75,6 +76,7 @@ class Layer:
         """message: the LayerParameter; phase: 0 TRAIN, 1 TEST; seed: of the net, for fillers and `key`."""
         self.message, self.phase, self.seed = message, phase, seed
         self.name: str = message.name
+        self.type = message.type or self.type  # as the definition writes it: a type may have several names
         self.options: dict[str, Any] = {}
         self.saved: dict[str, Saved] = {}
         self.blobs: list[Blob] = []

@@ -41,12 +41,14 @@ class Option:
 class Entry:
     """One layer type.
 
+    names: what else it is called in definitions.
     summary, doc: the docstring's first line and all of it; source: where its definition comes from. module: the file
     that defines it. bottoms, tops, params: names ("x?" is optional, "*xs" any number). kernels: what can run it,
     of NumPy (the definition), CPU and CUDA. checked: what its numbers were held against, and where; {} for a plug-in.
     """
 
     type: str
+    names: tuple[str, ...]
     summary: str
     doc: str
     source: str
@@ -76,11 +78,13 @@ def catalog() -> list[Entry]:
 def entry(type_name: str) -> Entry:
     """What is known of one type. Raises ModelError, which lists near names, for one that is not registered."""
     kind = registry.layers[type_name]
+    type_name = registry.layers.first(type_name)
     doc = inspect.cleandoc(kind.__doc__ or "")
     own = kind.__module__.startswith(_OWN)
     source = _SOURCE.search(doc)
     return Entry(
         type_name,
+        registry.layers.names(type_name),
         doc.partition("\n")[0],
         doc,
         " ".join(source[1].split()).removesuffix(".") if source else "",

@@ -7,7 +7,7 @@ are imported whole the first time one of their names is looked up, so nothing is
 import difflib
 import importlib
 import pkgutil
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 from caffelike.errors import ModelError
@@ -16,16 +16,20 @@ _PACKAGES = {"layer": "caffelike.layers", "solver": "caffelike.solvers", "source
 
 
 class Registry:
-    """Names to classes or functions of one kind (`layer`, `solver`, `filler`, `source`)."""
+    """Names to classes or functions of one kind (`layer`, `solver`, `filler`, `source`).
+
+    An entry may have further names; iterating gives the first ones only.
+    """
 
     def __init__(self, kind: str):
         self.kind = kind
         self._entries: dict[str, Any] = {}
+        self._first: dict[str, str] = {}  # further name -> first name
         self._complete = kind not in _PACKAGES
 
     def add(self, name: str, entry: Any) -> None:
         """Enter `entry` under `name`; a name can be taken once only."""
-        taken = self._entries.get(name)
+        taken = self._entries.get(self._first.get(name, name))
         if taken is not None and (taken.__module__, taken.__qualname__) != (
             entry.__module__,
             entry.__qualname__,
@@ -36,6 +40,23 @@ class Registry:
             )
         self._entries[name] = entry
 
+    def add_name(self, name: str, first: str) -> None:
+        """Let `name` stand for the entry `first` too. Raises ModelError where another entry has that name."""
+        if name in self._entries or self._first.get(name, first) != first:
+            taken = self._first.get(name, name)
+            raise ModelError(f"The {self.kind} type {name!r} is registered already, as {taken}; choose another name.")
+        self._first[name] = first
+
+    def first(self, name: str) -> str:
+        """The name under which the entry called `name` is listed; `name` itself where there is none."""
+        self._load()
+        return self._first.get(name, name)
+
+    def names(self, first: str) -> tuple[str, ...]:
+        """The further names of an entry, in alphabetical order."""
+        self._load()
+        return tuple(sorted(name for name, entry in self._first.items() if entry == first))
+
     def _load(self) -> None:
         if self._complete:
             return
@@ -45,14 +66,13 @@ class Registry:
             importlib.import_module(f"{package.__name__}.{module.name}")
 
     def __getitem__(self, name: str) -> Any:
-        self._load()
+        name = self.first(name)
         if name not in self._entries:
             raise ModelError(self.unknown(name))
         return self._entries[name]
 
     def __contains__(self, name: str) -> bool:
-        self._load()
-        return name in self._entries
+        return self.first(name) in self._entries
 
     def __iter__(self) -> Iterator[str]:
         self._load()
@@ -60,7 +80,7 @@ class Registry:
 
     def near(self, name: str) -> list[str]:
         """Registered names that look like `name`, the likeliest first."""
-        known = {entry.lower(): entry for entry in self}
+        known = {entry.lower(): entry for entry in (*self._first, *self)}
         return [known[k] for k in difflib.get_close_matches(name.lower(), known, n=3, cutoff=0.6)]
 
     def unknown(self, name: str) -> str:
@@ -76,15 +96,18 @@ fillers = Registry("filler")
 sources = Registry("source")
 
 
-def register(type_name: str, param: str | None = None) -> Callable[[type], type]:
+def register(type_name: str, param: str | None = None, names: Sequence[str] = ()) -> Callable[[type], type]:
     """Class decorator that makes a Layer usable as `type: "TypeName"`.
 
     param: the field of LayerParameter with its options (`"pooling_param"`), or None if it has none.
+    names: what else the wild calls this type, with the same options, blobs and numbers ("relu" for ReLU).
     """
 
     def enter(cls: type) -> type:
         cls.type, cls.param = type_name, param  # type: ignore[attr-defined]
         layers.add(type_name, cls)
+        for name in names:
+            layers.add_name(name, type_name)
         return cls
 
     return enter

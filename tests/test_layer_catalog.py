@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from caffelike import registry
+from caffelike.errors import ModelError
 from caffelike.layer_catalog import catalog, entry, own_types
 from caffelike.schema.fields import describe
 
@@ -73,3 +74,22 @@ def test_plugins_are_listed_without_a_record():
         "gain_param.sizes": None,
         "gain_param.on": True,
     }
+
+
+def test_a_type_may_have_several_names():
+    assert entry("relu") == entry("ReLU")
+    assert entry("ReLU").names == ("relu",)
+    assert "relu" in registry.layers
+    assert "relu" not in list(registry.layers)
+
+
+def test_names_are_taken_once():
+    table = registry.Registry("thing")
+    table.add("One", dict)
+    table.add_name("one", "One")
+    table.add("Two", list)
+    with pytest.raises(ModelError, match="registered already, as One"):
+        table.add_name("one", "Two")
+    with pytest.raises(ModelError, match="registered already"):
+        table.add("one", list)
+    assert (table["one"], table.first("one"), table.names("One")) == (dict, "One", ("one",))

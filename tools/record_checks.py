@@ -45,7 +45,7 @@ def build() -> Checks:
     sys.path.insert(0, str(ROOT / "tests"))
     cases: dict[str, dict[str, set[str]]] = {}
     for type_name, engine, case in recorded():
-        cases.setdefault(type_name, {}).setdefault(engine, set()).add(case)
+        cases.setdefault(registry.layers.first(type_name), {}).setdefault(engine, set()).add(case)
     table: Checks = {}
     for type_name in own_types():
         kind = registry.layers[type_name]
@@ -53,7 +53,10 @@ def build() -> Checks:
         found: dict[str, list[str]] = {}
         if type_name != "Input":  # which is in every net, and computes nothing
             found |= {engine: sorted(names) for engine, names in sorted(cases.get(type_name, {}).items())}
-        if kind.definition("backward") and any(case.differentiable for case in getattr(tests, "CONTRACT", ())):
+        contract = getattr(tests, "CONTRACT", ())
+        if isinstance(contract, dict):
+            contract = contract.get(type_name, ())
+        if kind.definition("backward") and any(case.differentiable for case in contract):
             found[SLOPES] = [f"tests/layers/test_{kind.stem()}.py::CONTRACT"]
         examples = [name for name, _ in inspect.getmembers(tests, inspect.isfunction) if "worked_example" in name]
         if examples:

@@ -18,6 +18,7 @@ from caffelike.graph.definition import Definition
 from caffelike.graph.dialect import ignored, refusal, words
 from caffelike.graph.phases import filter_layers
 from caffelike.graph.splits import insert_splits, made_twice, unknown_bottom
+from caffelike.graph.unfuse import unfuse
 from caffelike.layer import HostLayer, Layer, Shape
 from caffelike.schema import TRAIN
 from caffelike.schema.definitions import NetDocument, upgraded_net
@@ -90,7 +91,7 @@ class _Check:
         self.layers: list[Layer] = []
 
     def run(self) -> None:
-        entries = self.replaced(self.admitted())
+        entries = unfuse(self.replaced(self.admitted()))
         if self.without_sources(entries):
             return
         split = insert_splits(self.wired(entries))

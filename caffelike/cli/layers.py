@@ -36,7 +36,8 @@ def _list(entries: list[Entry]) -> None:
 
 
 def _show(one: Entry) -> None:
-    click.echo(f"{one.type}\n\n{one.doc}\n")
+    also = f" (also called {', '.join(one.names)})" if one.names else ""
+    click.echo(f"{one.type}{also}\n\n{one.doc}\n")
     if one.options:
         click.echo("Options:")
         for line in _columns((option.name, option.type, _default(option), option.forks) for option in one.options):

@@ -181,7 +181,7 @@ def connect(layer: Layer, place: str, wiring: Wiring) -> Node:
             top_ids.append(wiring.in_place(name, message.name))
         else:
             top_ids.append(wiring.make(name, message.name))
-        if message.type == "Input":
+        if registry.layers.first(message.type) == "Input":
             wiring.inputs.append(name)
     if layer.loss and not message.top:
         top_ids.append(wiring.automatic(message.name))

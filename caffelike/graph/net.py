@@ -16,6 +16,7 @@ from caffelike.graph.definition import Definition
 from caffelike.graph.phases import filter_layers
 from caffelike.graph.plan import Plan
 from caffelike.graph.splits import insert_splits
+from caffelike.graph.unfuse import unfuse
 from caffelike.layer import HostLayer, Layer
 from caffelike.schema import TEST, TRAIN
 
@@ -106,7 +107,7 @@ class Net:
             del shown.layer[:]
             shown.layer.extend(d.message for d in definitions)
             log.info("net.cpp:53", "Initializing net from parameters: \n" + text.format(shown))
-        definitions = insert_splits(definitions)
+        definitions = insert_splits(unfuse(definitions))
         self.name: str = message.name
         self.phase: int = state.phase
         self.filename = filename

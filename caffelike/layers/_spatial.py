@@ -36,16 +36,37 @@ def convolution_window(layer: Layer, p: Any, ndim: int) -> Window:
     """Read a ConvolutionParameter's window for `ndim` spatial axes.
 
     kernel_size, stride (1), pad (0) and dilation (1) hold one number for all axes or one for each;
-    kernel_h/kernel_w, stride_h/.. and pad_h/.. replace the first three where there are two axes.
+    kernel_h/kernel_w, stride_h/.., pad_h/.. and dilation_h/.. replace them where there are two axes.
     """
     kernel = _per_axis(layer, p, "kernel_size", ("kernel_h", "kernel_w"), ndim, None)
     stride = _per_axis(layer, p, "stride", ("stride_h", "stride_w"), ndim, 1)
     pad = _per_axis(layer, p, "pad", ("pad_h", "pad_w"), ndim, 0)
-    dilation = _per_axis(layer, p, "dilation", (), ndim, 1)
+    dilation = _per_axis(layer, p, "dilation", ("dilation_h", "dilation_w"), ndim, 1)
     for field, values in (("kernel_size", kernel), ("stride", stride), ("dilation", dilation)):
         if 0 in values:
             raise layer.fail(f"{field} is 0; it must be at least 1.", ModelError)
     return Window(kernel, stride, pad, dilation)
+
+
+def volume_window(layer: Layer, p: Any) -> Window:
+    """C3D's window over (depth, height, width), from its Convolution3DParameter or its ConvolutionParameter.
+
+    kernel_size, stride (1) and pad (0) are those of height and width, kernel_depth, temporal_stride and temporal_pad
+    those of depth.
+    """
+
+    def first(field: str, default: int) -> int:
+        value = getattr(p, field)
+        return int(value) if isinstance(value, int) else int(value[0]) if value else default
+
+    size, step, pad = first("kernel_size", 0), first("stride", 1), first("pad", 0)
+    kernel = (int(p.kernel_depth), size, size)
+    stride = (int(p.temporal_stride), step, step)
+    if 0 in kernel or 0 in stride:
+        raise layer.fail(
+            f"needs kernel_depth and kernel_size (they are {kernel}), and strides of 1 or more.", ModelError
+        )
+    return Window(kernel, stride, (int(p.temporal_pad), pad, pad), (1, 1, 1))
 
 
 def _per_axis(layer: Layer, p: Any, field: str, pair: Sequence[str], ndim: int, default: int | None) -> Sizes:

@@ -2,13 +2,14 @@
 
 from collections.abc import Sequence
 from math import prod
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 
 from caffelike.layer import Layer, Shape
 from caffelike.layers._spatial import (
     Sizes,
+    Window,
     canonical_axis,
     check_fits,
     check_group,
@@ -17,11 +18,12 @@ from caffelike.layers._spatial import (
     convolution_window,
     convolved_size,
     im2col,
+    volume_window,
 )
 from caffelike.registry import register
 
 
-@register("Convolution", param="convolution_param")
+@register("Convolution", param="convolution_param", names=["DepthwiseConvolution"])
 class Convolution(Layer):
     """y[n, o] = bias[o] + sum over c and taps of weight[o, c, tap] * x[n, c, place * stride - pad + tap * dilation].
 
@@ -29,29 +31,44 @@ class Convolution(Layer):
         out = (size + 2 pad - dilation (kernel - 1) - 1) // stride + 1.
     params: weight (num_output, C / group, *kernel); bias (num_output,) unless bias_term is false.
     num_output: required. kernel_size: required; one number for all axes or one for each, or kernel_h and kernel_w.
-    stride 1 (or stride_h and stride_w), pad 0 (or pad_h and pad_w), dilation 1: likewise. group 1:
-        output channels of a group see that group's input channels only. axis 1: the channel axis; what stands before
-        it is the batch.
+    stride 1 (or stride_h and stride_w), pad 0 (or pad_h and pad_w), dilation 1 (or dilation_h and dilation_w):
+        likewise. group 1: output channels of a group see that group's input channels only. axis 1: the channel axis;
+        what stands before it is the batch.
     weight_filler, bias_filler: constant 0. engine, force_nd_im2col: change no number, ignored.
     Gradient: to x, weight and bias. Errors: ModelError for options, ShapeError for bottoms that do not fit.
-    Source: BVLC Caffe's Convolution layer.
+    Source: BVLC Caffe's Convolution layer; DepthwiseConvolution, the same with a group for each channel: Howard et al.,
+        2017, and yonghenglh6's layer; dilation_h, dilation_w: yjxiong's fork.
     """
 
     params = ("weight", "bias?")
     pairwise = True
     backward_reads = ("x", "weight")
+    honours: ClassVar[tuple[str, ...]] = ("dilation_h", "dilation_w")
 
     def setup(self, p: Any, *shapes: Shape) -> None:
         """Read the window and declare weight and bias."""
-        axis = canonical_axis(self, p.axis, len(shapes[0]))
-        window = convolution_window(self, p, len(shapes[0]) - axis - 1)
+        p = self.convolution(p)
+        axis, window = self.window(p, shapes[0])
         channels = shapes[0][axis]
         self._axis, self._channels, self._outputs = axis, channels, int(p.num_output)
-        group = check_group(self, channels, self._outputs, int(p.group))
+        group = check_group(self, channels, self._outputs, self.groups(p, channels))
         self.options = {**window._asdict(), "group": group}
         self.add_param("weight", (self._outputs, channels // group, *window.kernel), p.weight_filler)
         if p.bias_term:
             self.add_param("bias", (self._outputs,), p.bias_filler)
+
+    def convolution(self, p: Any) -> Any:
+        """The message with the options."""
+        return p
+
+    def window(self, p: Any, shape: Shape) -> tuple[int, Window]:
+        """The channel axis of `shape`, and the window on the axes behind it."""
+        axis = canonical_axis(self, p.axis, len(shape))
+        return axis, convolution_window(self, p, len(shape) - axis - 1)
+
+    def groups(self, p: Any, channels: int) -> int:
+        """In how many groups the channels are."""
+        return int(p.group)
 
     def reshape(self, *shapes: Shape) -> list[Shape]:
         """(N, num_output, *out) for each bottom."""
@@ -65,6 +82,48 @@ class Convolution(Layer):
     def macs(self, bottom: Sequence[Shape], top: Sequence[Shape]) -> int:
         """Every weight is used once for each place of an output channel."""
         return sum(prod(shape) for shape in top) // self._outputs * self.blobs[0].count
+
+
+@register("ConvolutionDepthwise", param="convolution_param")
+class ConvolutionDepthwise(Convolution):
+    """Convolution of each channel by itself: as Convolution with as many groups as x has channels.
+
+    bottoms: x (N, C, H, W). tops: y (N, num_output, out_h, out_w); num_output is C or a multiple of it.
+    params: weight (num_output, 1, kernel_h, kernel_w); bias (num_output,) unless bias_term is false.
+    Options, gradient, errors: as Convolution's; `group` is not read: it is C.
+    Source: Howard et al., "MobileNets", 2017; farmingyard's ShuffleNet, BVLC pull request 5665.
+    """
+
+    def groups(self, p: Any, channels: int) -> int:
+        """A group for each channel."""
+        return channels
+
+
+@register("Convolution3D", param="convolution3d_param")
+class Convolution3D(Convolution):
+    """Convolution of volumes, as clips of a video: Convolution over depth (time), height and width.
+
+    bottoms: x (N, C, D, H, W). tops: y (N, num_output, *out), out = (size + 2 pad - kernel) // stride + 1.
+    params: weight (num_output, C / group, kernel_depth, kernel_size, kernel_size); bias unless bias_term is false.
+    num_output, kernel_size, kernel_depth: required. stride 1, pad 0: of height and width; temporal_stride 1,
+        temporal_pad 0: of depth. group 1. filter_group: in how many parts C3D computes the outputs; changes no number.
+        C3D's first version writes all this into convolution_param.
+    Gradient, errors: as Convolution's.
+    Source: Tran et al., ICCV 2015; C3D 1.0 and 1.1.
+    """
+
+    messages = ("convolution_param",)
+    honours = ("kernel_depth", "temporal_stride", "temporal_pad", "filter_group")
+
+    def convolution(self, p: Any) -> Any:
+        """The message that is there."""
+        return p if self.message.HasField("convolution3d_param") else self.message.convolution_param
+
+    def window(self, p: Any, shape: Shape) -> tuple[int, Window]:
+        """Channels on axis 1, then depth, height and width."""
+        if len(shape) != 5:
+            raise self.fail(f"needs a bottom of 5 axes (N, C, D, H, W), but it is {shape}.")
+        return 1, volume_window(self, p)
 
 
 def _places(y: np.ndarray, kernel: Sizes) -> int:

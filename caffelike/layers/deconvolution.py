@@ -2,13 +2,14 @@
 
 from collections.abc import Sequence
 from math import prod
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 
 from caffelike.layer import Layer, Shape
 from caffelike.layers._spatial import (
     Sizes,
+    Window,
     canonical_axis,
     check_fits,
     check_group,
@@ -16,6 +17,7 @@ from caffelike.layers._spatial import (
     col2im,
     convolution_window,
     im2col,
+    volume_window,
 )
 from caffelike.registry import register
 
@@ -34,11 +36,12 @@ class Deconvolution(Layer):
     params = ("weight", "bias?")
     pairwise = True
     backward_reads = ("x", "weight")
+    honours: ClassVar[tuple[str, ...]] = ("dilation_h", "dilation_w")
 
     def setup(self, p: Any, *shapes: Shape) -> None:
         """Read the window and declare weight and bias."""
-        axis = canonical_axis(self, p.axis, len(shapes[0]))
-        window = convolution_window(self, p, len(shapes[0]) - axis - 1)
+        p = self.convolution(p)
+        axis, window = self.window(p, shapes[0])
         channels = shapes[0][axis]
         self._axis, self._channels, self._outputs = axis, channels, int(p.num_output)
         group = check_group(self, channels, self._outputs, int(p.group))
@@ -46,6 +49,15 @@ class Deconvolution(Layer):
         self.add_param("weight", (channels, self._outputs // group, *window.kernel), p.weight_filler)
         if p.bias_term:
             self.add_param("bias", (self._outputs,), p.bias_filler)
+
+    def convolution(self, p: Any) -> Any:
+        """The message with the options."""
+        return p
+
+    def window(self, p: Any, shape: Shape) -> tuple[int, Window]:
+        """The channel axis of `shape`, and the window on the axes behind it."""
+        axis = canonical_axis(self, p.axis, len(shape))
+        return axis, convolution_window(self, p, len(shape) - axis - 1)
 
     def reshape(self, *shapes: Shape) -> list[Shape]:
         """(N, num_output, *out) for each bottom."""
@@ -62,6 +74,30 @@ class Deconvolution(Layer):
     def macs(self, bottom: Sequence[Shape], top: Sequence[Shape]) -> int:
         """Every weight is used once for each place of an input channel."""
         return sum(prod(shape) for shape in bottom) // self._channels * self.blobs[0].count
+
+
+@register("Deconvolution3D", param="convolution3d_param")
+class Deconvolution3D(Deconvolution):
+    """Deconvolution of volumes, as clips of a video: Deconvolution over depth (time), height and width.
+
+    bottoms: x (N, C, D, H, W). tops: y (N, num_output, *out), out = stride (size - 1) + kernel - 2 pad.
+    params: weight (C, num_output / group, kernel_depth, kernel_size, kernel_size); bias unless bias_term is false.
+    Options: as Convolution3D's. Gradient, errors: as Deconvolution's.
+    Source: Tran et al., "Deep End2End Voxel2Voxel Prediction", CVPR workshops 2016; C3D 1.0.
+    """
+
+    messages = ("convolution_param",)
+    honours = ("kernel_depth", "temporal_stride", "temporal_pad", "filter_group")
+
+    def convolution(self, p: Any) -> Any:
+        """The message that is there."""
+        return p if self.message.HasField("convolution3d_param") else self.message.convolution_param
+
+    def window(self, p: Any, shape: Shape) -> tuple[int, Window]:
+        """Channels on axis 1, then depth, height and width."""
+        if len(shape) != 5:
+            raise self.fail(f"needs a bottom of 5 axes (N, C, D, H, W), but it is {shape}.")
+        return 1, volume_window(self, p)
 
 
 def forward(

@@ -11,7 +11,7 @@ from caffelike.layers._elementwise import Elementwise
 from caffelike.registry import register
 
 
-@register("Dropout", param="dropout_param")
+@register("Dropout", param="dropout_param", names=["DROPOUT", "dropout"])
 class Dropout(Elementwise):
     """TRAIN: y = x / (1 - dropout_ratio) with probability 1 - dropout_ratio, else 0. TEST: y = x.
 

@@ -7,7 +7,7 @@ from caffelike.layer import Layer, Shape
 from caffelike.registry import register
 
 
-@register("Input", param="input_param")
+@register("Input", param="input_param", names=["data"])
 class Input(Layer):
     """The inputs of a net: each top is filled from outside before a forward pass, and stays as it was otherwise.
 

@@ -9,7 +9,7 @@ from caffelike.layer import Layer, Shape
 from caffelike.registry import register
 
 
-@register("LRN", param="lrn_param")
+@register("LRN", param="lrn_param", names=["IntelLRN"])
 class LRN(Layer):
     """y = x * scale^-beta, where scale sums the squares near each value.
 

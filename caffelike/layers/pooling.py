@@ -7,7 +7,15 @@ import numpy as np
 from caffelike import rng
 from caffelike.errors import ModelError
 from caffelike.layer import Layer, Shape
-from caffelike.layers._spatial import Sizes, check_fits, pooled_size, pooling_window, taps
+from caffelike.layers._spatial import (
+    Sizes,
+    Window,
+    check_fits,
+    check_pooling_pad,
+    pooled_size,
+    pooling_window,
+    taps,
+)
 from caffelike.registry import register
 
 _FLT_MAX = float(np.finfo(np.float32).max)
@@ -20,10 +28,12 @@ class Pooling(Layer):
 
     bottoms: x (N, C, H, W). tops: y (N, C, out_h, out_w); for MAX and STOCHASTIC also mask, of the same
         shape: the index h * W + w of the value taken in its channel, as float, -1 for none.
-        out = ceil((size + 2 pad - kernel) / stride) + 1 (floor where round_mode, CEIL, is FLOOR), one less where the
-        last window would start in the right pad.
+        out = ceil((size + 2 pad - kernel) / stride) + 1 (floor where round_mode, CEIL, is FLOOR, or ceil_mode false),
+        one less where the last window would start in the right pad.
     pool: MAX. kernel_size, or kernel_h and kernel_w, or global_pooling. stride 1, pad 0 (or stride_h and stride_w,
         pad_h and pad_w).
+    kernel_size_3d (three numbers; with stride_3d, pad_3d): pools volumes (N, C, D, H, W) in the same way.
+    avg_include_pad true: false divides AVE by the number of pixels, without the pad.
     MAX: the first of equal values; NaN is never taken; where nothing exceeds -FLT_MAX y is -FLT_MAX.
     AVE: the divisor counts the pad but not what lies beyond it; a window that begins where the image ends
         (stride greater than kernel, no pad) gives 0 / 0 = NaN.
@@ -31,37 +41,41 @@ class Pooling(Layer):
         testing y = sum(x^2) / sum(x). No pad.
     Gradient: MAX, STOCHASTIC: to the value taken; AVE: in equal parts.
     Errors: ModelError for options, ShapeError for bottoms without exactly 4 axes or smaller than a window.
-    Source: BVLC Caffe's Pooling layer (STOCHASTIC: its GPU code, the only one it has; Zeiler and Fergus, ICLR 2013).
+    Source: BVLC Caffe's Pooling layer (STOCHASTIC: its GPU code, the only one it has; Zeiler and Fergus, ICLR 2013);
+        avg_include_pad and the 3-D fields: Intel's fork; ceil_mode: Synopsys' fork, and SENet's published models.
     """
 
     tops = ("y", "mask?")
     backward_reads = ("argmax",)
+    honours = ("ceil_mode", "avg_include_pad", "kernel_size_3d", "stride_3d", "pad_3d")
 
     def setup(self, p: Any, *shapes: Shape) -> None:
         """Read the method; the window depends on the shape where global_pooling is on."""
         self._p = p
         method = type(p).PoolMethod.Name(p.pool)
-        if method not in ("MAX", "AVE", "STOCHASTIC"):
-            raise self.fail(f"pool is {method}; only MAX, AVE and STOCHASTIC can be computed.", ModelError)
+        self._axes = self.axes(p)
+        known = ("MAX", "AVE", "STOCHASTIC") if self._axes == 2 else ("MAX", "AVE")
+        if method not in known:
+            raise self.fail(f"pool is {method}; only {', '.join(known)} can be computed.", ModelError)
         if method == "AVE" and len(self.message.top) > 1:
             raise self.fail("pool: AVE has no mask; remove the second top.", ModelError)
         self.random = method == "STOCHASTIC" and self.phase == 0  # type: ignore[misc]
-        self.options = {"method": method, "train": self.phase == 0}
+        self.options = {"method": method, "train": self.phase == 0, "include_pad": True}
         if method == "STOCHASTIC" and not self.random:
             self.backward_reads = ("x",)  # type: ignore[misc]
 
     def reshape(self, *shapes: Shape) -> list[Shape]:
-        """(N, C, out_h, out_w), once more for the mask."""
+        """(N, C, *out), once more for the mask."""
         (shape,) = shapes
-        if len(shape) != 4:
-            raise self.fail(f"needs a bottom of 4 axes (N, C, H, W), but it is {shape}.")
-        kernel, stride, pad, _ = pooling_window(self, self._p, shape[2:])
+        if len(shape) != 2 + self._axes:
+            names = "N, C, H, W" if self._axes == 2 else "N, C, D, H, W"
+            raise self.fail(f"needs a bottom of {2 + self._axes} axes ({names}), but it is {shape}.")
+        (kernel, stride, pad, _), ceil = self.window(self._p, shape[2:])
         method = self.options["method"]
         if method == "STOCHASTIC" and any(pad):
             raise self.fail("pool: STOCHASTIC cannot have pad.", ModelError)
-        ceil = self._p.round_mode == type(self._p).CEIL
         out = pooled_size(shape[2:], kernel, stride, pad, ceil)
-        check_fits(self, shape[2:], out, f"A window of {kernel[0]}x{kernel[1]}")
+        check_fits(self, shape[2:], out, f"A window of {'x'.join(map(str, kernel))}")
         self.options |= {"kernel": kernel, "stride": stride, "pad": pad}
         top = (*shape[:2], *out)
         if method == "MAX" or self.random:
@@ -69,6 +83,58 @@ class Pooling(Layer):
         else:
             self.options["argmax"] = None
         return [top] * len(self.message.top)
+
+    def axes(self, p: Any) -> int:
+        """How many axes a window has."""
+        return 3 if p.kernel_size_3d else 2
+
+    def window(self, p: Any, size: Sizes) -> tuple[Window, bool]:
+        """The window over images of `size`, and whether the top's size is rounded up."""
+        self.options["include_pad"] = bool(p.avg_include_pad)
+        ceil = p.round_mode == type(p).CEIL and p.ceil_mode
+        if len(size) == 2:
+            return pooling_window(self, p, size), ceil
+        values = []
+        for field, default in (("kernel_size_3d", 0), ("stride_3d", 1), ("pad_3d", 0)):
+            given = tuple(int(n) for n in getattr(p, field)) or (default,) * 3
+            if len(given) != 3 or (default and 0 in given):
+                raise self.fail(f"{field} must be three numbers of at least {default}, not {given}.", ModelError)
+            values.append(given)
+        if 0 in values[0]:
+            raise self.fail(f"kernel_size_3d {values[0]} must be at least 1.", ModelError)
+        check_pooling_pad(self, values[0], values[2])
+        return Window(*values, (1, 1, 1)), ceil
+
+
+@register("Pooling3D", param="pooling3d_param")
+class Pooling3D(Pooling):
+    """Pooling of volumes: the largest value (MAX) or the mean (AVE) of each box.
+
+    bottoms: x (N, C, D, H, W). tops: y (N, C, *out); for MAX also mask: the index of the value taken in its channel, as
+        float. out = ceil((size + 2 pad - kernel) / stride) + 1, less one as for Pooling.
+    pool: MAX. kernel_size: of height and width; kernel_depth: of depth. stride 1, pad 0: of height and width;
+        temporal_stride 1: of depth, which has no pad. C3D's first version writes all this into pooling_param.
+    Gradient, errors: as Pooling's.
+    Source: Tran et al., ICCV 2015; C3D 1.0 and 1.1.
+    """
+
+    messages = ("pooling_param",)
+    honours = ("kernel_depth", "temporal_stride")
+
+    def axes(self, p: Any) -> int:
+        """Depth, height and width."""
+        if not self.message.HasField("pooling3d_param"):
+            self._p = self.message.pooling_param
+        return 3
+
+    def window(self, p: Any, size: Sizes) -> tuple[Window, bool]:
+        """The box over volumes of `size`; sizes are rounded up."""
+        if not (p.kernel_size and p.kernel_depth and p.stride and p.temporal_stride):
+            raise self.fail("needs kernel_size and kernel_depth, and strides of at least 1.", ModelError)
+        kernel = (int(p.kernel_depth), int(p.kernel_size), int(p.kernel_size))
+        pad = (0, int(p.pad), int(p.pad))
+        check_pooling_pad(self, kernel, pad)
+        return Window(kernel, (int(p.temporal_stride), int(p.stride), int(p.stride)), pad, (1, 1, 1)), True
 
 
 def forward(
@@ -82,6 +148,7 @@ def forward(
     pad: Sizes,
     key: np.ndarray | None,
     train: bool,
+    include_pad: bool,
 ) -> None:
     """Go through the kernel's positions, all windows at once."""
     if method == "AVE":
@@ -89,7 +156,7 @@ def forward(
         with np.errstate(divide="ignore", invalid="ignore"):  # infinities; windows beyond the image have size 0
             for values, _ in _taps(x, y.shape[2:], kernel, stride, pad):
                 y += values
-            y /= _divisors(x.shape[2:], y.shape[2:], kernel, stride, pad)
+            y /= _divisors(x.shape[2:], y.shape[2:], kernel, stride, pad, include_pad)
         return
     if method == "STOCHASTIC" and not train:
         total = np.full(y.shape, _FLT_MIN, x.dtype)
@@ -135,16 +202,18 @@ def backward(
     stride: Sizes,
     pad: Sizes,
     train: bool,
+    include_pad: bool,
 ) -> None:
     """Hand each gradient to the pixel taken, or in parts to the whole window."""
     if argmax is not None:
         dx[...] = 0
-        plane = np.arange(dx.shape[0] * dx.shape[1]).reshape(*dx.shape[:2], 1, 1) * (dx.shape[2] * dx.shape[3])
+        planes = np.arange(dx.shape[0] * dx.shape[1]).reshape(*dx.shape[:2], *(1,) * len(kernel))
+        plane = planes * int(np.prod(dx.shape[2:]))
         taken = argmax >= 0
         np.add.at(dx.reshape(-1), (plane + argmax)[taken], dy[taken])
         return
     if method == "AVE":
-        divisors = _divisors(dx.shape[2:], dy.shape[2:], kernel, stride, pad)
+        divisors = _divisors(dx.shape[2:], dy.shape[2:], kernel, stride, pad, include_pad)
         share = np.divide(dy, divisors, out=np.zeros_like(dy), where=divisors > 0)
         _spread(dx, dy.shape[2:], kernel, stride, pad, lambda _: share)
         return
@@ -164,9 +233,9 @@ def _padded(x: np.ndarray, out: Sizes, kernel: Sizes, stride: Sizes, pad: Sizes,
 def _taps(x: np.ndarray, out: Sizes, kernel: Sizes, stride: Sizes, pad: Sizes, fill: float = 0) -> Any:
     """For each position in the kernel: the pixels there in all windows, and their index in the image or -1."""
     padded = _padded(x, out, kernel, stride, pad, fill)
-    index = np.arange(x.shape[2] * x.shape[3], dtype=np.int32).reshape(1, 1, *x.shape[2:])
+    index = np.arange(np.prod(x.shape[2:]), dtype=np.int32).reshape(1, 1, *x.shape[2:])
     index = _padded(index, out, kernel, stride, pad, -1)
-    for _, place in taps(kernel, stride, (1, 1), out):
+    for _, place in taps(kernel, stride, (1,) * len(kernel), out):
         yield padded[(..., *place)], index[(..., *place)]
 
 
@@ -180,15 +249,18 @@ def _window_sum(x: np.ndarray, y: np.ndarray, kernel: Sizes, stride: Sizes, pad:
 def _spread(dx: np.ndarray, out: Sizes, kernel: Sizes, stride: Sizes, pad: Sizes, part: Any) -> None:
     """Add part(place) to the pixels `place` of all windows, for each position in the kernel."""
     padded = _padded(np.zeros_like(dx), out, kernel, stride, pad, 0)
-    for _, place in taps(kernel, stride, (1, 1), out):
+    for _, place in taps(kernel, stride, (1,) * len(kernel), out):
         padded[(..., *place)] += part((..., *place))
-    dx[...] = padded[:, :, pad[0] : pad[0] + dx.shape[2], pad[1] : pad[1] + dx.shape[3]]
+    inside = tuple(slice(q, q + n) for q, n in zip(pad, dx.shape[2:], strict=True))
+    dx[...] = padded[(..., *inside)]
 
 
-def _divisors(size: Sizes, out: Sizes, kernel: Sizes, stride: Sizes, pad: Sizes) -> np.ndarray:
-    """AVE's divisors (out_h, out_w): window sizes cut off at the end of the padded image, but not at the image."""
-    lengths = []
+def _divisors(size: Sizes, out: Sizes, kernel: Sizes, stride: Sizes, pad: Sizes, include_pad: bool) -> np.ndarray:
+    """AVE's divisors (*out): window sizes cut off at the end of the padded image, or at the image's own ends."""
+    total = np.ones((), np.float32)
     for n, o, k, s, q in zip(size, out, kernel, stride, pad, strict=True):
         start = np.arange(o) * s - q
-        lengths.append(np.minimum(start + k, n + q) - start)
-    return np.multiply.outer(*lengths).astype(np.float32)
+        end = np.minimum(start + k, n + q if include_pad else n)
+        length = end - (start if include_pad else np.maximum(start, 0))
+        total = np.multiply.outer(total, length.astype(np.float32))
+    return total

@@ -9,7 +9,7 @@ from caffelike.layers._elementwise import Elementwise
 from caffelike.registry import register
 
 
-@register("ReLU", param="relu_param")
+@register("ReLU", param="relu_param", names=["relu"])
 class ReLU(Elementwise):
     """y = max(x, 0) + negative_slope min(x, 0).
 

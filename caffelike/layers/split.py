@@ -6,12 +6,13 @@ from caffelike.layer import Layer, Shape
 from caffelike.registry import register
 
 
-@register("Split")
+@register("Split", names=["IntelPack", "IntelUnpack"])
 class Split(Layer):
     """Every top is the bottom, by sharing its memory. The graph inserts one where a blob has several readers.
 
     bottoms: x, any shape. tops: one or more, each x.
-    Gradient: the sum of the tops' gradients. Source: BVLC Caffe's Split layer.
+    Gradient: the sum of the tops' gradients. Source: BVLC Caffe's Split layer. IntelPack and IntelUnpack, which Intel's
+    engine of 2015 put around its own memory layout, change no number and are this too.
     """
 
     tops = ("*ys",)

@@ -8,6 +8,13 @@ from caffelike import registry
 from caffelike.layer import HostLayer
 from caffelike.testing import check_layer
 
+
+def cases_of(module, type_name):
+    """A test file's CONTRACT: a list, or where a file has several types a list for each of them."""
+    contract = getattr(module, "CONTRACT", [])
+    return contract.get(type_name, []) if isinstance(contract, dict) else contract
+
+
 TYPES = [n for n in registry.layers if registry.layers[n].__module__.startswith("caffelike.layers.")]  # no plug-ins
 CASES = []
 for name in TYPES:
@@ -15,7 +22,7 @@ for name in TYPES:
         module = importlib.import_module(f"layers.test_{registry.layers[name].stem()}")
     except ModuleNotFoundError:
         continue  # test_no_type_is_missed says so
-    CASES += [(name, case) for case in getattr(module, "CONTRACT", [])]
+    CASES += [(name, case) for case in cases_of(module, name)]
 
 
 @pytest.mark.parametrize(

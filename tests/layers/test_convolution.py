@@ -5,7 +5,7 @@ from one_layer import OneLayer, image
 from caffelike.errors import ModelError, ShapeError
 from caffelike.testing import Case
 
-CONTRACT = [
+PLAIN = [
     Case(f"convolution_param {{ num_output: 4 {options} }}", shapes)
     for options, shapes in [
         ("kernel_size: 3", [(2, 3, 7, 9)]),
@@ -18,6 +18,18 @@ CONTRACT = [
         ("kernel_size: 3", [(2, 3, 13)]),
     ]
 ] + [Case("convolution_param { num_output: 2 kernel_size: 3 }", [(2, 3, 5, 7)] * 2, tops=2)]
+VOLUME = "{ num_output: 4 kernel_size: 3 kernel_depth: 2 stride: 2 pad: 1 temporal_pad: 1 }"
+CONTRACT = {
+    "Convolution": PLAIN,
+    "ConvolutionDepthwise": [
+        Case("convolution_param { num_output: 3 kernel_size: 3 pad: 1 stride: 2 }", [(2, 3, 7, 9)]),
+        Case("convolution_param { num_output: 6 kernel_size: 3 bias_term: false }", [(2, 3, 5, 7)]),
+    ],
+    "Convolution3D": [
+        Case(f"convolution3d_param {VOLUME}", [(2, 3, 3, 6, 7)]),
+        Case(f"convolution_param {VOLUME}", [(2, 3, 3, 6, 7)]),
+    ],
+}
 
 
 def conv(options, kernels=False, **shapes):
@@ -111,3 +123,32 @@ def test_shapes_refused():
     layer.net.blobs["x"].reshape(1, 3, 3, 3)
     with pytest.raises(ShapeError, match="weights are for 2 channels"):
         layer.forward()
+
+
+def test_other_names_worked_example():
+    """Each channel by itself: DepthwiseConvolution with a group a channel, ConvolutionDepthwise without the word."""
+    x = np.stack([np.arange(1, 10).reshape(3, 3), np.arange(9, 0, -1).reshape(3, 3)])[None]
+    weight = np.array([[[[1, 0], [0, -1]]], [[[1, 2], [3, 4]]]])
+    # 9 + 2 * 8 + 3 * 6 + 4 * 5 = 63, 10 less for each step to the right and 30 for each one down; plus the bias
+    want = [[[-4, -4], [-4, -4]], [[64, 54], [34, 24]]]
+    for kind, group in (("DepthwiseConvolution", "group: 2"), ("ConvolutionDepthwise", "")):
+        text = f'type: "{kind}" bottom: "x" top: "y" convolution_param {{ num_output: 2 kernel_size: 2 {group} }}'
+        layer = OneLayer(text, x=(1, 2, 3, 3))
+        assert layer.layer.type == kind
+        assert layer.forward(x=x, p0=weight, p1=[0, 1]).tolist() == [want]
+
+
+def test_volumes_worked_example():
+    """A kernel of one slice is the plane's; a kernel of two adds two of them."""
+    rng = np.random.default_rng(0)
+    x = rng.integers(-4, 5, (1, 2, 3, 4, 5))
+    weight, bias = rng.integers(-3, 4, (3, 2, 2, 3, 3)), rng.integers(-3, 4, 3)
+    options = "num_output: 3 kernel_size: 3 kernel_depth: 2 pad: 1"
+    layer = OneLayer(f'type: "Convolution3D" bottom: "x" top: "y" convolution3d_param {{ {options} }}', x=x.shape)
+    y = layer.forward(x=x, p0=weight, p1=bias)
+    plane = conv("num_output: 3 kernel_size: 3 pad: 1 bias_term: false", x=(1, 2, 4, 5))
+    slices = [[plane.forward(x=x[:, :, d], p0=weight[:, :, k]) for k in range(2)] for d in range(3)]
+    want = np.stack([slices[d][0] + slices[d + 1][1] for d in range(2)], axis=2) + bias.reshape(1, 3, 1, 1, 1)
+    assert y.tolist() == want.tolist()
+    with pytest.raises(ShapeError, match="5 axes"):
+        OneLayer(f'type: "Convolution3D" bottom: "x" top: "y" convolution3d_param {{ {options} }}', x=(1, 2, 4, 5))

@@ -5,7 +5,7 @@ from one_layer import OneLayer, image
 from caffelike.errors import ShapeError
 from caffelike.testing import Case
 
-CONTRACT = [
+PLAIN = [
     Case(f"convolution_param {{ num_output: 4 {options} }}", [shape])
     for options, shape in [
         ("kernel_size: 3", (2, 3, 5, 7)),
@@ -15,6 +15,16 @@ CONTRACT = [
         ("kernel_size: 2 stride: 2", (2, 3, 3, 4, 3)),
     ]
 ]
+CONTRACT = {
+    "Deconvolution": PLAIN,
+    "Deconvolution3D": [
+        Case(
+            f"{message} {{ num_output: 2 kernel_size: 4 kernel_depth: 2 stride: 2 temporal_stride: 2 pad: 1 }}",
+            [(2, 3, 2, 3, 4)],
+        )
+        for message in ("convolution3d_param", "convolution_param")
+    ],
+}
 
 
 def deconv(options, kernels=False, **shapes):

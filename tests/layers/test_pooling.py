@@ -6,7 +6,15 @@ import caffelike
 from caffelike.errors import ModelError, ShapeError
 from caffelike.testing import Case, positive
 
-CONTRACT = [
+VOLUMES = [
+    Case(f"{{ {options} }}", [shape], tops=tops)
+    for options, shape, tops in [
+        ("kernel_size: 2 kernel_depth: 2 stride: 2 temporal_stride: 2", (2, 3, 5, 6, 7), 2),
+        ("kernel_size: 3 kernel_depth: 1 stride: 2 pad: 1", (1, 2, 3, 8, 7), 1),
+        ("pool: AVE kernel_size: 3 kernel_depth: 2 stride: 2 pad: 1", (2, 2, 3, 6, 7), 1),
+    ]
+]
+PLANES = [
     Case(f"pooling_param {{ {options} }}", [shape], tops=tops, phase=phase, inputs={"x": positive})
     for options, shape, tops, phase in [
         ("kernel_size: 2 stride: 2", (2, 3, 7, 9), 2, 0),
@@ -15,6 +23,14 @@ CONTRACT = [
         ("global_pooling: true", (2, 3, 5, 7), 1, 0),
         ("pool: AVE kernel_size: 3 stride: 2 pad: 1", (2, 3, 8, 9), 1, 0),
         ("pool: AVE kernel_size: 3 stride: 2 round_mode: FLOOR", (2, 3, 8, 10), 1, 0),
+        ("pool: AVE kernel_size: 3 stride: 2 pad: 1 avg_include_pad: false ceil_mode: false", (2, 3, 8, 9), 1, 0),
+        ("pool: AVE kernel_size_3d: [2, 3, 3] stride_3d: [1, 2, 2] pad_3d: [1, 1, 1]", (2, 2, 3, 5, 7), 1, 0),
+        (
+            "pool: AVE kernel_size_3d: [2, 3, 3] stride_3d: [2, 2, 1] pad_3d: [1, 1, 1] avg_include_pad: false",
+            (1, 2, 4, 5, 7),
+            1,
+            0,
+        ),
         ("pool: AVE global_pooling: true", (2, 3, 5, 7), 1, 0),
         ("pool: STOCHASTIC kernel_size: 3 stride: 2", (2, 3, 7, 9), 1, 1),
     ]
@@ -22,6 +38,12 @@ CONTRACT = [
     # which value is taken depends on all of the window, so that nothing is differentiable there
     Case("pooling_param { pool: STOCHASTIC kernel_size: 3 }", [(2, 3, 7, 9)], inputs={"x": positive}),
 ]
+CONTRACT = {
+    "Pooling": PLANES,
+    "Pooling3D": [
+        Case(f"{m} {c.options}", c.shapes, c.tops) for c in VOLUMES for m in ("pooling3d_param", "pooling_param")
+    ],
+}
 
 FLT_MAX = np.finfo(np.float32).max
 
@@ -70,10 +92,37 @@ def test_average_divides_by_the_padded_window():
         (7, "kernel_size: 2 stride: 2 pad: 1", 4),
         (5, "kernel_size: 1 stride: 3 ", 3),
         (2, "kernel_size: 3 stride: 2", 1),
+        (8, "kernel_size: 3 stride: 2 ceil_mode: false", 3),
     ],
 )
 def test_sizes(size, options, out):
     assert pool(options, (1, 1, size, size)).net.blobs["y"].shape == (1, 1, out, out)
+
+
+def test_average_without_the_pad_worked_example():
+    layer = pool("pool: AVE kernel_size: 3 stride: 2 pad: 1 avg_include_pad: false", (1, 1, 4, 4))
+    rows = [[1, 2, 3, 4], [5, 6, 7, 8], [9, 10, 11, 12], [13, 14, 15, 16]]
+    # windows of 2x2, 2x3, 2x1; 3x2, 3x3, 3x1; 1x2, 1x3, 1x1 pixels
+    assert layer.forward(x=image(*rows)).tolist() == image([3.5, 5, 6], [9.5, 11, 12], [13.5, 15, 16]).tolist()
+    dx = layer.backward(image([4, 0, 2], [0, 9, 0], [2, 0, 7]))
+    assert dx.tolist() == image([1, 1, 0, 1], [1, 2, 1, 2], [0, 1, 1, 1], [1, 2, 1, 8]).tolist()
+
+
+def test_volumes_worked_example():
+    """Caffe's Pooling, a slice of depth at a time where the window's depth is 1, and the largest of two slices at 2."""
+    rng = np.random.default_rng(0)
+    x = rng.permutation(60).reshape(1, 1, 3, 4, 5).astype(np.float32)
+
+    def layer(message, depth, tops):
+        options = f"kernel_size: 2 kernel_depth: {depth} stride: 2"
+        return OneLayer(f'type: "Pooling3D" bottom: "x" {tops} {message} {{ {options} }}', x=x.shape)
+
+    flat = layer("pooling3d_param", 1, 'top: "y"').forward(x=x)
+    plane = pool("kernel_size: 2 stride: 2", (3, 1, 4, 5))
+    assert flat[0, 0].tolist() == plane.forward(x=x[0, 0][:, None])[:, 0].tolist()
+    y, mask = layer("pooling_param", 2, 'top: "y" top: "mask"').forward(x=x)
+    assert y.tolist() == np.maximum(flat[:, :, :2], flat[:, :, 1:]).tolist()
+    assert x.ravel()[mask.ravel().astype(int)].tolist() == y.ravel().tolist()
 
 
 def test_a_window_beyond_the_image_is_empty():

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from caffelike.kernels.cpu import average, same, stochastic
+from caffelike.kernels.cpu import average, same, stochastic, volume
 from caffelike.kernels.cpu.windows import (
     FLT_MAX,
     max_gradient_1,
@@ -34,13 +34,17 @@ def forward(
     pad: Sizes,
     key: np.ndarray | None,
     train: bool,
+    include_pad: bool,
 ) -> None:
-    """y (N, C, OH, OW) from x (N, C, H, W)."""
+    """y (N, C, OH, OW) from x (N, C, H, W), or with a depth before each H and W."""
     planes = y.shape[0] * y.shape[1]
     size = (*x.shape[2:], *y.shape[2:])
     x1, y1 = x.reshape(-1), y.reshape(-1)
+    if len(kernel) == 3:
+        volume.forward(x, y, mask, argmax, method, kernel, stride, pad, include_pad)
+        return
     if method == "AVE":
-        average.forward(x1, y1, size, kernel, stride, pad)
+        average.forward(x1, y1, size, kernel, stride, pad, include_pad)
         return
     if argmax is None:
         argmax = _NONE if mask is None else np.empty(y.shape, np.int32)
@@ -64,8 +68,12 @@ def backward(
     stride: Sizes,
     pad: Sizes,
     train: bool,
+    include_pad: bool,
 ) -> None:
-    """dx (N, C, H, W) from dy (N, C, OH, OW)."""
+    """dx (N, C, H, W) from dy (N, C, OH, OW), or with a depth before each H and W."""
+    if len(kernel) == 3:
+        volume.backward(dy, argmax, dx, kernel, stride, pad, include_pad)
+        return
     planes = dy.shape[0] * dy.shape[1]
     size = (*dx.shape[2:], *dy.shape[2:])
     dy1, dx1 = dy.reshape(-1), dx.reshape(-1)
@@ -81,7 +89,7 @@ def backward(
         else:
             _to_argmax(planes, grain, dy1, argmax1, dx1, size[0] * size[1], size[2] * size[3])
     elif method == "AVE":
-        average.backward(dy1, dx1, size, kernel, stride, pad)
+        average.backward(dy1, dx1, size, kernel, stride, pad, include_pad)
     else:
         stochastic.backward(dy1, x.reshape(-1), dx1, size, kernel, stride)
 
