@@ -45,7 +45,7 @@ def diff_nets(a: str | os.PathLike, b: str | os.PathLike) -> list[Difference]:
             found += _fields(first[name], second[name], name)
     both = [[name for name in names if name in first and name in second] for names in (first, second)]
     moved = next((pair for pair in zip(*both, strict=True) if pair[0] != pair[1]), None)
-    return [*found, Difference("", "order", *moved)] if moved else found
+    return [*found, Difference("", "order", moved[0], moved[1])] if moved else found
 
 
 def diff_solvers(a: str | os.PathLike, b: str | os.PathLike) -> list[Difference]:
@@ -58,7 +58,7 @@ def diff_weights(a: str | os.PathLike, b: str | os.PathLike) -> list[Difference]
     one, other = read_weights(a), read_weights(b)
     first = {layer.name: layer for layer in reversed(one.layers) if layer.blobs}
     second = {layer.name: layer for layer in reversed(other.layers) if layer.blobs}
-    found = []
+    found: list[Difference] = []
     for name in dict.fromkeys([layer.name for file in (one, other) for layer in file.layers if layer.blobs]):
         arrays = [[x for x in file[name].blobs if x is not None] if name in file else [] for file in (first, second)]
         for i in range(max(map(len, arrays))):
@@ -125,9 +125,9 @@ def _word(value: Any, field: Any) -> str:
 
 
 def _arrays(layer: str, what: str, a: Any, b: Any) -> Iterator[Difference]:
-    shapes = ["" if stored is None else " x ".join(map(str, stored.shape)) or "scalar" for stored in (a, b)]
+    here, there = ("" if stored is None else " x ".join(map(str, stored.shape)) or "scalar" for stored in (a, b))
     if a is None or b is None or a.count != b.count:
-        yield Difference(layer, what, *shapes)
+        yield Difference(layer, what, here, there)
         return
     one, other = (np.empty(stored.count, np.float32) for stored in (a, b))
     a.copy_into(one)
@@ -138,4 +138,4 @@ def _arrays(layer: str, what: str, a: Any, b: Any) -> Iterator[Difference]:
     with np.errstate(invalid="ignore", over="ignore"):
         largest = float(np.abs(one[~same] - other[~same]).max())
         scale = float(max(np.abs(one).max(), np.abs(other).max()))
-    yield Difference(layer, what, *shapes, largest, largest / scale if scale else 0.0)
+    yield Difference(layer, what, here, there, largest, largest / scale if scale else 0.0)
