@@ -29,15 +29,20 @@ _TIMEOUT = 30  # seconds without an answer
 
 
 def load(model: str, weights: str | os.PathLike | None = None, phase: int = TEST) -> "Net":
-    """The net of models/<model>/deploy.prototxt.
+    """The net of models/<model>/deploy.prototxt, or of a bundle with its weights and its recipe as `net.recipe`.
 
-    model: a name of `names()`, or the name its published weights go by ("bvlc_reference_caffenet").
+    model: a name of `names()`, the name its published weights go by ("bvlc_reference_caffenet"), or a bundle's file.
     weights: a .caffemodel or .caffemodel.h5; "download": the published ones, see `fetch`; None: as the fillers say,
     which in a deploy.prototxt is zero.
     Raises CaffelikeError for an unknown name; FileError, WeightsError.
     """
+    from caffelike import bundle
     from caffelike.graph.net import Net
 
+    if os.path.isfile(model):
+        if weights is not None or phase != TEST:
+            raise CaffelikeError(f"{model} is a file: a bundle has its own weights, and is for the phase TEST.")
+        return bundle.read(model)
     folder = find(model)
     path = fetch(model) if weights == DOWNLOAD else weights
     return Net(folder / "deploy.prototxt", phase, weights=path)
@@ -64,7 +69,7 @@ def find(model: str) -> Path:
     hint = f"Did you mean {' or '.join(near)}? " if near else ""
     raise CaffelikeError(
         f"There is no model called '{model}'. {hint}The models are {', '.join(names())};"
-        " a definition of your own is loaded by caffelike.Net(file, phase, weights=...)."
+        " a definition of your own is loaded by caffelike.Net(file, phase, weights=...), a bundle by its file's name."
     )
 
 

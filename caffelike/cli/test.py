@@ -21,6 +21,7 @@ from caffelike.errors import CaffelikeError
     "--report", default="", metavar="DIR", help="Per-class accuracy and confusion matrix; - only prints them."
 )
 @click.option("--all", "whole", is_flag=True, help="Score each record of the data once, instead of -iterations.")
+@click.option("--pictures", default="", metavar="LIST", help="Score a bundle on these: a file and a label a line.")
 @click.option("--names", default="", metavar="FILE", help="The classes' names for the report, one a line.")
 def command(
     net: str,
@@ -33,9 +34,16 @@ def command(
     stage: str,
     report: str,
     whole: bool,
+    pictures: str,
     names: str,
 ) -> None:
-    """Score the weights in WEIGHTS on the data of NET (a prototxt), in phase TEST."""
+    """Score the weights in WEIGHTS on the data of NET (a prototxt), in phase TEST.
+
+    A bundle has its weights: `caffelike test BUNDLE --pictures LIST` scores it on pictures, once each.
+    """
+    if pictures:
+        _score_pictures(_options.only_one(net, model, "model", "Which bundle?"), pictures)
+        return
     path = _options.only_one(
         net, model, "model", "Need a model definition to score. Write `caffelike test NET WEIGHTS` or -model FILE."
     )
@@ -73,6 +81,20 @@ def command(
         _report.show(confusion)
         for path in confusion.write(report) if report != "-" else ():
             click.echo(f"Wrote {path}")
+
+
+def _score_pictures(path: str, listing: str) -> None:
+    from caffelike import bundle
+    from caffelike.data.imagelist import read_list
+    from caffelike.inference import score
+
+    found = score(bundle.read(path), [(line.path, line.label) for line in read_list(listing)])
+    for error in found.errors:
+        log.error("test.py:85", error)
+    if not found.pictures:
+        raise CaffelikeError(f"None of the pictures that {listing} names could be read.")
+    for name, right in (("accuracy", found.first), ("accuracy_top5", found.five)):
+        log.info("caffe.cpp:321", f"{name} = {log.number(right / found.pictures)}")
 
 
 def _confusion(net: Any, names: str) -> Any:

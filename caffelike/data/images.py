@@ -149,9 +149,13 @@ def _gray(image: Any, deep: bool, kind: str) -> np.ndarray:
         return _high_byte(image)
     if image.mode in ("1", "L", "LA"):
         return _array(image, "L")
+    return luminance(_color(image, False)[:, :, ::-1], kind)
+
+
+def luminance(rgb: np.ndarray, kind: str = "") -> np.ndarray:
+    """The gray values (height, width, 1) of uint8 RGB pixels, as OpenCV makes them; kind: of file they come from."""
     weights, rounding, shift = _GRAY_OF.get(kind, _GRAY)
-    mixed = _color(image, False).astype(np.int32) @ np.array(weights[::-1], np.int32)
-    return ((mixed + rounding) >> shift).astype(np.uint8)[:, :, None]
+    return ((rgb.astype(np.int32) @ np.array(weights, np.int32) + rounding) >> shift).astype(np.uint8)[:, :, None]
 
 
 def _turn(pixels: np.ndarray, image: Any) -> np.ndarray:

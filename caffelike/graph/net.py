@@ -33,8 +33,12 @@ class Net:
     (outputs in alphabetical order); layers, layer_dict: the layers, Split layers included.
     learnable, arena_data, arena_diff: what a solver updates, see `Learnable`.
 
+    recipe: how a picture becomes its input, where it came from a bundle (`caffelike.recipe.Recipe`), else None.
+
     Raises FileError, ParseError (with file:line:column), ModelError, ShapeError, WeightsError.
     """
+
+    recipe: Any = None
 
     def __init__(
         self,
