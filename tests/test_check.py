@@ -273,7 +273,7 @@ def test_declared_shapes(found, kind, options, shape):
     ],
 )
 def test_undeclared_shapes_need_an_input(found, kind, options):
-    text = DATA % (kind, options) + layer('type: "Convolution" convolution_param { num_output: 1 kernel_size: 10 }')
+    text = DATA % (kind, options) + layer('type: "Pooling" pooling_param { kernel_size: 10 }')
     problem = only(found(text), "note")
     assert problem[2:4] == (1, "d") or problem[3] == "d"
     assert "What depends on x is not checked; give its shape: --input x=" in problem[-1]

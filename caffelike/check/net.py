@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from caffelike import registry
+from caffelike.check.lint import lint
 from caffelike.check.report import Place, Report
 from caffelike.errors import CaffelikeError, FileError, ModelError, ParseError
 from caffelike.graph.build import Learnable, Wiring, connect, create, owner, share_parameters
@@ -88,6 +89,7 @@ class _Check:
         self.unshaped: set[str] = set()  # blobs whose shape nobody knows
         self.owners: dict[str, Learnable] = {}
         self.told: set[str] = set()
+        self.failed = False  # whether any error was found
         self.layers: list[Layer] = []
 
     def run(self) -> None:
@@ -106,6 +108,11 @@ class _Check:
         self.same_names(entries)
         if self.whole:
             self.misspelt(entries)
+        if self.whole and not self.failed:
+            starts = [self.net.message.layer[entry.index].type for entry in entries if not entry.message.bottom]
+            fed = all(kind in ("Input", "Parameter") for kind in starts)
+            for finding in lint([entry.message for entry in entries], self.state.phase, fed):
+                self.add(finding.level, entries[finding.index], finding.text, *finding.path)
 
     # Reporting ---------------------------------------------------------------------------------
 
@@ -117,6 +124,7 @@ class _Check:
         """Note a problem of a layer, at one of its fields or where its message names one of them."""
         if not isinstance(entry, _Entry):  # a Split layer, which nobody wrote
             return
+        self.failed |= level == "error"
         message = _PREFIX.sub("", message, count=1) if _PREFIX.match(message) else message
         place = self.place(entry.index, *(path or self.named_field(entry, message)))
         self.report.add(level, place, message, entry.message.name, self.phase)

@@ -17,9 +17,7 @@ WARNS = GOOD + "".join(
     f'layer {{ name: "c" type: "PReLU" bottom: "x" top: "{top}" }}\n' for top in ("a", "b")
 )  # two layers of one name
 NOTES = 'layer { name: "d" type: "Data" top: "x" data_param { source: "no" batch_size: 2 } }\n'
-NOTES += (
-    'layer { name: "c" type: "Convolution" bottom: "x" top: "y" convolution_param { num_output: 1 kernel_size: 9 } }'
-)
+NOTES += 'layer { name: "p" type: "Pooling" bottom: "x" top: "y" pooling_param { kernel_size: 9 } }'
 
 
 @pytest.fixture(autouse=True)
