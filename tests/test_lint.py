@@ -44,7 +44,8 @@ CASES = [
     ("batch statistics", INPUT + layer("BatchNorm", "bn", "x", rest="batch_norm_param { use_global_stats: false }"),
      [("warning", "bn", "use_global_stats: false while testing")]),
     ("scores as answers", INPUT + ip("ip", "x"), [("note", "ip", "its 3 outputs are the net's answer")]),
-    ("a loss to use", INPUT + LABEL + ip("ip", "x") + LOSS, [("note", "loss", "`caffelike deploy` puts Softmax in its place")]),
+    ("a loss to use", INPUT + LABEL + ip("ip", "x") + LOSS,
+     [("note", "loss", "`caffelike deploy` puts Softmax in its place")]),
 ]  # fmt: skip
 
 
