@@ -19,7 +19,7 @@ class Finding(NamedTuple):
     """One mistake: level, index of the layer, text, and the field of the layer that it stands at."""
 
     level: str
-    index: int
+    layer: int
     text: str
     path: tuple[str, ...] = ()
 

@@ -112,7 +112,7 @@ class _Check:
             starts = [self.net.message.layer[entry.index].type for entry in entries if not entry.message.bottom]
             fed = all(kind in ("Input", "Parameter") for kind in starts)
             for finding in lint([entry.message for entry in entries], self.state.phase, fed):
-                self.add(finding.level, entries[finding.index], finding.text, *finding.path)
+                self.add(finding.level, entries[finding.layer], finding.text, *finding.path)
 
     # Reporting ---------------------------------------------------------------------------------
 

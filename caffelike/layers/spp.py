@@ -75,7 +75,7 @@ def forward(
         top = np.empty((*x.shape[:2], *out), y.dtype)
         chosen = None if argmax is None else np.empty(top.shape, np.int32)
         level_key = None if key is None else key ^ np.array([0, i << 32, 0], np.uint64)
-        pooling.forward(x, top, None, chosen, method, kernel, kernel, pad, level_key, train)
+        pooling.forward(x, top, None, chosen, method, kernel, kernel, pad, level_key, train, True)
         end = start + int(np.prod(top.shape[1:]))
         rows[:, start:end] = top.reshape(rows.shape[0], end - start)
         if argmax is not None and chosen is not None:
@@ -100,6 +100,6 @@ def backward(
         shape = (*x.shape[:2], *out)
         end = start + int(np.prod(shape[1:]))
         chosen = None if argmax is None else argmax[:, start:end].reshape(shape)
-        pooling.backward(rows[:, start:end].reshape(shape), x, chosen, part, method, kernel, kernel, pad, train)
+        pooling.backward(rows[:, start:end].reshape(shape), x, chosen, part, method, kernel, kernel, pad, train, True)
         dx += part
         start = end
