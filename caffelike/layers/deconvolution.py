@@ -82,7 +82,7 @@ class Deconvolution3D(Deconvolution):
 
     bottoms: x (N, C, D, H, W). tops: y (N, num_output, *out), out = stride (size - 1) + kernel - 2 pad.
     params: weight (C, num_output / group, kernel_depth, kernel_size, kernel_size); bias unless bias_term is false.
-    Options: as Convolution3D's. Gradient, errors: as Deconvolution's.
+    Options: as Convolution3D's; fillers, gradient and errors as Convolution.
     Source: Tran et al., "Deep End2End Voxel2Voxel Prediction", CVPR workshops 2016; C3D 1.0.
     """
 
