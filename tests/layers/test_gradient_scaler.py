@@ -6,8 +6,11 @@ import caffelike
 from caffelike.errors import ModelError
 from caffelike.testing import Case
 
-SAME = "gradient_scaler_param { lower_bound: 0.5 upper_bound: 0.5 alpha: 10 max_iter: 1 }"
-CONTRACT = [Case(SAME, [(2, 3, 7)], differentiable=False)]
+SAME = "gradient_scaler_param { lower_bound: %s upper_bound: %s alpha: 10 max_iter: 1 }"
+CONTRACT = [
+    Case(SAME.replace("%s", "0.5"), [(2, 3, 7)], differentiable=False),
+    Case(SAME.replace("%s", "-1"), [(13, 2)]),  # turned round twice: the derivative
+]
 TEXT = 'type: "GradientScaler" bottom: "x" top: "y" gradient_scaler_param { lower_bound: 1 upper_bound: 3 alpha: 2'
 
 

@@ -7,9 +7,7 @@ from caffelike.testing import Case
 
 CONTRACT = [
     Case("", [(4, 3, 2), (5, 3, 2)], differentiable=False, batch=False, special=False),
-    Case(
-        "mmd_param { kernel_num: 2 kernel_mul: 3 fix_gamma: true }", [(6, 3), (6, 3)], differentiable=False, batch=False
-    ),
+    Case("mmd_param { kernel_num: 2 kernel_mul: 3 fix_gamma: true }", [(6, 3), (6, 3)], batch=False),
 ]
 
 
