@@ -14,6 +14,8 @@ from caffelike._version import __version__
 if TYPE_CHECKING:
     from caffelike import io as io
     from caffelike.blob import Blob
+    from caffelike.classifier import Classifier
+    from caffelike.detector import Detector
     from caffelike.device import set_mode_cpu, set_mode_gpu
     from caffelike.errors import CaffelikeError
     from caffelike.graph.net import Net
@@ -21,8 +23,19 @@ if TYPE_CHECKING:
     from caffelike.kernels.launch import get_num_threads, set_num_threads
     from caffelike.layers.python import PythonLayer as Layer
     from caffelike.log import init_log
-    from caffelike.net_spec import NetSpec, params
+    from caffelike.net_spec import NetSpec, params, to_proto
     from caffelike.plugins import register_layer
+    from caffelike.pycaffe import (
+        NCCL,
+        Timer,
+        has_nccl,
+        set_device,
+        set_multiprocess,
+        set_solver_count,
+        set_solver_rank,
+        solver_count,
+        solver_rank,
+    )
     from caffelike.registry import layer_type_list
     from caffelike.rng import set_random_seed
     from caffelike.schema import TEST, TRAIN
@@ -40,6 +53,8 @@ if TYPE_CHECKING:
 _HOMES = {
     "Blob": "caffelike.blob",
     "CaffelikeError": "caffelike.errors",
+    "Classifier": "caffelike.classifier",
+    "Detector": "caffelike.detector",
     "Layer": "caffelike.layers.python:PythonLayer",
     "Net": "caffelike.graph.net",
     "NetSpec": "caffelike.net_spec",
@@ -55,6 +70,21 @@ _HOMES = {
     "set_mode_gpu": "caffelike.device",
     "set_num_threads": "caffelike.kernels.launch",
     "set_random_seed": "caffelike.rng",
+    "to_proto": "caffelike.net_spec",
+    **dict.fromkeys(
+        (
+            "NCCL",
+            "Timer",
+            "has_nccl",
+            "set_device",
+            "set_multiprocess",
+            "set_solver_count",
+            "set_solver_rank",
+            "solver_count",
+            "solver_rank",
+        ),
+        "caffelike.pycaffe",
+    ),
     **dict.fromkeys(
         (
             "AdaDeltaSolver",
@@ -68,7 +98,10 @@ _HOMES = {
         "caffelike.solvers",
     ),
 }
-_SUBMODULES = ("io", "layers", "net_spec", "testing")
+_SUBMODULES = (
+    *("classifier", "compat", "coord_map", "detector", "draw", "io", "layers", "log", "net_spec", "proto"),
+    *("pycaffe", "testing"),
+)
 
 __all__ = ["__version__", *_HOMES, *_SUBMODULES]
 

@@ -57,6 +57,13 @@ class Storage:
         self.adopt(aligned_zeros(count))
         return True
 
+    def trim(self, count: int) -> None:
+        """Move into memory of `count` elements, if it has more; the first ones are kept."""
+        if count < self.array.size:
+            smaller = aligned_zeros(count)
+            smaller[...] = self.array[:count]
+            self.adopt(smaller)
+
     def view(self, shape: tuple[int, ...], count: int) -> np.ndarray:
         """A writable array of `shape` over the first `count` elements."""
         self._version += 1

@@ -30,8 +30,8 @@ class ModelError(CaffelikeError):
         super().__init__(message)
 
 
-class ShapeError(ModelError):
-    """Blob shapes that do not fit together."""
+class ShapeError(ModelError, ValueError):
+    """Shapes of blobs or arrays that do not fit together; a ValueError, as pycaffe and NumPy raise."""
 
 
 class WeightsError(CaffelikeError):

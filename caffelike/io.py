@@ -21,15 +21,20 @@ _LUMINANCE = np.array([0.2125, 0.7154, 0.0721])  # of linear sRGB, ITU-R BT.709:
 
 
 def blobproto_to_array(blob: Any, return_diff: bool = False) -> np.ndarray:
-    """The values (or gradients) of a BlobProto as a float32 array of its shape (4 axes where it has the old form)."""
+    """The values (or gradients) of a BlobProto as a float32 array of its shape (4 axes where it has the old form).
+
+    Raises ShapeError (a ValueError) where it has no shape, DataError where it holds another number of values.
+    """
     values = (blob.diff or blob.double_diff) if return_diff else (blob.data or blob.double_data)
     array = np.array(values, np.float32)
     if blob.HasField("shape"):
         shape = tuple(int(d) for d in blob.shape.dim)
     elif any(blob.HasField(name) for name in ("num", "channels", "height", "width")):
         shape = (blob.num, blob.channels, blob.height, blob.width)
+    elif array.size == 1:
+        shape = ()
     else:
-        shape = array.shape
+        raise ShapeError(f"A BlobProto of {array.size} values says nothing of its shape; set `shape.dim`.")
     if array.size != np.prod(shape, dtype=np.int64):
         raise DataError(f"A BlobProto says its shape is {shape}, but holds {array.size} values.")
     return array.reshape(shape)

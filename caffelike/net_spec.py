@@ -151,6 +151,8 @@ class NetSpec:
         self._tops[name] = value
 
     def __getattr__(self, name: str) -> Any:
+        if name == "_tops":  # a copy that is being made, as copy and pickle do
+            raise AttributeError(name)
         try:
             return self._tops[name]
         except KeyError:

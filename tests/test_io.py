@@ -25,9 +25,13 @@ def test_blobs_there_and_back(shape):
 def test_old_and_double_blobs():
     blob = BlobProto(num=1, channels=2, height=1, width=3, data=range(6))
     assert io.blobproto_to_array(blob).tolist() == [[[[0, 1, 2]], [[3, 4, 5]]]]
+    assert io.blobproto_to_array(BlobProto(double_data=[3])).tolist() == 3
     blob = BlobProto(double_data=[1, 2])
+    with pytest.raises(ValueError, match="says nothing of its shape"):
+        io.blobproto_to_array(blob)
+    blob.shape.dim.append(2)
     assert io.blobproto_to_array(blob).tolist() == [1, 2]
-    blob.shape.dim.append(3)
+    blob.shape.dim[0] = 3
     with pytest.raises(DataError, match=r"shape is \(3,\), but holds 2 values"):
         io.blobproto_to_array(blob)
 

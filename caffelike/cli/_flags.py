@@ -59,6 +59,8 @@ def parse(argv: list[str], group: Any) -> Given:
 
     Raises CaffelikeError for an unknown flag (near names listed) or a missing value.
     """
+    if passed := _passed_on(argv, group):
+        return passed
     tokens = _expand(argv)
     given = Given()
     position = _command_position(tokens, group)
@@ -86,6 +88,14 @@ def parse(argv: list[str], group: Any) -> Given:
             else:
                 raise CaffelikeError(_unknown(token, given.command, options))
     return given
+
+
+def _passed_on(argv: list[str], group: Any) -> Given | None:
+    """The line as it stands, where it begins with a command that runs other programs (`run`): flags are theirs."""
+    command = group.get_command(None, argv[0]) if argv and not _is_flag(argv[0]) else None
+    if command is None or command.allow_interspersed_args:
+        return None
+    return Given(command=argv[0], arguments=argv[1:])
 
 
 def _is_flag(token: str) -> bool:

@@ -1,16 +1,19 @@
 """The net, with pycaffe's names and behaviour."""
 
+import functools
 import os
+import threading
 from collections import OrderedDict
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from typing import Any
 
 import numpy as np
 
 from caffelike import log, rng
-from caffelike.blob import Blob
+from caffelike.blob import Blob, Storage
 from caffelike.errors import CaffelikeError, FileError, ShapeError
-from caffelike.graph import backward, weights
+from caffelike.graph import backward, batches, weights
 from caffelike.graph.build import Learnable, build
 from caffelike.graph.definition import Definition
 from caffelike.graph.phases import filter_layers
@@ -24,9 +27,10 @@ from caffelike.schema import TEST, TRAIN
 class Net:
     """A net built from a definition, with its weights.
 
-    Net(file, phase, weights=None, level=0, stages=None) or, as older scripts write it, Net(file, weights, phase).
+    Net(network_file, phase, level=0, stages=None, weights=None); a path as third argument is taken for the weights.
+    Older scripts write Net(network_file, weights, phase).
 
-    file: a .prototxt of any generation. phase: caffelike.TRAIN or caffelike.TEST. weights: a .caffemodel or
+    network_file: a .prototxt of any generation. phase: caffelike.TRAIN or caffelike.TEST. weights: a .caffemodel or
     .caffemodel.h5 to copy by layer name. level, stages: for include and exclude rules.
 
     blobs: OrderedDict of Blob by name; params: OrderedDict of lists of Blob by layer name; inputs, outputs: blob names
@@ -36,17 +40,21 @@ class Net:
     recipe: how a picture becomes its input, where it came from a bundle (`caffelike.recipe.Recipe`), else None.
 
     Raises FileError, ParseError (with file:line:column), ModelError, ShapeError, WeightsError.
+
+    Several nets may run in several threads at once; one net runs in one thread at a time, and a second one gets a
+    CaffelikeError. A net can be pickled: as its definition and weights, to be built anew where it is loaded (data
+    layers open their sources there and start at the beginning). `with Net(...) as net:` closes it at the end.
     """
 
     recipe: Any = None
 
     def __init__(
         self,
-        file: str | os.PathLike,
+        network_file: str | os.PathLike,
         phase: int | str | os.PathLike = TEST,
-        weights: str | os.PathLike | int | None = None,
-        level: int = 0,
+        level: int | str | os.PathLike | None = None,
         stages: Sequence[str] | None = None,
+        weights: str | os.PathLike | None = None,
     ):
         from caffelike.schema import text
 
@@ -54,16 +62,16 @@ class Net:
             log.warning(
                 "_caffe.cpp:140", "DEPRECATION WARNING - deprecated use of Python interface: Net(file, weights, phase)"
             )
-            phase, weights = (weights if isinstance(weights, int) else TEST), phase
-        if isinstance(weights, int):
-            raise CaffelikeError("Net(file, phase, weights): weights must be a path, but a number was given.")
-        path = os.fspath(file)
+            phase, weights, level = (level if isinstance(level, int) else TEST), phase, None
+        elif level is not None and not isinstance(level, int):
+            weights, level = level, None
+        path = os.fspath(network_file)
         if not os.path.isfile(path):
             raise FileError(f"Could not open file {path}")
         document = text.read_net(path)
         message = document.message
         message.state.phase = phase
-        message.state.level = level
+        message.state.level = level or 0
         message.state.stage.extend(stages or ())
         places = [document.where_layer(i) for i in range(len(message.layer))]
         self._init(message, path, places, None if weights is None else os.fspath(weights), None)
@@ -99,9 +107,20 @@ class Net:
         net._init(copy, filename, places, weights, share)
         return net
 
-    def _init(self, message: Any, filename: str, places: list[str], path: str | None, share: "Net | None") -> None:
+    def _init(
+        self,
+        message: Any,
+        filename: str,
+        places: list[str],
+        path: str | None,
+        share: "Net | None",
+        seed: int | None = None,
+    ) -> None:
         from caffelike.schema import text
 
+        self._definition = message
+        self._lock = threading.RLock()
+        self._closed = False
         state = message.state
         definitions = [Definition(layer, place) for layer, place in zip(message.layer, places, strict=True)]
         definitions = filter_layers(definitions, state)
@@ -115,7 +134,7 @@ class Net:
         self.name: str = message.name
         self.phase: int = state.phase
         self.filename = filename
-        self.seed = rng.next_seed()
+        self.seed = rng.next_seed() if seed is None else seed
         # Blobs of a half-built net report their first shapes to nobody: the plan comes after them.
         self._plan: Plan | None = None
         built = build(definitions, self.phase, self.seed, os.path.dirname(filename), self._on_change)
@@ -131,6 +150,7 @@ class Net:
         self._plan = Plan(self._nodes, self.learnable)
         self._callbacks: dict[str, list[Callable[[int], None]]] = {}
         self._give_weights(path, share)
+        self._own = frozenset(self.__dict__)
         log.info("net.cpp:257", "Network initialization done.")
 
     def _on_change(self) -> None:
@@ -192,6 +212,10 @@ class Net:
         return found
 
     @property
+    def _blob_loss_weights(self) -> list[float]:
+        return list(self.blob_loss_weights.values())
+
+    @property
     def _inputs(self) -> list[int]:
         return [self._blob_names.index(name) for name in self.inputs]
 
@@ -220,19 +244,45 @@ class Net:
     ) -> dict[str, np.ndarray]:
         """Run the layers from `start` to `end` (names, both included; default all).
 
-        inputs: arrays for the input blobs by name, all of them or none. blobs: further blobs to return.
+        inputs: arrays for the input blobs by name, all of them or none; where one has another shape than its blob, but
+        as many axes, the net is reshaped to it. blobs: further blobs to return.
         Returns views, not copies, of the output blobs (or of the tops of `end`) and of `blobs`, by name.
-        Raises CaffelikeError when the inputs' names or batch size do not match.
+        Raises CaffelikeError when the inputs' names do not match, ShapeError for shapes that the net cannot take; the
+        net then has its old shapes.
         """
         first = self._index(start, 0)
         last = self._index(end, len(self._nodes) - 1)
         wanted = set(self.outputs if end is None else self._nodes[last].top_names) | set(blobs or ())
-        if inputs:
-            self._check_names(inputs, self.inputs, "Input blob arguments do not match net inputs")
-            for name, array in inputs.items():
-                self._assign(self.blobs[name], name, "Input", array, diff=False)
-        self.run_forward(first, last)
-        return {name: self._blob(name).data for name in sorted(wanted)}
+        with self._running():
+            if inputs:
+                self._check_names(inputs, self.inputs, "Input blob arguments do not match net inputs")
+                self._feed({name: np.asarray(array) for name, array in inputs.items()})
+            self.run_forward(first, last)
+            return {name: self._blob(name).data for name in sorted(wanted)}
+
+    def _feed(self, inputs: Mapping[str, np.ndarray]) -> None:
+        """Copy arrays into the input blobs; these are reshaped where neither shape nor broadcasting fits."""
+        before = {}
+        for name, array in inputs.items():
+            blob = self.blobs[name]
+            if _broadcasts(array.shape, blob.shape):
+                continue
+            if array.ndim != len(blob.shape):
+                raise ShapeError(
+                    f"Input is not batch sized: '{name}' takes {blob.shape}, but {array.shape} was given. Give it as"
+                    f" many axes; array[None] is a batch of one."
+                )
+            before[name] = blob.shape
+            blob.reshape(*array.shape)
+        if before:
+            try:
+                self.reshape()
+            except CaffelikeError:
+                for name, shape in before.items():
+                    self.blobs[name].reshape(*shape)
+                raise
+        for name, array in inputs.items():
+            self.blobs[name].data[...] = array
 
     def backward(
         self,
@@ -250,30 +300,89 @@ class Net:
         first = self._index(start, len(self._nodes) - 1)
         last = self._index(end, 0)
         wanted = set(self.inputs if end is None else self._nodes[last].bottom_names) | set(diffs or ())
-        if top_diffs:
-            self._check_names(top_diffs, self.outputs, "Top diff arguments do not match net outputs")
-            for name, array in top_diffs.items():
-                self._assign(self.blobs[name], name, "Diff", array, diff=True)
         if not any(node.needs_backward for node in self._nodes):
             log.warning(
                 "net.cpp:560",
                 "backward() has nothing to do: no loss in this net. Add one, or write force_backward: true.",
             )
-        self.run_backward(first, last)
-        return {name: self._blob(name).diff for name in sorted(wanted)}
+        with self._running():
+            if top_diffs:
+                self._check_names(top_diffs, self.outputs, "Top diff arguments do not match net outputs")
+                for name, array in top_diffs.items():
+                    self._assign_diff(self.blobs[name], name, np.asarray(array))
+            self.run_backward(first, last)
+            return {name: self._blob(name).diff for name in sorted(wanted)}
+
+    def forward_all(self, blobs: Sequence[str] | None = None, **inputs: np.ndarray) -> dict[str, np.ndarray]:
+        """Run arrays of any length forward in batches of the net's size; copies of the outputs and of `blobs`.
+
+        The last batch is filled up with zeros, and what they give is cut off. An output without a batch axis has one
+        value for each batch. Raises CaffelikeError as `forward` does.
+        """
+        return batches.forward_all(functools.partial(self.forward, blobs=blobs), self._batch_size(), inputs)
+
+    def forward_backward_all(
+        self, blobs: Sequence[str] | None = None, diffs: Sequence[str] | None = None, **arrays: np.ndarray
+    ) -> tuple[dict[str, np.ndarray], dict[str, np.ndarray]]:
+        """Run arrays of any length forward and backward in batches: (blobs, diffs) by name, copies.
+
+        arrays: by name, for the inputs (forward) and for the outputs' diffs (backward). blobs, diffs: what to return
+        beside outputs and inputs' gradients. Parameter gradients add up. See `forward_all`.
+        """
+        unknown = sorted(set(arrays) - set(self.inputs) - set(self.outputs))
+        if unknown:
+            raise CaffelikeError(
+                f"forward_backward_all: {', '.join(unknown)} is no input ({', '.join(self.inputs)}) and no output"
+                f" ({', '.join(self.outputs)})."
+            )
+        return batches.forward_backward_all(
+            functools.partial(self.forward, blobs=blobs),
+            functools.partial(self.backward, diffs=diffs),
+            self._batch_size(),
+            {name: arrays[name] for name in self.inputs if name in arrays},
+            {name: arrays[name] for name in self.outputs if name in arrays},
+        )
+
+    def _batch_size(self) -> int:
+        name = self.inputs[0] if self.inputs else self._blob_names[0]
+        return (self.blobs[name].shape or (1,))[0]
+
+    def _batch(self, blobs: Mapping[str, np.ndarray]) -> Iterator[dict[str, np.ndarray]]:
+        return batches.batches(blobs, self._batch_size())
+
+    def _forward(self, start: int, end: int) -> float:
+        return self.run_forward(start, end)
+
+    def _backward(self, start: int, end: int) -> None:
+        self.run_backward(start, end)
+
+    @contextmanager
+    def _running(self) -> Iterator[Plan]:
+        """The plan, for this thread alone. Raises CaffelikeError when another thread has it, or the net is closed."""
+        if not self._lock.acquire(blocking=False):
+            raise CaffelikeError(
+                f"Net '{self.name}' is running in another thread. Give each thread a net of its own (other.share_with("
+                "net) lets them use the same weights), or hold a lock of yours around this one."
+            )
+        try:
+            if self._closed or self._plan is None:
+                raise CaffelikeError(f"Net '{self.name}' is closed; build it anew to run it.")
+            yield self._plan
+        finally:
+            self._lock.release()
 
     def run_forward(self, start: int = 0, end: int | None = None) -> float:
         """Run layers start..end by index; returns the weighted loss."""
         last = len(self._nodes) - 1 if end is None else end
-        assert self._plan
-        if not self._callbacks:
-            return self._plan.forward(start, last)
-        loss = 0.0
-        for i in range(start, last + 1):
-            self._call("before_forward", i)
-            loss += self._plan.forward(i, i)
-            self._call("after_forward", i)
-        return loss
+        with self._running() as plan:
+            if not self._callbacks:
+                return plan.forward(start, last)
+            loss = 0.0
+            for i in range(start, last + 1):
+                self._call("before_forward", i)
+                loss += plan.forward(i, i)
+                self._call("after_forward", i)
+            return loss
 
     def run_backward(self, start: int | None = None, end: int = 0, beta: int = 1) -> None:
         """Run backward from layer `start` (default the last) down to `end` by index.
@@ -281,16 +390,16 @@ class Net:
         beta: 1 adds to the parameter gradients; 0 overwrites them (whole passes only).
         """
         first = len(self._nodes) - 1 if start is None else start
-        assert self._plan
-        if not self._callbacks:
-            self._plan.backward(first, end, beta)
-            return
-        if beta == 0:
-            self.clear_param_diffs()
-        for i in range(first, end - 1, -1):
-            self._call("before_backward", i)
-            self._plan.backward(i, i, 1)
-            self._call("after_backward", i)
+        with self._running() as plan:
+            if not self._callbacks:
+                plan.backward(first, end, beta)
+                return
+            if beta == 0:
+                self.clear_param_diffs()
+            for i in range(first, end - 1, -1):
+                self._call("before_backward", i)
+                plan.backward(i, i, 1)
+                self._call("after_backward", i)
 
     def forward_backward(self, beta: int = 0) -> float:
         """One whole forward and backward pass; returns the loss. beta: as in `run_backward`."""
@@ -298,11 +407,29 @@ class Net:
         self.run_backward(beta=beta)
         return loss
 
-    def reshape(self) -> None:
-        """Fit all layers to the present shapes of the inputs; forward() does so by itself."""
-        assert self._plan
-        self._plan.shape_changed()
-        self._plan.refresh()
+    def reshape(self, shrink: bool = False) -> None:
+        """Fit all layers to the present shapes of the inputs; forward() does so by itself.
+
+        shrink: give back memory that larger shapes took; arrays taken from `.data` and `.diff` before are cut off then.
+        """
+        with self._running() as plan:
+            plan.shape_changed()
+            plan.refresh()
+            if shrink:
+                self._shrink()
+                plan.shape_changed()
+                plan.refresh()
+
+    def _shrink(self) -> None:
+        """Cut the memory of activations, parameters left out, to what their largest blob needs."""
+        kept = {id(storage) for n in self._nodes for b in n.layer.blobs for storage in (b.data_storage, b.diff_storage)}
+        needed: dict[int, tuple[Storage, int]] = {}
+        for blob in self._blob_list:
+            for storage in (blob.data_storage, blob.diff_storage):
+                if id(storage) not in kept:
+                    needed[id(storage)] = (storage, max(blob.count, needed.get(id(storage), (storage, 0))[1]))
+        for storage, count in needed.values():
+            storage.trim(count)
 
     def clear_param_diffs(self) -> None:
         """Set all parameter gradients to zero."""
@@ -355,19 +482,12 @@ class Net:
             )
 
     @staticmethod
-    def _assign(blob: Blob, name: str, what: str, array: np.ndarray, diff: bool) -> None:
-        array = np.asarray(array)
-        if array.ndim and array.shape[0] != (blob.shape or (1,))[0]:
+    def _assign_diff(blob: Blob, name: str, array: np.ndarray) -> None:
+        if not _broadcasts(array.shape, blob.shape):
             raise ShapeError(
-                f"{what} is not batch sized: '{name}' takes {blob.shape}, but {array.shape} was given."
-                f" Reshape it first: net.blobs['{name}'].reshape{array.shape}."
+                f"Diff is not batch sized: '{name}' takes an array of shape {blob.shape}, but {array.shape} was given."
             )
-        try:
-            (blob.diff if diff else blob.data)[...] = array
-        except ValueError:
-            raise ShapeError(
-                f"{what} '{name}' takes an array of shape {blob.shape}, but {array.shape} was given."
-            ) from None
+        blob.diff[...] = array
 
     def set_input_arrays(self, data: np.ndarray, labels: np.ndarray) -> None:
         """Let the net's first layer, a MemoryData, deliver these records from the next forward pass on.
@@ -375,6 +495,9 @@ class Net:
         data: (n, channels, height, width), labels: n values, n a multiple of its batch_size. Raises CaffelikeError.
         """
         self._memory_layer("set_input_arrays").reset(data, labels)
+
+    def _set_input_arrays(self, data: np.ndarray, labels: np.ndarray) -> None:
+        self.set_input_arrays(data, labels)
 
     def set_input_source(self, source: Any) -> None:
         """Let the net's first layer, a MemoryData, deliver what `source` yields from the next forward pass on.
@@ -448,11 +571,61 @@ class Net:
     # Life --------------------------------------------------------------------------------------
 
     def close(self) -> None:
-        """Let go of files and prefetch threads. The net cannot run afterwards."""
+        """Let go of files, prefetch threads and the memory of running. It cannot run afterwards; blobs can be read."""
+        self._closed = True
+        self._plan = None
         for node in self._nodes:
+            node.arrays.clear()
             if isinstance(node.layer, HostLayer):
                 node.layer.close()
+
+    def __enter__(self) -> "Net":
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        self.close()
+
+    def __reduce__(self) -> tuple[Callable, tuple]:
+        # Attributes that others added (a Classifier's transformer) come along, callbacks do not.
+        extra = {name: value for name, value in self.__dict__.items() if name not in self._own and name != "_own"}
+        shapes = {name: self.blobs[name].shape for name in self.inputs}
+        values = [np.array(own.blob.raw_data) for own in self.learnable]
+        definition = self._definition.SerializeToString()
+        return _rebuilt, (type(self), definition, self.filename, self.seed, shapes, values, extra)
 
     def __repr__(self) -> str:
         phase = "TRAIN" if self.phase == TRAIN else "TEST"
         return f"<Net '{self.name}' {phase}: {len(self._nodes)} layers>"
+
+
+def _rebuilt(
+    cls: type[Net],
+    definition: bytes,
+    filename: str,
+    seed: int,
+    shapes: dict[str, tuple[int, ...]],
+    values: list[np.ndarray],
+    extra: dict[str, Any],
+) -> Net:
+    """A net out of its pickle."""
+    from caffelike.schema import message_class
+
+    message = message_class("NetParameter").FromString(definition)
+    net = cls.__new__(cls)
+    net._init(message, filename, [""] * len(message.layer), None, None, seed)
+    for own, value in zip(net.learnable, values, strict=True):
+        own.blob.raw_data[...] = value
+        own.blob.data_storage.wrote()
+    for name, shape in shapes.items():
+        net.blobs[name].reshape(*shape)
+    net.__dict__.update(extra)
+    return net
+
+
+def _broadcasts(shape: tuple[int, ...], to: tuple[int, ...]) -> bool:
+    """Whether an array of `shape` may fill a blob: of its shape, a scalar, or of its batch size and broadcastable."""
+    if shape == to or not shape:
+        return True
+    if not to or shape[0] != to[0]:
+        return False
+    return len(shape) == len(to) and all(a in (1, b) for a, b in zip(shape, to, strict=True))

@@ -17,15 +17,27 @@ TRAIN, TEST = 0, 1
 
 
 @cache
+def _files() -> Any:
+    """The descriptors of the files in proto/."""
+    from google.protobuf import descriptor_pb2
+
+    return descriptor_pb2.FileDescriptorSet.FromString(files(__name__).joinpath("caffelike.desc").read_bytes()).file
+
+
+@cache
 def pool() -> Any:
     """The private descriptor pool that holds package `caffe`."""
-    from google.protobuf import descriptor_pb2, descriptor_pool
+    from google.protobuf import descriptor_pool
 
-    data = files(__name__).joinpath("caffelike.desc").read_bytes()
     private = descriptor_pool.DescriptorPool()
-    for file in descriptor_pb2.FileDescriptorSet.FromString(data).file:
+    for file in _files():
         private.Add(file)
     return private
+
+
+def file_names() -> list[str]:
+    """The files in the pool, as `pool().FindFileByName` takes them."""
+    return [file.name for file in _files()]
 
 
 @cache

@@ -34,8 +34,22 @@ def test_forward_names_what_is_wrong_with_the_inputs(build):
     net = build(X + IP)
     with pytest.raises(CaffelikeError, match="do not match net inputs: given z; needed x"):
         net.forward(z=np.ones((2, 3)))
-    with pytest.raises(ShapeError, match=r"not batch sized: 'x' takes \(2, 3\), but \(5, 3\) was given"):
-        net.forward(x=np.ones((5, 3)))
+    with pytest.raises(ShapeError, match=r"not batch sized: 'x' takes \(2, 3\), but \(3,\) was given"):
+        net.forward(x=np.ones(3))
+    with pytest.raises(ValueError, match=r"Layer 'ip'"):
+        net.forward(x=np.ones((2, 4)))
+    assert net.blobs["x"].shape == (2, 3)
+    assert net.forward(x=np.ones((2, 3)))["y"].tolist() == [[1.5, 1.5], [1.5, 1.5]]
+
+
+def test_the_net_follows_the_shape_of_its_input(build):
+    net = build(X + IP)
+    assert net.forward(x=np.ones((5, 3)))["y"].shape == (5, 2)
+    assert net.forward(x=np.ones((1, 3)))["y"].tolist() == [[1.5, 1.5]]
+    net.forward(x=np.array([[2.0]]))  # broadcasts, as assigning to .data does
+    assert net.blobs["x"].data.tolist() == [[2, 2, 2]]
+    net.forward(x=3)
+    assert net.blobs["x"].data.tolist() == [[3, 3, 3]]
 
 
 def test_start_and_end_run_a_part(build):
