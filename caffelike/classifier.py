@@ -35,7 +35,7 @@ class Classifier(Net):
         super().__init__(model_file, TEST, weights=pretrained_file)
         self.transformer = transformer_of(self, mean, input_scale, raw_scale, channel_swap)
         self.crop_dims = np.array(self.blobs[self.inputs[0]].shape[2:])
-        self.image_dims = self.crop_dims if image_dims is None or not len(image_dims) else image_dims
+        self.image_dims = list(self.crop_dims if image_dims is None or not len(image_dims) else image_dims)
 
     def predict(self, inputs: Sequence[np.ndarray], oversample: bool = True) -> np.ndarray:
         """The first output for each image, (images, classes).
@@ -46,14 +46,14 @@ class Classifier(Net):
             raise CaffelikeError("predict takes a list of at least one image.")
         images = np.stack([io.resize_image(image, self.image_dims) for image in inputs])
         if oversample:
-            images = io.oversample(images, self.crop_dims)
+            images = io.oversample(list(images), list(self.crop_dims))
         else:
             top, left = ((np.array(self.image_dims) - self.crop_dims) / 2).astype(int)
             height, width = self.crop_dims
             images = images[:, top : top + height, left : left + width]
         name = self.inputs[0]
         batch = np.stack([self.transformer.preprocess(name, image) for image in images])
-        predictions = self.forward_all(**{name: batch})[self.outputs[0]]
+        predictions = self.forward_all(None, **{name: batch})[self.outputs[0]]
         return predictions.reshape(len(inputs), _CROPS, -1).mean(1) if oversample else predictions
 
 

@@ -106,7 +106,7 @@ class Detector(Net):
                 inputs.append(self.transformer.preprocess(name, cut))
                 detections.append({"window": window, "prediction": None, "filename": filename})
         if inputs:
-            predictions = self.forward_all(**{name: np.stack(inputs)})[self.outputs[0]]
+            predictions = self.forward_all(None, **{name: np.stack(inputs)})[self.outputs[0]]
             for detection, prediction in zip(detections, predictions, strict=True):
                 detection["prediction"] = prediction
         return detections

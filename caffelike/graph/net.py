@@ -62,7 +62,7 @@ class Net:
             log.warning(
                 "_caffe.cpp:140", "DEPRECATION WARNING - deprecated use of Python interface: Net(file, weights, phase)"
             )
-            phase, weights, level = (level if isinstance(level, int) else TEST), phase, None
+            weights, phase, level = phase, (level if isinstance(level, int) else TEST), None
         elif level is not None and not isinstance(level, int):
             weights, level = level, None
         path = os.fspath(network_file)
