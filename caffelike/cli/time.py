@@ -31,6 +31,7 @@ def command(net: str, model: str, iterations: int, phase: str, gpu: str, level: 
     from caffelike import TEST, TRAIN, Net
 
     timed = Net(path, TRAIN if phase == "TRAIN" else TEST, level=level, stages=stage.split(","))
+    timed.share_memory()
     log.info("caffe.cpp:351", "Performing Forward")
     log.info("caffe.cpp:356", f"Initial loss: {log.number(timed.run_forward())}")
     log.info("caffe.cpp:357", "Performing Backward")

@@ -75,6 +75,8 @@ def command(
     with skipping_bad_records(skip_bad_records):
         trained = get_solver(param, filename=path, check_finite=guard)
     with closing(trained), signals, _terminal.progress("train", param.max_iter) as show:
+        for net in (trained.net, *trained.test_nets):
+            net.share_memory()
         trained.action = signals
         _watch.ProgressLine(trained, show)
         if snapshot:

@@ -142,7 +142,7 @@ class Net:
         self.learnable: list[Learnable] = built.learnable
         self.arena_data, self.arena_diff = built.arena_data, built.arena_diff
         self.inputs, self.outputs = built.inputs, built.outputs
-        self.blobs: OrderedDict[str, Blob] = OrderedDict(zip(built.blob_names, built.blobs, strict=True))
+        self._blobs_by_name: OrderedDict[str, Blob] = OrderedDict(zip(built.blob_names, built.blobs, strict=True))
         self._blob_list, self._blob_names = built.blobs, built.blob_names
         backward.mark(self._nodes, message.force_backward)
         for name in self.outputs:
@@ -170,7 +170,33 @@ class Net:
             node.layer.fill_params(fresh)
             given.update(id(node.layer.blobs[i].data_storage) for i in fresh)
 
+    # Memory ------------------------------------------------------------------------------------
+
+    def share_memory(self, on: bool = True) -> None:
+        """Let data and gradients inside the net take turns in one piece of memory: for runs that nobody looks into.
+
+        Inputs, outputs, losses, parameters and what Python and data layers see keep theirs. Taking `blobs` or setting a
+        callback ends it: from the next pass on every blob shows what it holds, as in a net that never did this.
+        """
+        assert self._plan
+        self._plan.share_memory(on)
+
+    @property
+    def shares_memory(self) -> bool:
+        """Whether `share_memory` is in force."""
+        return bool(self._plan and self._plan.sharing)
+
+    def _own_memory(self) -> None:
+        if self.shares_memory:
+            self.share_memory(False)
+
     # What pycaffe shows ------------------------------------------------------------------------
+
+    @property
+    def blobs(self) -> "OrderedDict[str, Blob]":
+        """Blobs by name."""
+        self._own_memory()
+        return self._blobs_by_name
 
     @property
     def layers(self) -> list[Layer]:
@@ -216,6 +242,11 @@ class Net:
         return list(self.blob_loss_weights.values())
 
     @property
+    def output_blobs(self) -> list[Blob]:
+        """The blobs of `outputs`, whose memory is their own even where others share it."""
+        return [self._blobs_by_name[name] for name in self.outputs]
+
+    @property
     def _inputs(self) -> list[int]:
         return [self._blob_names.index(name) for name in self.inputs]
 
@@ -225,6 +256,7 @@ class Net:
 
     @property
     def _blobs(self) -> list[Blob]:
+        self._own_memory()
         return list(self._blob_list)
 
     def _top_ids(self, layer: int) -> list[int]:
@@ -438,19 +470,23 @@ class Net:
 
     def before_forward(self, function: Callable[[int], None]) -> None:
         """Call function(layer index) before each layer's forward from now on."""
-        self._callbacks.setdefault("before_forward", []).append(function)
+        self._call_back("before_forward", function)
 
     def after_forward(self, function: Callable[[int], None]) -> None:
         """Call function(layer index) after each layer's forward from now on."""
-        self._callbacks.setdefault("after_forward", []).append(function)
+        self._call_back("after_forward", function)
 
     def before_backward(self, function: Callable[[int], None]) -> None:
         """Call function(layer index) before each layer's backward from now on."""
-        self._callbacks.setdefault("before_backward", []).append(function)
+        self._call_back("before_backward", function)
 
     def after_backward(self, function: Callable[[int], None]) -> None:
         """Call function(layer index) after each layer's backward from now on."""
-        self._callbacks.setdefault("after_backward", []).append(function)
+        self._call_back("after_backward", function)
+
+    def _call_back(self, when: str, function: Callable[[int], None]) -> None:
+        self._own_memory()
+        self._callbacks.setdefault(when, []).append(function)
 
     def _call(self, when: str, layer: int) -> None:
         for function in self._callbacks.get(when, ()):

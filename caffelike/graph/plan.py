@@ -15,6 +15,7 @@ from caffelike.errors import CaffelikeError, LabelError, ModelError
 from caffelike.graph import fuse
 from caffelike.graph.build import Learnable, fill_loss_diffs
 from caffelike.graph.definition import at
+from caffelike.graph.memory import Shared
 from caffelike.graph.node import Node, Step
 from caffelike.layer import HostLayer
 
@@ -31,6 +32,8 @@ class Plan:
         self._unwritten: list[np.ndarray] = []
         self._stale = True
         self._fitted = True
+        self.sharing = False  # see share_memory
+        self._shared: Shared | None = None
 
     # Keeping it current ----------------------------------------------------------------------
 
@@ -39,12 +42,27 @@ class Plan:
         self._stale = True
         self._fitted = False
 
+    def share_memory(self, on: bool) -> None:
+        """Let inner blobs take turns in one piece of memory from the next pass on, or end that."""
+        self.sharing = on
+        if not on and self._shared:
+            self._shared.end()
+            self._shared = None
+        self._stale = True
+
+    @property
+    def shared(self) -> Shared | None:
+        """The memory that blobs share, while they do."""
+        return self._shared
+
     def refresh(self) -> None:
         """Fit every layer to its bottoms' shapes and bind all steps, if anything changed."""
         if not self._stale:
             return
         if not self._fitted:
             self._fit_from(0)
+        if self.sharing:
+            self._shared = Shared(self._nodes)
         self._bind_from(0)
 
     def _fit_from(self, start: int) -> None:
@@ -256,6 +274,8 @@ class Plan:
         layer.reshape(node.bottom, node.top)
         layer.forward(node.bottom, node.top)
         if self._stale:
+            if self.sharing:  # what is in use now was planned for other shapes: each goes on by itself
+                self.share_memory(False)
             self._fit_from(i + 1)
             self._bind_from(i + 1)
             self._losses[i] = [(t.raw_data, t.raw_diff) for t, w in zip(node.top, node.loss_weights, strict=True) if w]

@@ -21,7 +21,7 @@ class LRN(Layer):
     Source: BVLC Caffe's LRN layer; Krizhevsky et al., NIPS 2012.
     """
 
-    backward_reads = ("x", "y", "scale")
+    backward_reads = ("x",)
 
     def setup(self, p: Any, *shapes: Shape) -> None:
         """Read the options."""
@@ -40,7 +40,6 @@ class LRN(Layer):
         (shape,) = shapes
         if len(shape) != 4:
             raise self.fail(f"needs a bottom of 4 axes (N, C, H, W), but it is {shape}.")
-        self.keep("scale", shape)
         return [shape]
 
 
@@ -63,37 +62,24 @@ def _region_mean(v: np.ndarray, region: str, size: int) -> np.ndarray:
     return _window_sum(_window_sum(v, 2, size), 3, size) / v.dtype.type(size * size)
 
 
-def forward(
-    x: np.ndarray,
-    y: np.ndarray,
-    scale: np.ndarray | None,
-    region: str,
-    size: int,
-    alpha: float,
-    beta: float,
-    k: float,
-) -> None:
-    """Compute and keep the scale, then y."""
-    if scale is None:
-        scale = np.empty_like(x)
-    scale[...] = _region_mean(x * x, region, size)
+def _scale(x: np.ndarray, region: str, size: int, alpha: float, k: float) -> np.ndarray:
+    """What x is divided by, before it is raised to beta."""
+    scale = _region_mean(x * x, region, size)
     scale *= alpha
     scale += k if region == "ACROSS_CHANNELS" else 1
-    np.multiply(x, scale**-beta, out=y)
+    return scale
+
+
+def forward(x: np.ndarray, y: np.ndarray, region: str, size: int, alpha: float, beta: float, k: float) -> None:
+    """y = x scale^-beta."""
+    np.multiply(x, _scale(x, region, size, alpha, k) ** -beta, out=y)
 
 
 def backward(
-    dy: np.ndarray,
-    x: np.ndarray,
-    y: np.ndarray,
-    scale: np.ndarray,
-    dx: np.ndarray,
-    region: str,
-    size: int,
-    alpha: float,
-    beta: float,
-    k: float,
+    dy: np.ndarray, x: np.ndarray, dx: np.ndarray, region: str, size: int, alpha: float, beta: float, k: float
 ) -> None:
-    """dx = dy scale^-beta - 2 alpha beta x mean(dy y / scale) over the window."""
-    crossed = _region_mean(dy * y / scale, region, size)
-    dx[...] = dy * scale**-beta - 2 * alpha * beta * x * crossed
+    """dx = dy scale^-beta - 2 alpha beta x mean(dy y / scale) over the window; the scale is worked out once more."""
+    scale = _scale(x, region, size, alpha, k)
+    power = scale**-beta
+    crossed = _region_mean(dy * x * power / scale, region, size)
+    dx[...] = dy * power - 2 * alpha * beta * x * crossed

@@ -20,12 +20,14 @@ _CURES = (
 
 def bad_loss(solver: Any, loss: float) -> NotFiniteError:
     """The error for a loss that is not finite; the weights are those of the last update."""
+    _show(solver.net)
     return _error(solver, f"the loss is {_word(np.float64(loss))}", _first(_forward_order(solver.net)))
 
 
 def bad_update(solver: Any) -> NotFiniteError:
     """The error for an update that left a weight that is not finite."""
-    order = [*_activations(solver.net), *_backward_order(solver.net)]
+    net = solver.net
+    order = _updates(net) if net.shares_memory else [*_activations(net), *_backward_order(net)]
     return _error(solver, "the update made a weight NaN or infinite", _first(order))
 
 
@@ -64,6 +66,13 @@ def _first(blobs: Iterator[tuple[str, np.ndarray]] | list[tuple[str, np.ndarray]
     return ""
 
 
+def _show(net: Any) -> None:
+    """Run the last batch once more if blobs took turns in their memory, so that each holds what it held."""
+    if net.shares_memory:
+        net.share_memory(False)
+        net.run_forward(next((i for i, node in enumerate(net._nodes) if node.bottom), 0))
+
+
 def _forward_order(net: Any) -> Iterator[tuple[str, np.ndarray]]:
     for node in net._nodes:
         for i, blob in enumerate(node.layer.blobs):
@@ -86,5 +95,14 @@ def _backward_order(net: Any) -> Iterator[tuple[str, np.ndarray]]:
         for name, blob, wanted in zip(node.bottom_names, node.bottom, node.bottom_backward, strict=True):
             if wanted:
                 yield f"the gradient of bottom blob '{name}' of layer '{node.name}' ({node.layer.type})", blob.raw_diff
-        for i, blob in enumerate(node.layer.blobs):
-            yield f"the update of parameter {i} of layer '{node.name}' ({node.layer.type})", blob.raw_diff
+        yield from _update(node)
+
+
+def _updates(net: Any) -> Iterator[tuple[str, np.ndarray]]:
+    for node in reversed(net._nodes):
+        yield from _update(node)
+
+
+def _update(node: Any) -> Iterator[tuple[str, np.ndarray]]:
+    for i, blob in enumerate(node.layer.blobs):
+        yield f"the update of parameter {i} of layer '{node.name}' ({node.layer.type})", blob.raw_diff

@@ -14,7 +14,7 @@ class Outputs:
 
     def __init__(self, net: Any):
         weights = net.blob_loss_weights
-        self._blobs = [(name, net.blobs[name], weights[name]) for name in net.outputs]
+        self._blobs = [(n, b, weights[n]) for n, b in zip(net.outputs, net.output_blobs, strict=True)]
         self._total: np.ndarray | None = None
         self._batches = 0
 

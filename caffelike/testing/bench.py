@@ -24,7 +24,7 @@ class Bench:
     in_place: the first top is the first bottom's memory. seed, inputs: what the blobs are filled with, by the names
     the layer type declares (see caffelike.testing.inputs); parameters are blobs too.
 
-    Every forward() starts from the same inputs, parameters and cleared saved arrays.
+    Every forward() starts from the same inputs, parameters and saved arrays, cleared or (if kept for backward) spoilt.
     Raises what the layer raises, and TypeError for a type that works on blobs itself (HostLayer).
     """
 
@@ -123,8 +123,9 @@ class Bench:
             array[...] = self.given[label]
         for name, array in zip(self.layer.param_names, self.params, strict=True):
             array[...] = self.given[name]
-        for array in self.saved.values():
-            array[...] = 0
+        for name, saved in self.layer.saved.items():  # what is kept for backward has undefined contents
+            array = self.saved[name]
+            array[...] = 0 if not saved.for_backward else np.nan if array.dtype.kind == "f" else 77
         if self.in_place and self.layer.bottoms[0] in self.layer.backward_reads:
             self._before = self.bottoms[0].copy()
         function = self.function("forward")

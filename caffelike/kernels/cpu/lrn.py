@@ -7,61 +7,41 @@ from caffelike.kernels.launch import get_num_threads, scratch, task
 from caffelike.kernels.vector import ask
 
 _PIXELS = 512  # of all channels at a time: what the next channels read again is still in the first-level cache
-_NONE = np.empty(0, np.float32)
 
 
-def forward(
-    x: np.ndarray,
-    y: np.ndarray,
-    scale: np.ndarray | None,
-    region: str,
-    size: int,
-    alpha: float,
-    beta: float,
-    k: float,
-) -> None:
+def forward(x: np.ndarray, y: np.ndarray, region: str, size: int, alpha: float, beta: float, k: float) -> None:
     """y = x * scale^-beta, all (N, C, H, W)."""
     images, channels, height, width = x.shape
-    x1, y1, scale = x.reshape(-1), y.reshape(-1), _NONE if scale is None else scale.reshape(-1)
+    x1, y1 = x.reshape(-1), y.reshape(-1)
     if region == "ACROSS_CHANNELS":
         pixels = height * width
         blocks = -(-pixels // _PIXELS)
         lines = scratch("lrn", get_num_threads() * _PIXELS)
-        factor = alpha / size
-        _across(images * blocks, 1, x1, y1, scale, channels, pixels, size, factor, beta, k, lines)
+        _across(images * blocks, 1, x1, y1, channels, pixels, size, alpha / size, beta, k, lines)
     else:
         lines = scratch("lrn", get_num_threads() * (2 * width + size))
         grain = max(1, 4096 // max(1, height * width))
         factor = alpha / (size * size)
-        _within(images * channels, grain, x1, y1, scale, height, width, size, factor, beta, lines)
+        _within(images * channels, grain, x1, y1, height, width, size, factor, beta, lines)
 
 
 def backward(
-    dy: np.ndarray,
-    x: np.ndarray,
-    y: np.ndarray,
-    scale: np.ndarray,
-    dx: np.ndarray,
-    region: str,
-    size: int,
-    alpha: float,
-    beta: float,
-    k: float,
+    dy: np.ndarray, x: np.ndarray, dx: np.ndarray, region: str, size: int, alpha: float, beta: float, k: float
 ) -> None:
-    """dx = dy scale^-beta - 2 alpha beta x mean(dy y / scale) over the window."""
+    """dx = dy scale^-beta - 2 alpha beta x mean(dy y / scale) over the window; the scale is worked out once more."""
     images, channels, height, width = x.shape
-    arrays = (dy.reshape(-1), x.reshape(-1), y.reshape(-1), scale.reshape(-1), dx.reshape(-1))
+    arrays = (dy.reshape(-1), x.reshape(-1), dx.reshape(-1))
     if region == "ACROSS_CHANNELS":
         pixels = height * width
         blocks = -(-pixels // _PIXELS)
-        ring = scratch("lrn", get_num_threads() * (size + 1) * _PIXELS)
-        factor = 2 * alpha * beta / size
-        _across_back(images * blocks, 1, *arrays, channels, pixels, size, factor, beta, ring)
+        ring = scratch("lrn", get_num_threads() * (2 * size + 1) * _PIXELS)
+        factors = (alpha / size, 2 * alpha * beta / size, beta, k)
+        _across_back(images * blocks, 1, *arrays, channels, pixels, size, factors, ring)
     else:
-        lines = scratch("lrn", get_num_threads() * (height * width + 2 * width + size))
+        lines = scratch("lrn", get_num_threads() * (2 * height * width + 2 * width + size))
         grain = max(1, 4096 // max(1, height * width))
-        factor = 2 * alpha * beta / (size * size)
-        _within_back(images * channels, grain, *arrays, height, width, size, factor, beta, lines)
+        factors = (alpha / (size * size), 2 * alpha * beta / (size * size), beta)
+        _within_back(images * channels, grain, *arrays, height, width, size, factors, lines)
 
 
 # A choice inside a loop over pixels would keep it from becoming vector code: `beta` 0.75 has loops of its own.
@@ -80,19 +60,40 @@ def _apply(x, scale, beta, y):
 
 
 @kernel
-def _apply_back(dy, x, scale, beta, sums, factor, dx):
-    """dx = dy scale^-beta - factor x sums."""
+def _ratios(dy, x, scale, beta, ratio):
+    """ratio = dy y / scale, then scale = scale^-beta."""
     if beta == np.float32(0.75):
-        for i in range(dx.size):
-            root = np.sqrt(scale[i])
-            dx[i] = dy[i] / (root * np.sqrt(root)) - factor * x[i] * sums[i]
+        for i in range(ratio.size):
+            s = scale[i]
+            root = np.sqrt(s)
+            power = np.float32(1) / (root * np.sqrt(root))
+            ratio[i] = dy[i] * x[i] * power / s
+            scale[i] = power
     else:
-        for i in range(dx.size):
-            dx[i] = dy[i] * scale[i] ** -beta - factor * x[i] * sums[i]
+        for i in range(ratio.size):
+            power = scale[i] ** -beta
+            ratio[i] = dy[i] * x[i] * power / scale[i]
+            scale[i] = power
+
+
+@kernel
+def _squares(x, at, image, c, channels, pixels, half, n, sums):
+    """sums = the squares of x in the channels around c, for the n pixels from `at` (channel c) on."""
+    if half == 2 and c >= 2 and c + 2 < channels:  # the usual size, in registers
+        a, b, d = x[at - 2 * pixels : at - 2 * pixels + n], x[at - pixels : at - pixels + n], x[at : at + n]
+        e, f = x[at + pixels : at + pixels + n], x[at + 2 * pixels : at + 2 * pixels + n]
+        for i in range(n):
+            sums[i] = a[i] * a[i] + b[i] * b[i] + d[i] * d[i] + e[i] * e[i] + f[i] * f[i]
+    else:
+        sums[:n] = 0
+        for j in range(max(0, c - half), min(channels, c + half + 1)):
+            near = x[image + j * pixels : image + j * pixels + n]
+            for i in range(n):
+                sums[i] += near[i] * near[i]
 
 
 @task
-def _across(worker, lo, hi, x, y, scale, channels, pixels, size, factor, beta, k, lines):
+def _across(worker, lo, hi, x, y, channels, pixels, size, factor, beta, k, lines):
     """The blocks lo..hi of _PIXELS pixels."""
     factor, beta, k, half = np.float32(factor), np.float32(beta), np.float32(k), size // 2
     blocks = (pixels + _PIXELS - 1) // _PIXELS
@@ -103,36 +104,25 @@ def _across(worker, lo, hi, x, y, scale, channels, pixels, size, factor, beta, k
         image = q // blocks * channels * pixels + begin
         for c in range(channels):
             at = image + c * pixels
-            if half == 2 and c >= 2 and c + 2 < channels:  # the usual size, in registers
-                a, b, d = x[at - 2 * pixels : at - 2 * pixels + n], x[at - pixels : at - pixels + n], x[at : at + n]
-                e, f = x[at + pixels : at + pixels + n], x[at + 2 * pixels : at + 2 * pixels + n]
-                for i in range(n):
-                    sums[i] = a[i] * a[i] + b[i] * b[i] + d[i] * d[i] + e[i] * e[i] + f[i] * f[i]
-            else:
-                sums[:n] = 0
-                for j in range(max(0, c - half), min(channels, c + half + 1)):
-                    near = x[image + j * pixels : image + j * pixels + n]
-                    for i in range(n):
-                        sums[i] += near[i] * near[i]
+            _squares(x, at, image, c, channels, pixels, half, n, sums)
             ask(x, at + (half + 2) * pixels, n)
             ask(y, at + 2 * pixels, n)
             for i in range(n):
                 sums[i] = sums[i] * factor + k
-            if scale.size:
-                ask(scale, at + 2 * pixels, n)
-                kept = scale[at : at + n]
-                for i in range(n):
-                    kept[i] = sums[i]
             _apply(x[at : at + n], sums[:n], beta, y[at : at + n])
 
 
 @task
-def _across_back(worker, lo, hi, dy, x, y, scale, dx, channels, pixels, size, factor, beta, ring):
-    """The blocks lo..hi of _PIXELS pixels. ring: of each worker, `size` channels of dy y / scale and their sum."""
-    factor, beta, half = np.float32(factor), np.float32(beta), size // 2
+def _across_back(worker, lo, hi, dy, x, dx, channels, pixels, size, factors, ring):
+    """The blocks lo..hi of _PIXELS pixels.
+
+    ring: of each worker, `size` channels of dy y / scale, as many of scale^-beta, and the sum of the first.
+    """
+    factor, crossed = np.float32(factors[0]), np.float32(factors[1])
+    beta, k, half = np.float32(factors[2]), np.float32(factors[3]), size // 2
     blocks = (pixels + _PIXELS - 1) // _PIXELS
-    ring = ring[worker * (size + 1) * _PIXELS : (worker + 1) * (size + 1) * _PIXELS]
-    sums = ring[size * _PIXELS :]
+    ring = ring[worker * (2 * size + 1) * _PIXELS : (worker + 1) * (2 * size + 1) * _PIXELS]
+    powers, sums = ring[size * _PIXELS : 2 * size * _PIXELS], ring[2 * size * _PIXELS :]
     for q in range(lo, hi):
         begin = q % blocks * _PIXELS
         n = min(_PIXELS, pixels - begin)
@@ -141,12 +131,13 @@ def _across_back(worker, lo, hi, dy, x, y, scale, dx, channels, pixels, size, fa
             ahead = c + half  # the channel that enters the window
             if ahead < channels:
                 at, slot = image + ahead * pixels, ahead % size * _PIXELS
-                g, v, s = dy[at : at + n], y[at : at + n], scale[at : at + n]
-                ratio = ring[slot : slot + n]
-                for following in (dy, y, scale):
-                    ask(following, at + 2 * pixels, n)
+                scale = powers[slot : slot + n]
+                ask(dy, at + 2 * pixels, n)
+                ask(x, at + (half + 2) * pixels, n)
+                _squares(x, at, image, ahead, channels, pixels, half, n, scale)
                 for i in range(n):
-                    ratio[i] = g[i] * v[i] / s[i]
+                    scale[i] = scale[i] * factor + k
+                _ratios(dy[at : at + n], x[at : at + n], scale, beta, ring[slot : slot + n])
             if c < 0:
                 continue
             sums[:n] = 0
@@ -155,11 +146,16 @@ def _across_back(worker, lo, hi, dy, x, y, scale, dx, channels, pixels, size, fa
                 ratio = ring[slot : slot + n]
                 for i in range(n):
                     sums[i] += ratio[i]
-            at = image + c * pixels
-            ask(x, at + 2 * pixels, n)
+            at, slot = image + c * pixels, c % size * _PIXELS
             ask(dx, at + 2 * pixels, n)
-            here = slice(at, at + n)
-            _apply_back(dy[here], x[here], scale[here], beta, sums[:n], factor, dx[here])
+            _apply_back(dy[at : at + n], x[at : at + n], powers[slot : slot + n], sums[:n], crossed, dx[at : at + n])
+
+
+@kernel
+def _apply_back(dy, x, power, sums, factor, dx):
+    """dx = dy power - factor x sums."""
+    for i in range(dx.size):
+        dx[i] = dy[i] * power[i] - factor * x[i] * sums[i]
 
 
 @kernel
@@ -184,7 +180,7 @@ def _spread(line, width, size, h, height, plane, square, out):
 
 
 @task
-def _within(worker, lo, hi, x, y, scale, height, width, size, factor, beta, lines):
+def _within(worker, lo, hi, x, y, height, width, size, factor, beta, lines):
     """The planes lo..hi."""
     factor, beta, one = np.float32(factor), np.float32(beta), np.float32(1)
     own = lines[worker * (2 * width + size) : (worker + 1) * (2 * width + size)]
@@ -196,27 +192,26 @@ def _within(worker, lo, hi, x, y, scale, height, width, size, factor, beta, line
             _spread(line, width, size, h, height, plane, True, sums)
             for w in range(width):
                 sums[w] = sums[w] * factor + one
-            if scale.size:
-                kept = scale[at : at + width]
-                for w in range(width):
-                    kept[w] = sums[w]
             _apply(x[at : at + width], sums, beta, y[at : at + width])
 
 
 @task
-def _within_back(worker, lo, hi, dy, x, y, scale, dx, height, width, size, factor, beta, lines):
+def _within_back(worker, lo, hi, dy, x, dx, height, width, size, factors, lines):
     """The planes lo..hi."""
-    factor, beta, pixels = np.float32(factor), np.float32(beta), height * width
-    room = pixels + 2 * width + size
+    factor, crossed, beta = np.float32(factors[0]), np.float32(factors[1]), np.float32(factors[2])
+    pixels, one = height * width, np.float32(1)
+    room = 2 * pixels + 2 * width + size
     own = lines[worker * room : (worker + 1) * room]
-    ratio, sums, line = own[:pixels], own[pixels : pixels + width], own[pixels + width :]
+    ratio, powers, sums, line = own[:pixels], own[pixels : 2 * pixels], own[2 * pixels :], own[2 * pixels + width :]
     for p in range(lo, hi):
         at = p * pixels
-        g, v, s = dy[at : at + pixels], y[at : at + pixels], scale[at : at + pixels]
+        for h in range(height):
+            _spread(line, width, size, h, height, x[at : at + pixels], True, powers[h * width : (h + 1) * width])
         for i in range(pixels):
-            ratio[i] = g[i] * v[i] / s[i]
+            powers[i] = powers[i] * factor + one
+        _ratios(dy[at : at + pixels], x[at : at + pixels], powers, beta, ratio)
         for h in range(height):
             row = at + h * width
-            here = slice(row, row + width)
+            here, power = slice(row, row + width), powers[h * width : (h + 1) * width]
             _spread(line, width, size, h, height, ratio, False, sums)
-            _apply_back(dy[here], x[here], scale[here], beta, sums, factor, dx[here])
+            _apply_back(dy[here], x[here], power, sums, crossed, dx[here])

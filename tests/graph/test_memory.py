@@ -1,0 +1,148 @@
+import numpy as np
+import pytest
+
+import caffelike
+from caffelike.blob import Storage
+from caffelike.graph.memory import Lease, place
+from caffelike.solvers import guard
+
+NET = """
+layer { name: "in" type: "Input" top: "x" input_param { shape { dim: 2 dim: 3 dim: 12 dim: 12 } } }
+layer { name: "label" type: "Input" top: "label" input_param { shape { dim: 2 } } }
+layer { name: "c1" type: "Convolution" bottom: "x" top: "c1"
+  convolution_param { num_output: 8 kernel_size: 3 pad: 1 weight_filler { type: "xavier" } } }
+layer { name: "r1" type: "ReLU" bottom: "c1" top: "c1" }
+layer { name: "n1" type: "LRN" bottom: "c1" top: "n1" }
+layer { name: "p1" type: "Pooling" bottom: "n1" top: "p1" pooling_param { kernel_size: 2 stride: 2 } }
+layer { name: "c2" type: "Convolution" bottom: "p1" top: "c2"
+  convolution_param { num_output: 8 kernel_size: 3 pad: 1 weight_filler { type: "xavier" } } }
+layer { name: "s" type: "Eltwise" bottom: "p1" bottom: "c2" top: "s" }
+layer { name: "r2" type: "ReLU" bottom: "s" top: "s" }
+layer { name: "cat" type: "Concat" bottom: "s" bottom: "p1" top: "cat" }
+layer { name: "flat" type: "Flatten" bottom: "cat" top: "flat" }
+layer { name: "d" type: "Dropout" bottom: "flat" top: "flat" }
+layer { name: "ip" type: "InnerProduct" bottom: "flat" top: "ip"
+  inner_product_param { num_output: 4 weight_filler { type: "xavier" } } }
+layer { name: "loss" type: "SoftmaxWithLoss" bottom: "ip" bottom: "label" top: "loss" }
+layer { name: "score" type: "Softmax" bottom: "p1" top: "score" }
+"""
+
+
+def make(build, phase=caffelike.TRAIN, share=False):
+    caffelike.set_random_seed(3)
+    net = build(NET, phase)
+    fill(net)
+    if share:
+        net.share_memory()
+    return net
+
+
+def fill(net, batch=2):
+    rng = np.random.default_rng(1)
+    net.blobs["x"].reshape(batch, 3, 12, 12)
+    net.blobs["label"].reshape(batch)
+    net.blobs["x"].data[...] = rng.standard_normal((batch, 3, 12, 12))
+    net.blobs["label"].data[...] = np.arange(batch) % 4
+
+
+def passes(net):
+    losses = [net.forward_backward(beta=0), net.forward_backward(beta=1)]
+    return losses, net.arena_diff.copy(), [blob.raw_data.copy() for blob in net.output_blobs]
+
+
+def same(a, b):
+    assert a[0] == b[0]
+    np.testing.assert_array_equal(a[1], b[1])
+    for x, y in zip(a[2], b[2], strict=True):
+        np.testing.assert_array_equal(x, y)
+
+
+def test_numbers_are_the_same_and_memory_is_less(build):
+    net = make(build, share=True)
+    same(passes(net), passes(make(build)))
+    assert net.shares_memory
+    assert net._plan.shared.arena.nbytes < 0.6 * net._plan.shared.wanted
+
+
+def test_without_a_backward_pass_activations_take_turns(build):
+    net, apart = make(build, caffelike.TEST, share=True), make(build, caffelike.TEST)
+    for node in (*net._nodes, *apart._nodes):
+        node.needs_backward = False
+        node.bottom_backward = [False] * len(node.bottom)
+    assert net.run_forward() == apart.run_forward()
+    np.testing.assert_array_equal(net.output_blobs[1].raw_data, apart.output_blobs[1].raw_data)
+    assert net._plan.shared.arena.nbytes < 0.8 * net._plan.shared.wanted
+
+
+@pytest.mark.parametrize("look", ["blobs", "callback"])
+def test_looking_ends_it_and_the_next_pass_shows_everything(build, look):
+    net, apart = make(build, share=True), make(build)
+    passes(net), passes(apart)
+    if look == "callback":
+        net.after_forward(lambda i: None)
+    blobs = net.blobs
+    assert not net.shares_memory
+    same(passes(net), passes(apart))
+    for name, blob in blobs.items():
+        np.testing.assert_array_equal(blob.data, apart.blobs[name].data, err_msg=name)
+        np.testing.assert_array_equal(blob.diff, apart.blobs[name].diff, err_msg=name)
+
+
+def test_another_shape_gets_another_arena(build):
+    net, apart = make(build, share=True), make(build)
+    passes(net), passes(apart)
+    for one in (net, apart):
+        fill(one, 5)
+    net.share_memory()
+    same(passes(net), passes(apart))
+    assert net.shares_memory
+
+
+def test_shapes_that_change_inside_a_pass_end_it(build):
+    text = """
+    layer { name: "in" type: "Input" top: "x" top: "keep"
+      input_param { shape { dim: 4 dim: 3 } shape { dim: 4 } } }
+    layer { name: "a" type: "Power" bottom: "x" top: "a" power_param { scale: 2 } }
+    layer { name: "b" type: "Power" bottom: "a" top: "b" power_param { shift: 1 } }
+    layer { name: "f" type: "Filter" bottom: "b" bottom: "keep" top: "f" }
+    layer { name: "c" type: "Power" bottom: "f" top: "c" power_param { scale: 3 } }
+    layer { name: "d" type: "Power" bottom: "c" top: "d" power_param { shift: -1 } }
+    """
+    net = build(text)
+    net.blobs["x"].data[...] = np.arange(12).reshape(4, 3)
+    net.blobs["keep"].data[...] = [1, 0, 0, 1]
+    net.share_memory()
+    net.run_forward()
+    assert not net.shares_memory
+    want = (np.arange(12).reshape(4, 3)[[0, 3]] * 2 + 1) * 3 - 1
+    np.testing.assert_array_equal(net.blobs["d"].data, want)
+
+
+def test_the_guard_finds_where_a_loss_went_wrong(build):
+    class Solver:
+        iter, last_snapshot = 7, ""
+        net = make(build, share=True)
+
+    passes(Solver.net)
+    Solver.net.params["c2"][0].data[0, 0, 0, 0] = np.nan
+    assert not np.isfinite(Solver.net.forward_backward())
+    assert "First at parameter 0 of layer 'c2'" in str(guard.bad_loss(Solver, np.nan))
+    Solver.net.share_memory()
+    Solver.net.forward_backward()
+    assert "First at the update of parameter" in str(guard.bad_update(Solver))
+
+
+def test_leases_that_overlap_in_time_do_not_overlap_in_place():
+    rng = np.random.default_rng(0)
+    wanted = []
+    for _ in range(60):
+        first = int(rng.integers(40))
+        wanted.append(Lease(Storage(), int(rng.integers(1, 500)), first, first + int(rng.integers(12))))
+    size = place(wanted)
+    for i, a in enumerate(wanted):
+        assert a.offset % 16 == 0
+        assert a.offset + a.count <= size
+        for b in wanted[:i]:
+            if a.first <= b.last and b.first <= a.last:
+                assert a.offset + a.count <= b.offset or b.offset + b.count <= a.offset
+    assert size < 0.6 * sum(lease.count for lease in wanted)
