@@ -43,10 +43,10 @@ class DataError(CaffelikeError):
 
 
 class LabelError(DataError):
-    """A label outside its range; `item` is its index in the batch, `label` the value found."""
+    """A label outside its range 0 .. `classes` - 1; `item` is its index in the batch, `label` the value found."""
 
-    def __init__(self, message: str, item: int, label: float):
-        self.item, self.label = item, label
+    def __init__(self, message: str, item: int, label: float, classes: int):
+        self.item, self.label, self.classes = item, label, classes
         super().__init__(message)
 
     @classmethod
@@ -58,7 +58,12 @@ class LabelError(DataError):
             " (ignore_label leaves out one value).",
             item=item,
             label=label,
+            classes=classes,
         )
+
+
+class LabelWarning(UserWarning):
+    """A label outside its range, in a pass whose labels nobody gave in earnest."""
 
 
 class SolverError(CaffelikeError):

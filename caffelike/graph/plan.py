@@ -4,6 +4,7 @@ A step is (function, arguments); running a net is a loop over steps. When a blob
 plan is stale, and the next pass fits all layers and binds anew.
 """
 
+import warnings
 from collections.abc import Callable
 from typing import Any
 
@@ -11,13 +12,14 @@ import numpy as np
 
 from caffelike import device
 from caffelike.binding import bind, by_name
-from caffelike.errors import CaffelikeError, LabelError, ModelError
+from caffelike.errors import CaffelikeError, LabelError, LabelWarning, ModelError
 from caffelike.graph import fuse
 from caffelike.graph.build import Learnable, fill_loss_diffs
 from caffelike.graph.definition import at
 from caffelike.graph.memory import Shared
 from caffelike.graph.node import Node, Step
 from caffelike.layer import HostLayer
+from caffelike.schema import TEST
 
 
 class Plan:
@@ -239,12 +241,38 @@ class Plan:
             with np.errstate(all="ignore"):  # infinities and NaN are values like others here
                 for i in range(start, end + 1):
                     for function, arguments in steps[i]:
-                        function(*arguments)
+                        try:
+                            function(*arguments)
+                        except LabelError as error:
+                            function(*self._with_classes(i, arguments, error))
                     for data, weight in self._losses[i]:
                         loss += float(np.vdot(data, weight))
         except CaffelikeError as error:
             raise self._explain(i, error) from error
         return loss
+
+    def _with_classes(self, i: int, arguments: tuple, error: LabelError) -> tuple:
+        """The arguments with labels moved to the nearest class, and a LabelWarning; or `error` raised again.
+
+        For forward passes of TEST nets whose labels are inputs: people run such nets on made-up numbers, to see that
+        they work or how fast they are, and Caffe does (it reads whatever memory is there). Their backward passes raise.
+        """
+        node = self._nodes[i]
+        given = {id(t.data_storage) for n in self._nodes[:i] if _is_input(n) for t in n.top}
+        bad = [b.raw_data for b in node.bottom if id(b.data_storage) in given]
+        bad = [a for a in bad if ((np.trunc(a) < 0) | (a >= error.classes) | np.isnan(a)).any()]
+        if node.layer.phase != TEST or not bad:
+            raise error
+        text = (
+            f"{self._explain(i, error)} As it is an input of a TEST net, such labels are taken for the nearest class."
+        )
+        warnings.warn(text, LabelWarning, stacklevel=4)
+        return tuple(
+            np.clip(np.nan_to_num(np.trunc(a)), 0, error.classes - 1)
+            if isinstance(a, np.ndarray) and any(a is b or np.shares_memory(a, b) for b in bad)
+            else a
+            for a in arguments
+        )
 
     def backward(self, start: int, end: int, beta: int) -> None:
         """Run the backward steps of layers start down to end (both included).
@@ -294,6 +322,12 @@ class Plan:
                     break
         error.args = (text, *error.args[1:])
         return at(node.place, error)
+
+
+def _is_input(node: Node) -> bool:
+    """Whether its tops are filled from outside."""
+    layer = node.layer
+    return not layer.bottoms and not isinstance(layer, HostLayer) and layer.definition("forward") is None
 
 
 def implementation(layer: Any, name: str) -> Callable | None:

@@ -49,6 +49,7 @@ def forward(x: np.ndarray, weight: np.ndarray, bias: np.ndarray | None, y: np.nd
             f" {weight.shape[0]}).",
             item=place[0] if place else 0,
             label=float(x[place]),
+            classes=weight.shape[0],
         )
     y[...] = weight[whole.astype(np.intp)]
     if bias is not None:

@@ -13,10 +13,10 @@ CONTRACT = [
 ]
 
 
-def accuracy(options="", tops='top: "acc"', shape=(4, 3)):
+def accuracy(options="", tops='top: "acc"', shape=(4, 3), phase=caffelike.TEST):
     return OneLayer(
         f'type: "Accuracy" bottom: "x" bottom: "l" {tops} accuracy_param {{ {options} }}',
-        caffelike.TEST,
+        phase,
         x=shape,
         l=shape[:1],
     )
@@ -43,6 +43,6 @@ def test_nan_is_a_miss_and_nothing_to_count_is_0():
 
 def test_refused():
     with pytest.raises(LabelError, match=r"must be 0 \.\. 2"):
-        accuracy().forward(x=0, l=3)
+        accuracy(phase=caffelike.TRAIN).forward(x=0, l=3)
     with pytest.raises(ModelError, match="top_k is 4, but there are 3 classes"):
         accuracy("top_k: 4")

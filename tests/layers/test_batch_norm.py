@@ -13,6 +13,10 @@ CONTRACT = [
     Case(shapes=[(127,)], inputs=RUNNING, tolerance=1e-4),
     Case("batch_norm_param { use_global_stats: true }", [(2, 3, 15)], inputs=RUNNING),
     Case(shapes=[(2, 3, 2, 2, 2)], inputs=RUNNING, phase=1),
+    Case("batch_norm_param { scale_bias: true }", [(4, 3, 5, 7)], inputs=RUNNING, tolerance=1e-4),
+    Case("batch_norm_param { scale_bias: true }", [(15,)], inputs=RUNNING, tolerance=1e-4),
+    Case("batch_norm_param { scale_filler { value: 2 } }", [(6, 3)], inputs=RUNNING, phase=1),
+    Case("batch_norm_param { use_weight_bias: true bias_term: false }", [(6, 3, 5)], inputs=RUNNING, tolerance=1e-4),
 ]
 
 
@@ -58,3 +62,36 @@ def test_channels_refused():
     layer.net.blobs["x"].reshape(2, 4)
     with pytest.raises(ShapeError, match="for 3 channels"):
         layer.forward()
+
+
+@pytest.mark.parametrize("phase", [caffelike.TRAIN, caffelike.TEST])
+@pytest.mark.parametrize("kernels", [False, True])
+def test_scale_and_bias_worked_example(phase, kernels):
+    """NVIDIA's five blobs compute what BatchNorm and Scale do."""
+    rng = np.random.default_rng(0)
+    shape = (4, 3, 2, 5)
+    x, dy = rng.standard_normal((2, *shape))
+    scale, bias = rng.standard_normal((2, 3))
+    one = OneLayer(
+        'type: "BatchNorm" bottom: "x" top: "y" batch_norm_param { scale_bias: true }', phase, kernels, x=shape
+    )
+    assert [own.lr_mult for own in one.net.learnable] == [0, 0, 0, 1, 1]
+    assert [one.param(i).data.tolist() for i in (3, 4)] == [[1] * 3, [0] * 3]
+    two = norm(shape=shape, phase=phase)
+    after = OneLayer('type: "Scale" bottom: "x" top: "y" scale_param { bias_term: true }', phase, x=shape)
+    sums = {"p0": [1, 2, 3], "p1": [4, 5, 6], "p2": 2}
+    y = one.forward(x=x, p3=scale, p4=bias, **sums)
+    middle = two.forward(x=x, **sums)
+    np.testing.assert_allclose(y, after.forward(x=middle, p0=scale, p1=bias), rtol=1e-5, atol=1e-6)
+    np.testing.assert_allclose(one.backward(dy), two.backward(after.backward(dy)), rtol=1e-4, atol=1e-6)
+    for i in range(3):
+        np.testing.assert_allclose(one.param(i).data, two.param(i).data, rtol=1e-6)
+    for i in range(2):
+        np.testing.assert_allclose(one.param(3 + i).diff, after.param(i).diff, rtol=1e-4, atol=1e-6)
+
+
+def test_which_words_mean_five_blobs():
+    assert len(norm("filler { value: 1 }").layer.blobs) == 3  # Intel's files: a Scale layer follows
+    layer = norm("scale_filler { value: 3 } bias_filler { value: 2 }")
+    assert [layer.param(i).data.tolist() for i in (3, 4)] == [[3], [2]]
+    assert len(norm("use_weight_bias: true bias_term: false filler { value: 2 }").layer.blobs) == 4

@@ -2,6 +2,7 @@
 
 import numpy as np
 
+from caffelike.kernels.cpu.spread import multiply_add, sums
 from caffelike.kernels.cpu.sums import dot, squares, total
 from caffelike.kernels.jit import kernel
 from caffelike.kernels.launch import task
@@ -16,13 +17,24 @@ def forward(
     mean: np.ndarray,
     variance: np.ndarray,
     factor: np.ndarray,
+    scale: np.ndarray | None,
+    bias: np.ndarray | None,
     deviation: np.ndarray | None,
+    normal: np.ndarray | None,
     use_global_stats: bool,
     fraction: float,
     eps: float,
 ) -> None:
-    """y = (x - mean) / sqrt(variance + eps), channel by channel; moves the running sums. y may be x."""
+    """y = (x - mean) / sqrt(variance + eps), channel by channel; moves the running sums. y may be x.
+
+    scale: then y = scale y + bias; `normal` holds what is multiplied.
+    """
     if x.size == 0:
+        return
+    if scale is not None:
+        between = y if normal is None else normal
+        forward(x, between, mean, variance, factor, None, None, deviation, None, use_global_stats, fraction, eps)
+        multiply_add(_channels(between), scale, bias, _channels(y), 1)
         return
     channels = mean.size
     images, inner = x.shape[0], x.size // (x.shape[0] * channels)
@@ -38,15 +50,43 @@ def forward(
         _with_own(channels, grain, *arrays, images, inner, fraction, eps)
 
 
-def backward(dy: np.ndarray, y: np.ndarray, deviation: np.ndarray, dx: np.ndarray, use_global_stats: bool) -> None:
-    """dx = (dy - mean(dy) - y mean(dy y)) / deviation; with global statistics dy / deviation. dx may be dy."""
-    if dx.size == 0:
+def backward(
+    dy: np.ndarray,
+    y: np.ndarray,
+    scale: np.ndarray | None,
+    deviation: np.ndarray,
+    normal: np.ndarray | None,
+    dx: np.ndarray | None,
+    dscale: np.ndarray | None,
+    dbias: np.ndarray | None,
+    use_global_stats: bool,
+    beta: float,
+) -> None:
+    """dx = (dy - mean(dy) - y mean(dy y)) / deviation; with global statistics dy / deviation. dx may be dy.
+
+    With a scale dscale = sum of dy normal and dbias = sum of dy (plus beta times what they hold) come first.
+    """
+    if scale is not None and normal is not None:
+        if dscale is not None:
+            sums(_channels(dy), _channels(normal), scale, dscale, 1, beta)
+        if dbias is not None:
+            sums(_channels(dy), None, scale, dbias, 1, beta)
+        if dx is None:
+            return
+        multiply_add(_channels(dy), scale, None, _channels(dx), 1)
+        dy, y = dx, normal
+    if dx is None or dx.size == 0:
         return
     channels, images = deviation.size, dx.shape[0]
     inner = dx.size // (images * channels)
     grain = max(1, _GRAIN // (images * inner))
     arrays = (dy.reshape(-1), _NONE if use_global_stats else y.reshape(-1), deviation, dx.reshape(-1))
     _backward(channels, grain, *arrays, images, inner)
+
+
+def _channels(array: np.ndarray) -> np.ndarray:
+    """The array with its channels on axis 1: one of a single axis has one."""
+    return array if array.ndim > 1 else array.reshape(-1, 1)
 
 
 @task

@@ -24,6 +24,7 @@ def forward(x: np.ndarray, weight: np.ndarray, bias: np.ndarray | None, y: np.nd
             f"index {x[place]:g} at {place} of the bottom is outside 0 to {rows - 1} (input_dim {rows}).",
             item=place[0] if place else 0,
             label=float(x[place]),
+            classes=rows,
         )
 
 

@@ -1,0 +1,67 @@
+"""A TEST net whose labels are inputs runs on made-up numbers, with a warning; nothing is learned from them."""
+
+import numpy as np
+import pytest
+
+import caffelike
+from caffelike.errors import LabelError, LabelWarning
+from caffelike.schema import NetParameter, text
+
+NET = """force_backward: true
+layer { name: "in" type: "Input" top: "x" top: "label" input_param { shape { dim: 3 dim: 4 } shape { dim: 3 } } }
+layer { name: "twice" type: "Power" bottom: "x" top: "s" power_param { scale: 2 } }
+layer { name: "loss" type: "SoftmaxWithLoss" bottom: "s" bottom: "label" top: "loss" }
+layer { name: "right" type: "Accuracy" bottom: "s" bottom: "label" top: "right" }
+"""
+X = np.arange(12).reshape(3, 4) % 5
+
+
+def net(phase, definition=NET):
+    made = caffelike.Net.build(text.parse(definition, NetParameter, "n").message, phase)
+    made.blobs["x"].data[...] = X
+    return made
+
+
+def test_labels_are_moved_to_the_nearest_class():
+    made = net(caffelike.TEST)
+    made.blobs["label"].data[...] = [-2.5, 9, np.nan]
+    with pytest.warns(LabelWarning, match=r"'loss' \(SoftmaxWithLoss\): The label of item 0.*-2\.5.*nearest class"):
+        made.forward()
+    found = {name: float(made.blobs[name].data) for name in ("loss", "right")}
+    assert made.blobs["label"].data[:2].tolist() == [-2.5, 9]  # what was given stays
+    made.blobs["label"].data[...] = [0, 3, 0]
+    made.forward()
+    assert {name: float(made.blobs[name].data) for name in ("loss", "right")} == found
+
+
+def test_nothing_is_learned_from_them():
+    made = net(caffelike.TEST)
+    made.blobs["label"].data[...] = [0, 9, 0]
+    with pytest.warns(LabelWarning):
+        made.forward()
+    with pytest.raises(LabelError):
+        made.backward()
+    train = net(caffelike.TRAIN)
+    train.blobs["label"].data[...] = 9
+    with pytest.raises(LabelError):
+        train.forward()
+
+
+def test_labels_from_data_are_taken_in_earnest():
+    data = """layer { name: "in" type: "Input" top: "x" input_param { shape { dim: 3 dim: 4 } } }
+layer { name: "y" type: "DummyData" top: "label" dummy_data_param { shape { dim: 3 } data_filler { value: 9 } } }
+"""
+    made = net(caffelike.TEST, data + "\n".join(NET.splitlines()[2:]))
+    with pytest.raises(LabelError, match="label of item 0"):
+        made.forward()
+
+
+def test_indexes_too():
+    definition = """layer { name: "in" type: "Input" top: "x" input_param { shape { dim: 3 dim: 4 } } }
+layer { name: "e" type: "Embed" bottom: "x" top: "y" embed_param { num_output: 2 input_dim: 3 bias_term: false
+        weight_filler { type: "uniform" } } }"""
+    made = net(caffelike.TEST, definition)
+    with pytest.warns(LabelWarning, match="outside 0 to 2"):
+        made.forward()
+    rows = made.params["e"][0].data
+    np.testing.assert_array_equal(made.blobs["y"].data, rows[np.minimum(X, 2)])
