@@ -12,13 +12,18 @@ from caffelike import registry, rng
 from caffelike.errors import ModelError
 from caffelike.registry import register_filler
 
+HONOURS = ("alpha", "negative_slope")  # forks' fields of a FillerParameter that are taken into account
+
 
 def fill(array: np.ndarray, filler: Any, seed: int, name: str, index: int) -> None:
     """Fill `array` as the FillerParameter says; random ones depend on (seed, layer name, blob index) alone.
 
     Raises ModelError for an unknown type or a shape the filler cannot fill.
     """
-    registry.fillers[filler.type](array, filler, rng.generator(seed, name, index))
+    function = registry.fillers[filler.type]
+    if filler.type != "msra" and (filler.alpha or filler.negative_slope):
+        raise ModelError(f"Filler {filler.type!r} takes no 'alpha' or 'negative_slope': only 'msra' does.")
+    function(array, filler, rng.generator(seed, name, index))
 
 
 def _refuse_sparse(filler: Any) -> None:
@@ -86,9 +91,13 @@ def xavier(array: np.ndarray, filler: Any, generator: np.random.Generator) -> No
 
 @register_filler("msra")
 def msra(array: np.ndarray, filler: Any, generator: np.random.Generator) -> None:
-    """Normal with std sqrt(2 / fan). Source: He et al., ICCV 2015."""
+    """Normal with std sqrt(2 / ((1 + a^2) fan)), a 0 or a leaky ReLU's slope (forks' alpha, negative_slope).
+
+    Source: He et al., ICCV 2015.
+    """
     _refuse_sparse(filler)
-    _normal(array, 0.0, np.sqrt(2.0 / _fan(array, filler)), generator)
+    slope = filler.alpha or filler.negative_slope
+    _normal(array, 0.0, np.sqrt(2.0 / ((1 + slope**2) * _fan(array, filler))), generator)
 
 
 @register_filler("bilinear")

@@ -104,9 +104,9 @@ def test_a_missing_type(found):
 
 
 def test_a_forks_field_that_changes_numbers(found):
-    problem = only(found(INPUT + layer('type: "Dropout"\ndropout_param {\n  sample_weights_test: true }')))
+    problem = only(found(INPUT + layer('type: "Dropout"\ndropout_param {\n  sqrt_scale: true }')))
     assert place(problem) == (4, 3, "l")
-    assert "dropout_param.sample_weights_test belongs to the fork(s) segnet" in problem[-1]
+    assert "dropout_param.sqrt_scale belongs to the fork(s) happynear" in problem[-1]
 
 
 def test_hints_are_noted_once(found):

@@ -73,3 +73,22 @@ def test_an_unknown_filler_lists_near_names():
 def test_sparse_elsewhere_is_refused():
     with pytest.raises(ModelError, match="only 'gaussian' does"):
         filled((2,), type="xavier", sparse=3)
+
+
+@pytest.mark.parametrize("slope", [{"alpha": 0.5}, {"negative_slope": 0.5}])
+def test_msra_for_a_leaky_relu(slope):
+    plain, leaky = (filled((64, 75), type="msra", **options) for options in ({}, slope))
+    np.testing.assert_allclose(leaky, plain / np.sqrt(1.25), rtol=1e-6)
+    with pytest.raises(ModelError, match="takes no 'alpha'"):
+        filled((2, 2), type="xavier", **slope)
+
+
+def test_a_net_may_say_so():
+    import caffelike
+    from caffelike.schema import NetParameter, text
+
+    net = """layer { name: "x" type: "Input" top: "x" input_param { shape { dim: 2 dim: 75 } } }
+    layer { name: "ip" type: "InnerProduct" bottom: "x" top: "y"
+            inner_product_param { num_output: 64 weight_filler { type: "msra" alpha: 0.25 } } }"""
+    made = caffelike.Net.build(text.parse(net, NetParameter, "n").message, 0)
+    assert abs(made.params["ip"][0].data.std() - np.sqrt(2 / (1.0625 * 75))) < 0.005

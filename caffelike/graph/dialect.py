@@ -4,6 +4,7 @@ from collections.abc import Iterator
 
 from caffelike import log
 from caffelike.errors import ModelError
+from caffelike.fillers import HONOURS
 from caffelike.layer import Layer
 from caffelike.schema.dialects import Foreign, foreign_fields, forks_of
 
@@ -28,6 +29,8 @@ def words(layer: Layer) -> Iterator[tuple[Foreign, bool]]:
         if foreign.path[0] == layer.param and forks_of("LayerParameter", str(layer.param)):
             continue  # the message of a fork's own layer type
         if foreign.path[-1] in layer.honours or foreign.path[0] in layer.honours:
+            continue
+        if len(foreign.path) > 1 and "filler" in str(foreign.path[-2:]) and foreign.path[-1] in HONOURS:
             continue
         yield foreign, not (foreign.hint or _of_another_type(foreign))
 

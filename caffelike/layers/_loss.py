@@ -14,6 +14,7 @@ LOG_THRESHOLD = 1e-20  # the same for InfogainLoss and MultinomialLogisticLoss
 def loss_options(layer: Layer, default: str, legacy: bool = True) -> dict[str, Any]:
     """The options `normalization` (a mode's name) and `ignore_label` (None: no label is ignored) of LossParameter.
 
+    For the mode PRE_FIXED of a fork `normalization` is the divisor itself, pre_fixed_normalizer.
     default: the mode when none is given. legacy: whether the old field `normalize` counts (true: VALID,
     false: BATCH_SIZE, only where `normalization` is absent); it is an error otherwise.
     """
@@ -21,6 +22,7 @@ def loss_options(layer: Layer, default: str, legacy: bool = True) -> dict[str, A
     mode = default
     if p.HasField("normalization"):
         mode = type(p).NormalizationMode.Name(p.normalization)
+        mode = float(p.pre_fixed_normalizer) if mode == "PRE_FIXED" else mode
     elif p.HasField("normalize"):
         if not legacy:
             raise layer.fail(
@@ -70,15 +72,16 @@ def spread(weight: np.ndarray, count: int) -> np.ndarray:
     return np.repeat(weight.reshape(-1), count // max(1, weight.size))
 
 
-def divisor(normalization: str, outer: int, inner: int, valid: float) -> float:
+def divisor(normalization: str | float, outer: int, inner: int, valid: float) -> float:
     """What the sum of losses is divided by, never less than 1.
 
     outer, inner: items and predictions an item. valid: predictions whose label is not ignored, or their weights.
     """
-    return float(max(1, {"FULL": outer * inner, "VALID": valid, "BATCH_SIZE": outer, "NONE": 1}[normalization]))
+    modes = {"FULL": outer * inner, "VALID": valid, "BATCH_SIZE": outer, "NONE": 1}
+    return float(max(1, modes[normalization] if isinstance(normalization, str) else normalization))
 
 
-def places_divisor(shape: Shape, axis: int, normalization: str, counts: np.ndarray) -> float:
+def places_divisor(shape: Shape, axis: int, normalization: str | float, counts: np.ndarray) -> float:
     """`divisor` for scores of `shape` with the classes on `axis`.
 
     counts: which places' labels are not ignored, or their weights.

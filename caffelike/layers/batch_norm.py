@@ -20,8 +20,8 @@ class BatchNorm(Layer):
         instead of those of the batch. Default: false in TRAIN, true in TEST.
     moving_average_fraction 0.999: each pass with batch statistics makes factor = fraction factor + 1, mean = fraction
         mean + batch mean, and variance likewise with m / (m - 1) times the batch's (m = values a channel).
-    eps 1e-5. scale_bias false; a scale_filler (constant 1), a bias_filler (constant 0), or Intel's use_weight_bias: true
-        (its filler is scale's; bias_term true), mean the same as scale_bias: true. Without them filler says nothing.
+    eps 1e-5. scale_bias false; a scale_filler (constant 1), a bias_filler (constant 0), or Intel's use_weight_bias:
+        true (its filler is scale's; bias_term true), mean scale_bias: true. Without them filler says nothing.
     Gradient: to x, through the batch's mean and variance where those were used; to scale and bias.
     Errors: ModelError when a param { } gives a running sum a lr_mult other than 0; ShapeError when C changes.
     Source: Ioffe and Szegedy, ICML 2015; the running sums are BVLC Caffe's; scale_bias: NVIDIA's and Intel's forks.

@@ -80,7 +80,7 @@ def forward(
     prob: np.ndarray | None,
     probability: np.ndarray | None,
     axis: int,
-    normalization: str,
+    normalization: str | float,
     ignore_label: int | None,
 ) -> None:
     """Softmax, then the weighted logarithms."""
@@ -103,7 +103,7 @@ def backward(
     probability: np.ndarray,
     dx: np.ndarray,
     axis: int,
-    normalization: str,
+    normalization: str | float,
     ignore_label: int | None,
 ) -> None:
     """dx = dloss (p sum(row) - row) / divisor, and through the second top."""

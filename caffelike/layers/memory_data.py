@@ -21,12 +21,13 @@ class MemoryData(HostLayer):
 
     They are given with `reset` (pycaffe's net.set_input_arrays) or `feed` (net.set_input_source).
     tops: data (batch_size, channels, height, width); label (batch_size).
-    It does not transform what it is given, as in Caffe.
+    It does not transform what it is given, as in Caffe. source: what CaffeOnSpark would feed it with; not read.
     Raises DataError when nothing was given. Source: BVLC Caffe's MemoryData layer; `feed`: our own.
     """
 
     bottoms = ()
     tops = ("data", "label")
+    honours = ("source",)
 
     def setup(self, bottom: Sequence[Blob], top: Sequence[Blob]) -> None:  # type: ignore[override]
         """Shape the tops."""

@@ -16,8 +16,9 @@ class SigmoidCrossEntropyLoss(Layer):
     bottoms: x (N, ...); target t, as many values, 0 .. 1; weight, optional: one factor for each item or for each value.
     tops: loss, a single number.
     loss_param: ignore_label (none): values whose target, cut to a whole number, is that do not count. normalization
-        BATCH_SIZE: the divisor, at least 1: FULL all values, VALID those that count, BATCH_SIZE N, NONE 1. normalize,
-        the old word, where normalization is absent: true VALID, false BATCH_SIZE.
+        BATCH_SIZE: the divisor, at least 1: FULL all values, VALID those that count, BATCH_SIZE N, NONE 1,
+        PRE_FIXED (a fork's) pre_fixed_normalizer, 1. normalize, the old word, where normalization is absent: true
+        VALID, false BATCH_SIZE.
     w is 1, or the weight, times class_weight (none, or two: of the targets 0 and 1, those between in proportion); VALID
         then adds up the w of the values that count.
     Gradient: w (p - t) / divisor to x, 0 where ignored. None to target and weight.
@@ -31,7 +32,7 @@ class SigmoidCrossEntropyLoss(Layer):
     defaults = {"normalization": "BATCH_SIZE"}
     no_gradient = ("target", "weight")
     backward_reads = ("x", "target", "weight")
-    honours = ("class_weight",)
+    honours = ("class_weight", "normalization", "pre_fixed_normalizer")
 
     def setup(self, p: Any, *shapes: Shape) -> None:
         """Read normalization and class weights."""
@@ -57,7 +58,7 @@ def forward(
     target: np.ndarray,
     weight: np.ndarray | None,
     loss: np.ndarray,
-    normalization: str,
+    normalization: str | float,
     ignore_label: int | None,
     class_weight: tuple[float, ...],
 ) -> None:
@@ -75,7 +76,7 @@ def backward(
     target: np.ndarray,
     weight: np.ndarray | None,
     dx: np.ndarray,
-    normalization: str,
+    normalization: str | float,
     ignore_label: int | None,
     class_weight: tuple[float, ...],
 ) -> None:
@@ -103,5 +104,5 @@ def _factors(
     return factors if weight is None else factors * spread(weight, target.size).reshape(target.shape)
 
 
-def _divisor(x: np.ndarray, normalization: str, factors: np.ndarray) -> float:
+def _divisor(x: np.ndarray, normalization: str | float, factors: np.ndarray) -> float:
     return divisor(normalization, x.shape[0], x.size // max(1, x.shape[0]), float(factors.sum(dtype=np.float64)))

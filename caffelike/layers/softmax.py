@@ -11,7 +11,7 @@ from caffelike.layers._spatial import canonical_axis
 from caffelike.registry import register
 
 
-@register("Softmax", param="softmax_param")
+@register("Softmax", param="softmax_param", names=["VoxelSoftmax"])
 class Softmax(Elementwise):
     """y = exp(x) / sum(exp(x)) along an axis; the largest x is subtracted first, so nothing overflows.
 

@@ -23,7 +23,7 @@ from caffelike.layers._spatial import canonical_axis
 from caffelike.registry import register
 
 
-@register("SoftmaxWithLoss", param="softmax_param")
+@register("SoftmaxWithLoss", param="softmax_param", names=["VoxelSoftmaxLoss", "SoftmaxLoss"])
 class SoftmaxWithLoss(Layer):
     """loss = -sum(w log p[label]) / divisor, p = softmax(x) taken as at least FLT_MIN (log p at least -87.3).
 
@@ -32,7 +32,8 @@ class SoftmaxWithLoss(Layer):
         item or for each label.
     tops: loss, a single number; prob, the softmax, if a second top is given.
     softmax_param: axis 1. loss_param: ignore_label (none): places with that label do not count. normalization VALID:
-        the divisor, at least 1: FULL all places, VALID those that count, BATCH_SIZE the places before `axis`, NONE 1.
+        the divisor, at least 1: FULL all places, VALID those that count, BATCH_SIZE the places before `axis`, NONE 1,
+        PRE_FIXED (a fork's) pre_fixed_normalizer, 1.
         normalize, the old word, where normalization is absent: true VALID, false BATCH_SIZE.
     w is 1, or the weight, times class_weight (none, or one for each class), of loss_param or softmax_param; VALID then
         adds up the w of the places that count. SegNet's class_weighting with weight_by_label_freqs does the same but
@@ -49,7 +50,9 @@ class SoftmaxWithLoss(Layer):
     loss = True
     no_gradient = ("label", "weight")
     backward_reads = ("label", "weight", "probability")
-    honours = ("class_weight", "class_weighting", "weight_by_label_freqs")
+    honours = (
+        "class_weight", "class_weighting", "weight_by_label_freqs", "normalization", "pre_fixed_normalizer",
+    )  # fmt: skip
 
     def setup(self, p: Any, *shapes: Shape) -> None:
         """Read axis, normalization and class weights."""
@@ -75,7 +78,7 @@ def forward(
     prob: np.ndarray | None,
     probability: np.ndarray | None,
     axis: int,
-    normalization: str,
+    normalization: str | float,
     ignore_label: int | None,
     class_weight: tuple[float, ...],
     weighted: bool,
@@ -101,7 +104,7 @@ def backward(
     probability: np.ndarray,
     dx: np.ndarray,
     axis: int,
-    normalization: str,
+    normalization: str | float,
     ignore_label: int | None,
     class_weight: tuple[float, ...],
     weighted: bool,

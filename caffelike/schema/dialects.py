@@ -26,7 +26,7 @@ HINTS = frozenset(
     mem_param reduced_memory_inference eltwise_mem_sharing compile_net_state per_fla_fuse split_param
     multinode multinode_param mn_activation_param mn_grad_compress_param reduce_buckets per_parameter_reduce
     device device_ids group_id richness source_class share_in_parallel
-    fuse
+    fuse force_backward
     threads parser_threads disk_reader_threads cache precache use_gpu_transform
     debug debug_display debug_params display verbose show_data visualize visualize_threshold log_avg_gradient_norm
     """.split()  # noqa: SIM905 - a table to be read

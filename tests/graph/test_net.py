@@ -367,9 +367,11 @@ def test_a_net_shares_anothers_weights(build):
 
 def test_a_forks_field_that_would_change_numbers_is_refused_unless_it_says_the_default(build):
     text = X + 'layer { name: "b" type: "BatchNorm" bottom: "x" top: "b" batch_norm_param { %s } }'
-    with pytest.raises(ModelError, match=r"'b' \(BatchNorm\): batch_norm_param.relu belongs to the fork.* intel"):
-        build(text % "relu: true")
-    build(text % "relu: false")
+    with pytest.raises(
+        ModelError, match=r"'b' \(BatchNorm\): batch_norm_param.stats_batch_size belongs to the fork.* intel"
+    ):
+        build(text % "stats_batch_size: 4")
+    build(text % "stats_batch_size: 0")
 
 
 def test_a_hint_is_noted_once_and_ignored(build, caplog):

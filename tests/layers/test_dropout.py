@@ -11,6 +11,9 @@ CONTRACT = [
     Case("dropout_param { dropout_ratio: 0.2 }", [(1001,)]),
     Case("dropout_param { dropout_ratio: 0 }", [(7, 13)]),
     Case(shapes=[(2, 3, 5)], phase=1),
+    Case("dropout_param { dropout_ratio: 0.25 scale_train: false }", [(7, 13)]),
+    Case("dropout_param { dropout_ratio: 0.25 scale_train: false }", [(7, 13)], phase=1),
+    Case("dropout_param { sample_weights_test: true }", [(2, 3, 5)], phase=1),
 ]
 
 
@@ -43,3 +46,15 @@ def test_identity_while_testing():
 def test_ratio_refused(ratio):
     with pytest.raises(ModelError, match=f"dropout_ratio is {ratio}"):
         OneLayer(f'type: "Dropout" bottom: "x" top: "y" dropout_param {{ dropout_ratio: {ratio} }}', x=(3,))
+
+
+def test_forks_worked_example():
+    text = 'type: "Dropout" bottom: "x" top: "y" dropout_param { dropout_ratio: 0.25 %s }'
+    unscaled = text.replace("%s", "scale_train: false")
+    y = OneLayer(unscaled, x=(10000,)).forward(x=2)
+    assert set(y.tolist()) == {0, 2}
+    layer = OneLayer(unscaled, caffelike.TEST, x=(3,))
+    assert layer.forward(x=[4, 8, 12]).tolist() == [3, 6, 9]
+    assert layer.backward([4, 8, 12]).tolist() == [3, 6, 9]
+    y = OneLayer(text.replace("%s", "sample_weights_test: true"), caffelike.TEST, x=(10000,)).forward(x=3)
+    assert set(y.tolist()) == {0, 4}

@@ -73,3 +73,12 @@ def test_weights_of_items():
     np.testing.assert_allclose(layer.forward(x=0, t=0, w=[3, 4]), np.log(2) * 14 / 2, rtol=1e-6)
     layer.net.backward()
     np.testing.assert_allclose(layer.net.blobs["x"].diff, [[0.75, 0.75], [1, 1]], rtol=1e-6)
+
+
+@pytest.mark.parametrize("kernels", [False, True])
+def test_a_fixed_divisor(kernels):
+    text = 'type: "SigmoidCrossEntropyLoss" bottom: "x" bottom: "t" top: "l"'
+    text += " loss_param { normalization: PRE_FIXED pre_fixed_normalizer: 4 }"
+    layer = OneLayer(text, kernels=kernels, x=(2, 3), t=(2, 3))
+    np.testing.assert_allclose(layer.forward(x=0, t=1), 6 * np.log(2) / 4, rtol=1e-6)
+    np.testing.assert_allclose(layer.backward(4)[0], np.full((2, 3), -0.5), rtol=1e-6)

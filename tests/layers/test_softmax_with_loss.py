@@ -92,8 +92,8 @@ def test_shapes_and_options_refused():
         loss("", label=(2, 3))
     with pytest.raises(ShapeError, match="same number of items"):
         loss("", label=(4,))
-    with pytest.raises(ModelError, match="normalization: PRE_FIXED"):
-        loss("loss_param { normalization: PRE_FIXED }")
+    with pytest.raises(ModelError, match="label_smoothing"):
+        loss("loss_param { label_smoothing: 0.1 }")
 
 
 @pytest.mark.parametrize(
@@ -151,3 +151,16 @@ def test_an_ignored_place_counts_nothing_even_if_its_scores_are_nan():
     np.testing.assert_allclose(layer.forward(x=[[np.nan, np.inf], [0, 0]], l=[7, 1]), np.log(2), rtol=1e-6)
     layer.net.backward()
     assert layer.net.blobs["x"].diff.tolist() == [[0, 0], [0.5, -0.5]]
+
+
+@pytest.mark.parametrize("kernels", [False, True])
+@pytest.mark.parametrize(("fixed", "divisor"), [("", 1), ("pre_fixed_normalizer: 128", 128)])
+def test_a_fixed_divisor(kernels, fixed, divisor):
+    """As R-FCN's files have it, in a fork's words."""
+    text = (
+        f'type: "SoftmaxWithLoss" bottom: "x" bottom: "l" top: "loss" loss_param {{ normalization: PRE_FIXED {fixed} }}'
+    )
+    layer = OneLayer(text, kernels=kernels, x=(2, 4), l=(2,))
+    np.testing.assert_allclose(layer.forward(x=0, l=[1, 2]), 2 * np.log(4) / divisor, rtol=1e-6)
+    dx = layer.backward(divisor)[0]
+    np.testing.assert_allclose(dx, [[0.25, -0.75, 0.25, 0.25], [0.25, 0.25, -0.75, 0.25]], rtol=1e-6)

@@ -14,25 +14,37 @@ _NONE = np.empty(0, np.uint8)
 
 
 def forward(
-    x: np.ndarray, y: np.ndarray, mask: np.ndarray | None, key: np.ndarray | None, ratio: float, train: bool
+    x: np.ndarray,
+    y: np.ndarray,
+    mask: np.ndarray | None,
+    key: np.ndarray | None,
+    ratio: float,
+    train: bool,
+    factor: float,
 ) -> None:
-    """y = x / (1 - ratio) where the value's random number is at least the ratio, else 0; in TEST y = x."""
+    """y = factor x where the value's random number is at least the ratio, else 0; everywhere unless `train`."""
     if not train:
-        if y is not x:
-            np.copyto(y, x)
+        _whole(x, y, factor)
         return
     # uniform = (bits >> 8) / 2^24 >= ratio, in whole numbers
     least = math.ceil(float(np.float32(ratio)) * 2**24)
     mask = _NONE if mask is None else mask.reshape(-1)
-    _forward(x.size, _GRAIN, x.reshape(-1), y.reshape(-1), mask, key, least, 1 / (1 - ratio))
+    _forward(x.size, _GRAIN, x.reshape(-1), y.reshape(-1), mask, key, least, factor)
 
 
-def backward(dy: np.ndarray, mask: np.ndarray | None, dx: np.ndarray, ratio: float, train: bool) -> None:
-    """dx = dy / (1 - ratio) for the values kept, else 0; in TEST dx = dy."""
+def backward(dy: np.ndarray, mask: np.ndarray | None, dx: np.ndarray, factor: float) -> None:
+    """dx = factor dy for the values kept, else 0; without a mask for all."""
     if mask is not None:
-        _backward(dy, mask, dx, 1 / (1 - ratio))
-    elif dx is not dy:
-        np.copyto(dx, dy)
+        _backward(dy, mask, dx, factor)
+    else:
+        _whole(dy, dx, factor)
+
+
+def _whole(x: np.ndarray, y: np.ndarray, factor: float) -> None:
+    if factor != 1:
+        np.multiply(x, np.float32(factor), out=y)
+    elif y is not x:
+        np.copyto(y, x)
 
 
 @task

@@ -16,7 +16,7 @@ def forward(
     target: np.ndarray,
     weight: np.ndarray | None,
     loss: np.ndarray,
-    normalization: str,
+    normalization: str | float,
     ignore_label: int | None,
     class_weight: tuple[float, ...],
 ) -> None:
@@ -31,7 +31,7 @@ def backward(
     target: np.ndarray,
     weight: np.ndarray | None,
     dx: np.ndarray,
-    normalization: str,
+    normalization: str | float,
     ignore_label: int | None,
     class_weight: tuple[float, ...],
 ) -> None:
@@ -65,8 +65,9 @@ def _add_up(
     return float(terms), float(valid)
 
 
-def _divisor(x: np.ndarray, normalization: str, valid: float) -> float:
-    return max(1, {"FULL": x.size, "VALID": valid, "BATCH_SIZE": x.shape[0], "NONE": 1}[normalization])
+def _divisor(x: np.ndarray, normalization: str | float, valid: float) -> float:
+    modes = {"FULL": x.size, "VALID": valid, "BATCH_SIZE": x.shape[0], "NONE": 1}
+    return max(1, modes[normalization] if isinstance(normalization, str) else normalization)
 
 
 @kernel

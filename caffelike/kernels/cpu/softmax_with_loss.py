@@ -21,7 +21,7 @@ def forward(
     prob: np.ndarray | None,
     probability: np.ndarray | None,
     axis: int,
-    normalization: str,
+    normalization: str | float,
     ignore_label: int | None,
     class_weight: tuple[float, ...],
     weighted: bool,
@@ -49,7 +49,7 @@ def backward(
     probability: np.ndarray,
     dx: np.ndarray,
     axis: int,
-    normalization: str,
+    normalization: str | float,
     ignore_label: int | None,
     class_weight: tuple[float, ...],
     weighted: bool,
@@ -91,8 +91,9 @@ def _factors(
     return factors, _weigh(label.reshape(-1), own, np.array(class_weight, np.float64), ignored, factors)
 
 
-def _divisor(normalization: str, outer: int, inner: int, valid: float) -> float:
-    return max(1, {"FULL": outer * inner, "VALID": valid, "BATCH_SIZE": outer, "NONE": 1}[normalization])
+def _divisor(normalization: str | float, outer: int, inner: int, valid: float) -> float:
+    modes = {"FULL": outer * inner, "VALID": valid, "BATCH_SIZE": outer, "NONE": 1}
+    return max(1, modes[normalization] if isinstance(normalization, str) else normalization)
 
 
 @kernel
