@@ -1,0 +1,57 @@
+import pytest
+from one_layer import OneLayer, image
+
+from caffelike.errors import DataError, ModelError, ShapeError
+from caffelike.testing import Case
+from layers.regions import spread
+
+CONTRACT = [
+    Case("roi_pooling_param { pooled_h: 3 pooled_w: 2 }", [(5, 3, 9, 11), (5, 5)], inputs={"rois": spread()}),
+    Case(
+        "roi_pooling_param { pooled_h: 5 pooled_w: 4 spatial_scale: 0.5 }",
+        [(2, 3, 7, 13), (6, 5, 1, 1)],
+        inputs={"rois": spread(2, 26)},
+        batch=False,
+    ),
+    Case("roi_pooling_param { pooled_size: [1, 2] }", [(3, 2, 5, 4), (3, 5)], inputs={"rois": spread()}),
+]
+
+
+def layer(options, kernels=False, x=(1, 1, 4, 6), rois=(2, 5)):
+    return OneLayer(
+        f'type: "ROIPooling" bottom: "x" bottom: "r" top: "y" roi_pooling_param {{ {options} }}',
+        0,
+        kernels,
+        x=x,
+        r=rois,
+    )
+
+
+@pytest.mark.parametrize("kernels", [False, True])
+def test_worked_example(kernels):
+    pool = layer("pooled_h: 2 pooled_w: 2 spatial_scale: 0.5", kernels)
+    x = image([1, 2, 3, 4, 5, 6], [7, 8, 9, 9, 8, 7], [6, 5, 4, 3, 2, 1], [0, 0, 0, 0, 0, 0])
+    # 1: x 1..3 (0.5 and 2.5 away from zero), y 0..2: cells of 1.5 pixels overlap in the middle.
+    # 2: one pixel at (6, 3), right of the image.
+    y = pool.forward(x=x, r=[[0, 1, 0, 5, 4], [0, 12, 6, 12, 6]])
+    assert y.tolist() == [[[[9, 9], [9, 9]]], [[[0, 0], [0, 0]]]]
+    dx, dr = pool.backward([[[[1, 2], [3, 4]]], [[[5, 6], [7, 8]]]])
+    # the first of the two 9 for the left cells and, as it is in them too, the right ones
+    assert dx.tolist() == image([0] * 6, [0, 0, 10, 0, 0, 0], [0] * 6, [0] * 6).tolist()
+    assert not dr.any()
+
+
+def test_refused():
+    with pytest.raises(ModelError, match="pooled_h and pooled_w must be at least 1"):
+        layer("pooled_h: 2")
+    with pytest.raises(ShapeError, match=r"needs regions \(R, 5\).*'r' is \(2, 4\)"):
+        layer("pooled_h: 2 pooled_w: 2", rois=(2, 4))
+    with pytest.raises(ShapeError, match=r"images of 4 axes.*'x' is \(1, 4, 6\)"):
+        layer("pooled_h: 2 pooled_w: 2", x=(1, 4, 6))
+
+
+@pytest.mark.parametrize("kernels", [False, True])
+def test_a_region_of_no_item(kernels):
+    pool = layer("pooled_h: 2 pooled_w: 2", kernels)
+    with pytest.raises(DataError, match="region 1 belongs to item 3, but the batch has items 0 to 0"):
+        pool.forward(r=[[0, 0, 0, 1, 1], [3, 0, 0, 1, 1]])
