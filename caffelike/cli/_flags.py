@@ -93,7 +93,7 @@ def parse(argv: list[str], group: Any) -> Given:
 def _passed_on(argv: list[str], group: Any) -> Given | None:
     """The line as it stands, where it begins with a command that runs other programs (`run`): flags are theirs."""
     command = group.get_command(None, argv[0]) if argv and not _is_flag(argv[0]) else None
-    if command is None or command.allow_interspersed_args:
+    if command is None or command.context_settings.get("allow_interspersed_args", True):
         return None
     return Given(command=argv[0], arguments=argv[1:])
 
