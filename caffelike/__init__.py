@@ -99,7 +99,7 @@ _HOMES = {
     ),
 }
 _SUBMODULES = (
-    *("classifier", "compat", "coord_map", "detector", "draw", "io", "layers", "log", "net_spec", "proto"),
+    *("classifier", "compat", "coord_map", "detector", "dnn", "draw", "io", "layers", "log", "net_spec", "proto"),
     *("pycaffe", "testing"),
 )
 

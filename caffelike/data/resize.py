@@ -1,10 +1,12 @@
-"""Bilinear resizing of uint8 images, equal to the bit to OpenCV 4's cv::resize(INTER_LINEAR).
+"""Bilinear resizing of uint8 and float32 images, equal to the bit to OpenCV 4's cv::resize(INTER_LINEAR).
 
-Half-pixel centres, no antialiasing; weights are rounded to 11 bits and columns are shifted down by 4 bits before
-rows are mixed, which is what makes the last bit of the result. Halving both sides exactly is a mean of 2x2 pixels.
+Half-pixel centres, no antialiasing. For uint8 weights are rounded to 11 bits and columns are shifted down by 4 bits
+before rows are mixed, which is what makes the last bit of the result. Halving both sides exactly is a mean of 2x2
+pixels.
 """
 
 from functools import lru_cache
+from typing import Any
 
 import numpy as np
 
@@ -14,30 +16,90 @@ from caffelike.errors import DataError
 _ONE = np.float32(2048)
 
 
-def resize(image: np.ndarray, height: int, width: int) -> np.ndarray:
-    """`image` (h, w) or (h, w, channels) of uint8 in another size; the image itself where it has it already.
+def resize(image: np.ndarray, height: int, width: int, factor: float | None = None) -> np.ndarray:
+    """`image` (h, w) or (h, w, channels) in another size; the image itself where it has it already.
 
-    Raises DataError for another dtype or an empty image.
+    factor: how much larger a pixel becomes on both sides, where that is given and the size is what it gives, rounded.
+    Raises DataError for other dtypes than uint8 and float32, or an empty image.
     """
-    if image.dtype != np.uint8 or image.ndim not in (2, 3) or 0 in image.shape or height < 1 or width < 1:
+    if (
+        image.dtype not in (np.uint8, np.float32)
+        or image.ndim not in (2, 3)
+        or 0 in image.shape
+        or height < 1
+        or width < 1
+    ):
         raise DataError(
-            f"Cannot resize an image of {image.dtype} and shape {image.shape} to {height}x{width}: it takes uint8 of"
-            " (height, width[, channels]) and sizes from 1 up."
+            f"Cannot resize an image of {image.dtype} and shape {image.shape} to {height}x{width}: it takes uint8 or"
+            " float32 of (height, width[, channels]) and sizes from 1 up."
         )
     rows, columns = image.shape[:2]
     if (rows, columns) == (height, width):
         return image
     pixels = image.reshape(rows, columns, -1)
-    if (rows, columns) == (2 * height, 2 * width):
-        wide = pixels.astype(np.uint16)
-        out = (wide[::2, ::2] + wide[::2, 1::2] + wide[1::2, ::2] + wide[1::2, 1::2] + np.uint16(2)) >> 2
-        return out.astype(np.uint8).reshape(height, width, *image.shape[2:])
+    scales = tuple(
+        1.0 / (wanted / size if factor is None else factor) for size, wanted in ((rows, height), (columns, width))
+    )
+    if image.dtype == np.float32:
+        if factor is None and min(rows, columns) > 1:
+            scales = rows / height, columns / width
+        return _floats(pixels, height, width, scales).reshape(height, width, *image.shape[2:])
+    if scales == (2, 2):
+        return _halved(pixels, height, width).reshape(height, width, *image.shape[2:])
     channels = pixels.shape[2]
     lines = np.ascontiguousarray(pixels).reshape(rows, columns * channels)
     out = (device.kernel("resize", "mix") or mix)(
-        lines, _taps(columns, width, channels, True), _taps(rows, height, 1, False)
+        lines, _fixed(columns, width, channels, True, scales[1]), _fixed(rows, height, 1, False, scales[0])
     )
     return out.reshape(height, width, *image.shape[2:])
+
+
+def _halved(pixels: np.ndarray, height: int, width: int) -> np.ndarray:
+    """(height, width, channels): means of 2x2 pixels; of fewer where the image ends inside."""
+    rows, columns = pixels.shape[0] // 2, pixels.shape[1] // 2
+    wide = pixels[: 2 * rows, : 2 * columns].astype(np.uint16)
+    total = wide[::2, ::2] + wide[::2, 1::2] + wide[1::2, ::2] + wide[1::2, 1::2]
+    mean = ((total + np.uint16(2)) >> 2).astype(np.uint8)
+    if (rows, columns) == (height, width):
+        return mean
+    out = np.zeros((height, width, pixels.shape[2]), np.uint8)
+    shown = mean[:height, :width]
+    out[: shown.shape[0], : shown.shape[1]] = shown
+    for y, x in np.argwhere(np.add.outer(np.arange(height) >= rows, np.arange(width) >= columns)):
+        part = pixels[2 * y : 2 * y + 2, 2 * x : 2 * x + 2]
+        if part.size:
+            out[y, x] = np.rint(part.sum((0, 1), dtype=np.float32) / np.float32(part.shape[0] * part.shape[1]))
+    return out
+
+
+def _floats(pixels: np.ndarray, height: int, width: int, scales: tuple[float, ...]) -> np.ndarray:
+    """float32 pixels (rows, columns, channels) in another size, as OpenCV's builds for x86 do with Intel's library.
+
+    Positions are double, weights single precision, and a + (b - a) * w is rounded once. That library leaves images of
+    one row or column to OpenCV, whose positions are single precision and whose products are rounded.
+    """
+    rows, columns, channels = pixels.shape
+    if min(rows, columns) > 1:
+        along = _stretched(pixels, 1, width, scales[1])
+        return _stretched(along, 0, height, scales[0])
+    left, right, w0, w1 = _taps(columns, width, channels, True, scales[1])
+    top, bottom, h0, h1 = _taps(rows, height, 1, False, scales[0])
+    lines = np.ascontiguousarray(pixels).reshape(rows, columns * channels)
+    mixed = lines.take(left, axis=1) * w0 + lines.take(right, axis=1) * w1
+    return mixed[top] * h0[:, None] + mixed[bottom] * h1[:, None]
+
+
+def _stretched(pixels: np.ndarray, axis: int, wanted: int, scale: float) -> np.ndarray:
+    size = pixels.shape[axis]
+    position = (np.arange(wanted) + 0.5) * scale - 0.5
+    first = np.floor(position).astype(np.int64)
+    part = position - first
+    part[(first < 0) | (first >= size - 1)] = 0
+    low, high = (pixels.take(np.clip(at, 0, size - 1), axis) for at in (first, first + 1))
+    weight = part.astype(np.float32).reshape((-1,) + (1,) * (2 - axis))
+    # Wider than double: only so is it one rounding, as a fused multiply-add has.
+    wide = (high - low).astype(np.longdouble) * weight
+    return (low + wide).astype(np.float32)
 
 
 def resize_nearest(labels: np.ndarray, height: int, width: int) -> np.ndarray:
@@ -71,21 +133,24 @@ def mix(pixels: np.ndarray, horizontal: tuple[np.ndarray, ...], vertical: tuple[
 
 
 @lru_cache(64)
-def _taps(size: int, wanted: int, channels: int, horizontal: bool) -> tuple[np.ndarray, ...]:
-    """(first, second index, first, second weight in 1/2048) for each output element along one side.
+def _fixed(*arguments: Any) -> tuple[np.ndarray, ...]:
+    """`_taps` with weights in 1/2048, as int32."""
+    first, second, *weights = _taps(*arguments)
+    return first, second, *(np.rint(w * _ONE).astype(np.int32) for w in weights)
+
+
+def _taps(size: int, wanted: int, channels: int, horizontal: bool, scale: float) -> tuple[np.ndarray, ...]:
+    """(first, second index, first, second weight) for each output element along one side; weights are float32.
 
     channels: elements at each position, next to each other. Beyond the border OpenCV sets the weight of columns to
     one, but for rows reads the border twice.
     """
-    scale = 1.0 / (wanted / size)
     position = ((np.arange(wanted) + 0.5) * scale - 0.5).astype(np.float32)
     first = np.floor(position).astype(np.int64)
     part = position - first.astype(np.float32)
     if horizontal:
         part[(first < 0) | (first >= size - 1)] = 0
-    w1 = np.rint(part * _ONE).astype(np.int32)
-    w0 = np.rint((np.float32(1) - part) * _ONE).astype(np.int32)
     indices = [
         (np.clip(at, 0, size - 1)[:, None] * channels + np.arange(channels)).ravel() for at in (first, first + 1)
     ]
-    return *indices, np.repeat(w0, channels), np.repeat(w1, channels)
+    return *indices, np.repeat(np.float32(1) - part, channels), np.repeat(part, channels)
