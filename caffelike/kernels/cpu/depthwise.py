@@ -1,18 +1,155 @@
 """Convolution with one input and one output channel a group (group = channels): no products of matrices in it.
 
-A padded plane (see pack_planes) is walked as one long line, gaps between its rows included: one multiply-add per tap
-and number, without tails.
+Windows of 3x3 and 5x5 look straight at the image, with all factors in vector registers: a load and a multiply-add per
+tap, and one store; only vectors at the left and right edge are masked. Others walk a padded plane (see pack_planes) as
+one long line, gaps between its rows included: one multiply-add per tap and number, without tails.
 """
 
+from typing import Any
+
 import numpy as np
+from numba import types
+from numba.extending import intrinsic
 
 from caffelike.kernels.cpu.correlate import NOTHING, Window, planes_of
 from caffelike.kernels.cpu.pack import pack_planes
 from caffelike.kernels.jit import SUMS
 from caffelike.kernels.launch import get_num_threads, scratch, task
-from caffelike.kernels.vector import LANES
+from caffelike.kernels.vector import LANES, Emit
 
 _BLOCK = 2048  # numbers of a plane at a time: sums and plane stay in the first-level cache
+_AHEAD = 512  # floats of a plane to ask for in advance
+
+
+def _make_rows(side: int, step: int) -> Any:
+    """The intrinsic rows(...) for windows of side x side pixels without holes that move by `step` columns."""
+
+    @intrinsic
+    def rows(typingctx, x, at, size, weight, first, direction, start, pad, step_y, y, to, out, zeros, zero, relu):
+        """One plane y[to...] of size `out` = start + x[at...] of size `size` seen through the window; pairs are (y, x).
+
+        weight[first + t*direction] belongs to tap t. zeros[zero...]: a line of zeros, for rows outside of the plane.
+        """
+
+        def codegen(context, builder, given, values):
+            e, b = Emit(builder), builder
+            pair = [lambda i, k=k: b.extract_value(values[i], k) for k in (0, 1)]
+            height, width, out_height, out_width = pair[0](2), pair[1](2), pair[0](11), pair[1](11)
+            pad_y, pad_x = pair[0](7), pair[1](7)
+            source = e.array(context, given.args[0], *values[0:2])
+            factor = e.array(context, given.args[3], *values[3:5])
+            target = e.array(context, given.args[9], *values[9:11])
+            nothing = e.array(context, given.args[12], *values[12:14])
+            direction, begin, step_y = values[5], e.splat(values[6]), values[8]
+            factors = [e.splat(b.load(e.at(factor, b.mul(direction, e.int(t))))) for t in range(side * side)]
+            floor = b.select(values[14], e.const(0), e.const(float("-inf")))
+            reach = step * LANES + side - 1  # how many columns one vector looks at
+            vectors = b.sdiv(b.add(out_width, e.int(LANES - 1)), e.int(LANES))
+
+            def finish(total: Any) -> Any:
+                return e.at_least(total, floor)
+
+            def row(k: Any, _: list) -> list:
+                lines, top = [], b.sub(b.mul(k, step_y), pad_y)
+                for i in range(side):
+                    r = b.add(top, e.int(i))
+                    inside = b.icmp_unsigned("<", r, height)
+                    line = b.select(inside, e.at(source, b.mul(r, width)), nothing)
+                    lines.append(e.at(line, b.neg(pad_x)))
+                result = e.at(target, b.mul(k, out_width))
+
+                def column(v: Any, _: list) -> list:
+                    left = b.mul(v, e.int(step * LANES))
+                    place, here = b.sub(left, pad_x), e.at(result, b.mul(v, e.int(LANES)))
+                    whole = b.and_(
+                        b.icmp_signed(">=", place, e.int(0)),
+                        b.icmp_signed("<=", b.add(place, e.int(reach)), width),
+                    )
+
+                    def sum_of(load: Any) -> Any:
+                        total = begin
+                        for i, line in enumerate(lines):
+                            seen = e.at(line, left)
+                            for j in range(side):
+                                if step == 1:
+                                    taken = load(seen, j)
+                                elif j % 2 == 0:
+                                    both = load(seen, j), load(seen, j + LANES)
+                                    taken = e.shuffle(*both, list(range(0, 2 * LANES, 2)))
+                                else:
+                                    taken = e.shuffle(*both, list(range(1, 2 * LANES, 2)))
+                                total = e.fma(factors[i * side + j], taken, total)
+                        return finish(total)
+
+                    def plain() -> list:
+                        e.prefetch(e.at(lines[-1], b.add(left, e.int(_AHEAD))))
+                        e.store(sum_of(lambda seen, j: e.load(e.at(seen, j))), here)
+                        return []
+
+                    def masked() -> list:
+                        masks: dict[int, Any] = {}
+
+                        def load(seen: Any, j: int) -> Any:
+                            if j not in masks:
+                                column = b.add(place, e.int(j))
+                                masks[j] = b.and_(e.first(b.sub(width, column)), b.not_(e.first(b.neg(column))))
+                            return e.masked_load(e.at(seen, j), masks[j])
+
+                        total = sum_of(load)
+                        e.masked_store(total, here, e.first(b.sub(out_width, b.mul(v, e.int(LANES)))))
+                        return []
+
+                    e.choose(whole, plain, masked)
+                    return []
+
+                e.loop(vectors, [], column)
+                return []
+
+            e.loop(out_height, [], row)
+            return context.get_dummy_value()
+
+        intp, both = types.intp, types.UniTuple(types.intp, 2)
+        return types.void(
+            x, intp, both, weight, intp, intp, types.float32, both, intp, y, intp, both, zeros, intp, types.boolean
+        ), codegen
+
+    return rows
+
+
+_rows_3_1, _rows_3_2 = _make_rows(3, 1), _make_rows(3, 2)
+_rows_5_1, _rows_5_2 = _make_rows(5, 1), _make_rows(5, 2)
+
+
+@task
+def _slide_3(worker, lo, hi, x, weight, bias, y, channels, size, out, stride, pad, mirrored, biased, relu, zeros, slot):
+    """Planes lo..hi = (n, channel) by windows of 3x3 with steps of 1 or 2 columns."""
+    zero = worker * slot
+    zeros[zero : zero + slot] = 0
+    for q in range(lo, hi):
+        c = q % channels
+        start = bias[c] if biased else np.float32(0)
+        first, direction = (c * 9 + 8, -1) if mirrored else (c * 9, 1)
+        at, to = q * size[0] * size[1], q * out[0] * out[1]
+        if stride[1] == 1:
+            _rows_3_1(x, at, size, weight, first, direction, start, pad, stride[0], y, to, out, zeros, zero, relu)
+        else:
+            _rows_3_2(x, at, size, weight, first, direction, start, pad, stride[0], y, to, out, zeros, zero, relu)
+
+
+@task
+def _slide_5(worker, lo, hi, x, weight, bias, y, channels, size, out, stride, pad, mirrored, biased, relu, zeros, slot):
+    """As _slide_3 by windows of 5x5."""
+    zero = worker * slot
+    zeros[zero : zero + slot] = 0
+    for q in range(lo, hi):
+        c = q % channels
+        start = bias[c] if biased else np.float32(0)
+        first, direction = (c * 25 + 24, -1) if mirrored else (c * 25, 1)
+        at, to = q * size[0] * size[1], q * out[0] * out[1]
+        if stride[1] == 1:
+            _rows_5_1(x, at, size, weight, first, direction, start, pad, stride[0], y, to, out, zeros, zero, relu)
+        else:
+            _rows_5_2(x, at, size, weight, first, direction, start, pad, stride[0], y, to, out, zeros, zero, relu)
 
 
 @task(fastmath=SUMS)
@@ -58,6 +195,16 @@ def slide(
     relu: bool = False,
 ) -> None:
     """y (N, C, OH, OW) = each map of x (N, C, H, W) with its own window of weight (C, 1, kh, kw), plus bias."""
+    side = window.kernel[0]
+    if window.kernel in ((3, 3), (5, 5)) and window.dilation == (1, 1) and window.stride[1] <= 2:
+        size, out, slot = x.shape[2:], y.shape[2:], x.shape[3] + 4 * LANES
+        grain = max(1, 50_000 // (side * side * out[0] * out[1] + 1))
+        (_slide_3 if side == 3 else _slide_5)(
+            x.shape[0] * x.shape[1], grain, x.reshape(-1), weight.reshape(-1), NOTHING if bias is None else bias,
+            y.reshape(-1), x.shape[1], size, out, window.stride, window.pad, mirrored, bias is not None, relu,
+            scratch("planes", get_num_threads() * slot), slot,
+        )  # fmt: skip
+        return
     planes, threads, out = planes_of(1, x.shape[2:], window, mirrored), get_num_threads(), y.shape[2:]
     taps, sums_slot = window.kernel[0] * window.kernel[1], _BLOCK + planes.shape[1]
     sizes = (x.shape[1], *x.shape[2:], *out, taps)

@@ -183,6 +183,36 @@ def pack_right_transposed(to, source, offsets, width, first, depth, run, rows, p
         done += n
 
 
+def _make_line(step: int) -> Any:
+    """The intrinsic line(...) for steps of 1 or 2 in the source."""
+
+    @intrinsic
+    def line(typingctx, to, i, source, j, left, right, n):
+        """to[i + l] = source[j + (l - left)*step] for left <= l < right, else 0; for the lanes l < n."""
+
+        def codegen(context, builder, given, values):
+            e, b = Emit(builder), builder
+            left, right, n = values[4:]
+            times = e.int(step)
+            begin, end = b.mul(left, times), b.add(b.mul(b.sub(right, e.int(1)), times), e.int(1))
+            first = e.at(e.array(context, given.args[2], *values[2:4]), b.neg(begin))
+            parts = []
+            for k in range(step):
+                inside = b.and_(e.first(end, k * LANES), b.not_(e.first(begin, k * LANES)))
+                parts.append(e.masked_load(e.at(first, k * LANES), inside))
+            taken = parts[0] if step == 1 else e.shuffle(*parts, list(range(0, 2 * LANES, 2)))
+            e.masked_store(taken, e.array(context, given.args[0], *values[0:2]), e.first(n))
+            return context.get_dummy_value()
+
+        intp = types.intp
+        return types.void(to, intp, source, intp, intp, intp, intp), codegen
+
+    return line
+
+
+_line_1, _line_2 = _make_line(1), _make_line(2)
+
+
 @shared(types.void(_FLOATS, _FLOATS, *[_INT] * 13))
 def pack_planes(to, source, channels, height, width, stride_y, stride_x, pad_y, pad_x, phases_y, phases_x,
                 plane_height, plane_width, first, last):  # fmt: skip
@@ -200,22 +230,20 @@ def pack_planes(to, source, channels, height, width, stride_y, stride_x, pad_y, 
                 for y in range(first, last):
                     d = (plane + y) * plane_width
                     row = y * stride_y + p - pad_y
-                    if row < 0 or row >= height:
+                    s, to_right = 0, 0  # an empty line where the image has no such row
+                    if 0 <= row < height:
+                        s, to_right = (c * height + row) * width + left * stride_x + q - pad_x, right
+                    if stride_x == 1:
+                        for x in range(0, plane_width, LANES):
+                            if left <= x <= to_right - LANES:
+                                copy_vector(to, d + x, source, s + x - left)
+                                continue
+                            _line_1(to, d + x, source, s, left - x, to_right - x, plane_width - x)
+                    elif stride_x == 2:
+                        for x in range(0, plane_width, LANES):
+                            _line_2(to, d + x, source, s, left - x, to_right - x, plane_width - x)
+                    else:
                         for x in range(plane_width):
                             to[d + x] = 0
-                        continue
-                    for x in range(left):
-                        to[d + x] = 0
-                    s = (c * height + row) * width + left * stride_x + q - pad_x
-                    n = right - left
-                    if stride_x == 1:
-                        for x in range(0, n, LANES):
-                            copy_first(to, d + left + x, source, s + x, n - x)
-                    elif stride_x == 2:
-                        for x in range(n):
-                            to[d + left + x] = source[s + 2 * x]
-                    else:
-                        for x in range(n):
+                        for x in range(to_right - left):
                             to[d + left + x] = source[s + stride_x * x]
-                    for x in range(right, plane_width):
-                        to[d + x] = 0
