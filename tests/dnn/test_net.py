@@ -156,6 +156,7 @@ def test_mistakes(pair, tmp_path, caplog):
     ):
         with pytest.raises(dnn.error, match=re.escape(message)):
             call()
+    caplog.clear()
     ours.setPreferableBackend(dnn.DNN_BACKEND_OPENCV)
     ours.setPreferableTarget(dnn.DNN_TARGET_CPU)
     ours.enableFusion(False)
