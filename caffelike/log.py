@@ -55,6 +55,12 @@ _GLOG_LEVELS = (logging.INFO, logging.WARNING, logging.ERROR, logging.CRITICAL)
 _handlers: list[logging.Handler] = []
 
 
+def quiet() -> None:
+    """Let attached handlers show errors only: what another process says already need not be said twice."""
+    for handler in _handlers:
+        handler.setLevel(logging.ERROR)
+
+
 def attach(minloglevel: int | None = None, stream: TextIO | None = None) -> None:
     """Send log lines to `stream` (stderr by default) in glog's format; calling it again replaces.
 

@@ -8,6 +8,7 @@ import difflib
 import importlib
 import pkgutil
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from typing import Any
 
 from caffelike.errors import ModelError
@@ -77,6 +78,16 @@ class Registry:
     def __iter__(self) -> Iterator[str]:
         self._load()
         return iter(sorted(self._entries))
+
+    @contextmanager
+    def standing_in(self, name: str, entry: Any) -> Iterator[None]:
+        """Within the block `name` means `entry`, for the whole process."""
+        before = self[name]
+        self._entries[name] = entry
+        try:
+            yield
+        finally:
+            self._entries[name] = before
 
     def near(self, name: str) -> list[str]:
         """Registered names that look like `name`, the likeliest first."""

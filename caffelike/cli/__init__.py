@@ -107,7 +107,7 @@ def _run(argv: list[str]) -> int:
         log.warning("caffe.cpp:430", note)
     for name in given.plugins:
         plugins.load(name)
-    result = cli.main([given.command, *given.arguments], prog_name="caffelike", standalone_mode=False)
+    result = cli.main([given.command, *given.arguments], prog_name="caffelike", standalone_mode=False, obj=argv)
     return result if isinstance(result, int) else 0
 
 

@@ -24,6 +24,8 @@ from caffelike.errors import CaffelikeError
 @click.option("--guard/--no-guard", default=True, show_default=True, help="Stop at the first NaN or infinity.")
 @click.option("--csv", default="", metavar="FILE", help="Write loss, rate and scores into this table.")
 @click.option("--tensorboard", default="", metavar="DIR", help="Write them for TensorBoard.")
+@click.option("--ranks", default=0, metavar="N", help="Train on so many processes of this machine (MPI).")
+@click.option("--sync_bn", is_flag=True, help="BatchNorm over the batches of all ranks together.")
 @click.option("--skip-bad-records", default=0, metavar="N", help="Leave out up to N records that cannot be read.")
 @_options.solver_extras
 def command(
@@ -39,12 +41,15 @@ def command(
     guard: bool,
     csv: str,
     tensorboard: str,
+    ranks: int,
+    sync_bn: bool,
     skip_bad_records: int,
     **fields: Any,
-) -> None:
+) -> int:
     """Train a model as SOLVER (a solver.prototxt) says, or fine-tune one, or go on from a snapshot.
 
-    Flags such as --early_stop set the field of that name in the solver.
+    Flags such as --early_stop set the field of that name in the solver. Under mpirun, or with --ranks, the processes
+    train one net together; each reads its share of the data.
     """
     path = _options.only_one(
         file,
@@ -54,9 +59,16 @@ def command(
     )
     if snapshot and weights:
         raise CaffelikeError("Give a snapshot to resume training or weights to finetune but not both.")
+    from caffelike.parallel import mpi
+
+    if ranks and not mpi.started_by_mpi():
+        from caffelike.parallel import launch
+
+        return launch.run(ranks, click.get_current_context().obj)
     signals = Signals(sigint_effect, sighup_effect)
     from caffelike.cli import _watch
     from caffelike.data.tolerance import skipping_bad_records
+    from caffelike.parallel.sync_batch_norm import synchronised
     from caffelike.solvers import definition, get_solver
 
     param = definition.read(path)
@@ -72,17 +84,20 @@ def command(
         del param.weights[:]
     if weights:
         param.weights.append(weights)
-    with skipping_bad_records(skip_bad_records):
-        trained = get_solver(param, filename=path, check_finite=guard)
-    with closing(trained), signals, _terminal.progress("train", param.max_iter) as show:
-        for net in (trained.net, *trained.test_nets):
-            net.share_memory()
-        trained.action = signals
-        _watch.ProgressLine(trained, show)
-        if snapshot:
-            log.info("caffe.cpp:235", f"Resuming from {snapshot}")
-            trained.restore(snapshot)
-        with _watch.record(trained, csv, tensorboard):
-            log.info("caffe.cpp:239", "Starting Optimization")
-            trained.solve()
-        log.info("caffe.cpp:250", "Optimization Done.")
+    with mpi.world() as world:
+        with skipping_bad_records(skip_bad_records), synchronised(world, sync_bn):
+            trained = get_solver(param, filename=path, check_finite=guard)
+        world.join(trained)
+        with closing(trained), signals, _terminal.progress("train", param.max_iter) as show:
+            for net in (trained.net, *trained.test_nets):
+                net.share_memory()
+            trained.action = signals
+            _watch.ProgressLine(trained, show)
+            if snapshot:
+                log.info("caffe.cpp:235", f"Resuming from {snapshot}")
+                trained.restore(snapshot)
+            with _watch.record(trained, *((csv, tensorboard) if world.rank == 0 else ("", ""))):
+                log.info("caffe.cpp:239", "Starting Optimization")
+                trained.solve()
+            log.info("caffe.cpp:250", "Optimization Done.")
+    return 0

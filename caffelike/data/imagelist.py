@@ -144,7 +144,7 @@ class ImageProducer:
     outside of a label image.
     The second array follows the lines: (batch,) numbers, (batch, k) of several, (batch, 1, height, width) of label
     images, or there is none.
-    position: seed, record (how many were delivered or skipped).
+    position: seed, record (how many of our own were delivered or skipped), shards (of how many workers).
     How many bad images may be skipped: see data/tolerance.py.
     """
 
@@ -170,7 +170,7 @@ class ImageProducer:
         self._order = Shuffle(len(lines), transformer.draws.seed, shuffle)
         self._workers = Workers(threads)
         self._tolerance = Tolerance("image_data_layer.cpp:157")
-        self.position: Position = {"seed": transformer.draws.seed, "record": 0}
+        self.position: Position = {"seed": transformer.draws.seed, "record": 0, "shards": shard.size}
         self._skip = self._first()
 
     def _first(self) -> int:
@@ -260,7 +260,8 @@ class ImageProducer:
 
     def seek(self, position: Position) -> None:
         """Go on at a position."""
-        self.position = dict(position)
+        record = self._shard.begin(position["record"] * position.get("shards", self._shard.size))
+        self.position = {**position, "record": record, "shards": self._shard.size}
         self._transformer.draws.reseed(position["seed"])
         self._order.reseed(position["seed"])
         self._skip = self._first()
@@ -302,7 +303,7 @@ class ImageProducer:
         count = len(self._lines)
         begin, end = (self._skip + self._shard.number(one) for one in (record, records[-1] + 1))
         restarts = end // count - begin // count
-        self.position = {"seed": self._transformer.draws.seed, "record": records[-1] + 1}
+        self.position = {**self.position, "seed": self._transformer.draws.seed, "record": records[-1] + 1}
         return Batch(arrays, [line.path for line in lines], self.position, [_RESTART] * restarts)
 
     def close(self) -> None:

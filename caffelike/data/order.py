@@ -44,8 +44,8 @@ class Order(Protocol):
     def take(self, count: int) -> tuple[list[Entry], int]:
         """The next records, and how many times the end was passed. Raises DataError when there are none."""
 
-    def seek(self, seed: int, record: int, key: bytes | None) -> None:
-        """Go on after `record` records, the last of which was `key`."""
+    def seek(self, seed: int, record: int, key: bytes | None, skip: int) -> None:
+        """Go on after `record` records of our own; our next one comes `skip` records after `key` (None: the start)."""
 
 
 class KeyOrder:
@@ -58,10 +58,9 @@ class KeyOrder:
         self._last: bytes | None = None  # where the walk begins
         self._skip = shard.rank  # of the records that come next, before the first of our own
 
-    def seek(self, seed: int, record: int, key: bytes | None) -> None:
-        """Go on after `record` records, the last of which was `key`."""
-        self._walk, self._ended, self._last = iter(()), True, key
-        self._skip = self._shard.rank if key is None else self._shard.size - 1
+    def seek(self, seed: int, record: int, key: bytes | None, skip: int) -> None:
+        """Go on after `record` records of our own; our next one comes `skip` records after `key` (None: the start)."""
+        self._walk, self._ended, self._last, self._skip = iter(()), True, key, skip
 
     def take(self, count: int) -> tuple[list[Entry], int]:
         """The next records, and how many times the end was passed."""
@@ -70,7 +69,7 @@ class KeyOrder:
         while len(entries) < count:
             if self._ended:
                 self._walk, self._ended = self._source.records(self._last), False
-            if self._shard.size == 1:
+            if self._shard.size == 1 and not self._skip:
                 entries += islice(self._walk, count - len(entries))
             else:
                 self._take_share(entries, count)
@@ -101,8 +100,8 @@ class ShuffledOrder:
         self._shuffle = Shuffle(1, seed)
         self._seed, self._record = seed, 0
 
-    def seek(self, seed: int, record: int, key: bytes | None) -> None:
-        """Go on after `record` records, the last of which was `key`."""
+    def seek(self, seed: int, record: int, key: bytes | None, skip: int) -> None:
+        """Go on after `record` records of our own; our next one comes `skip` records after `key` (None: the start)."""
         self._seed, self._record = seed, record
         self._shuffle.reseed(seed)
 

@@ -25,7 +25,8 @@ class RecordProducer:
     numbers in float_data beside the pixels, as (batch, k); 0: none are made. shuffle: a new order in each pass.
     shard: which records are ours. threads: that decode and transform (0: as many as are good).
     The batch has the shape of its first record; a batch may go over the end of the data base to its start.
-    position: seed, record (how many were delivered or skipped), key of the last one ("" at the start).
+    position: seed, record (how many of our own were delivered or skipped), key of the last one ("" at the start), and
+        shard, the [rank, size] that both are of: another worker, or one of another number of them, can go on there.
     How many bad records may be skipped: see data/tolerance.py.
     """
 
@@ -44,7 +45,8 @@ class RecordProducer:
         self._batch, self._labels, self._vector = batch, int(labels), vector or labels > 1
         seed = transformer.draws.seed
         self._order: Order = ShuffledOrder(source, shard, seed) if shuffle else KeyOrder(source, shard)
-        self.position: Position = {"seed": seed, "record": 0, "key": ""}
+        self.position: Position = {"seed": seed, "record": 0, "key": "", "shard": list(shard)}
+        self._record = 0  # the next of our own
         self._workers = Workers(threads)
         self._tolerance = Tolerance("data_layer.cpp:73")
         self._plain = _Plain()
@@ -68,14 +70,17 @@ class RecordProducer:
 
     def seek(self, position: Position) -> None:
         """Go on at a position."""
+        written = Shard(*position.get("shard", self._shard))
         self.position = dict(position)
+        self._record = self._shard.begin(position["record"] * written.size)
         self._transformer.draws.reseed(position["seed"])
         key = position["key"].encode("latin-1") if position["key"] else None
-        self._order.seek(position["seed"], position["record"], key)
+        before = written.number(position["record"] - 1) if key else -1  # the key's number in the whole stream
+        self._order.seek(position["seed"], self._record, key, self._shard.number(self._record) - before - 1)
 
     def produce(self, slot: Slot) -> Batch:
         """The next batch. Raises DataError naming the record that cannot be used."""
-        record = self.position["record"]
+        record = self._record
         loaded: list[tuple[np.ndarray, Any]] = []
         if self._tolerance.allowed:
             entries, numbers, loaded, passes = self._usable(self._batch)
@@ -111,10 +116,12 @@ class RecordProducer:
         else:  # copying raw pixels is no work for several threads
             for i in range(1, self._batch):
                 prepare(i)
+        self._record = numbers[-1] + 1
         self.position = {
             "seed": transformer.draws.seed,
-            "record": numbers[-1] + 1,
+            "record": self._record,
             "key": keys[-1].decode("latin-1"),
+            "shard": list(self._shard),
         }
         arrays = [data] if labels is None else [data, labels]
         return Batch(arrays, [_text(key) for key in keys], self.position, [_RESTART] * passes)
@@ -124,7 +131,7 @@ class RecordProducer:
         entries: list[Entry] = []
         numbers: list[int] = []
         loaded: list[tuple[np.ndarray, Any]] = []
-        number, passes = self.position["record"], 0
+        number, passes = self._record, 0
         while len(entries) < count:
             more, turns = self._order.take(count - len(entries))
             passes += turns

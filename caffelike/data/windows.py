@@ -10,6 +10,7 @@ from caffelike.data import images
 from caffelike.data.imagelist import Folder, read_text
 from caffelike.data.prefetch import Batch, Position, Slot
 from caffelike.data.resize import resize
+from caffelike.data.shard import ALL, Shard
 from caffelike.data.transformer import Draws, Transformer, below
 from caffelike.errors import DataError
 
@@ -137,8 +138,9 @@ class WindowProducer:
     """Makes batches of (data, label) from random windows: background first, then objects.
 
     transformer: its crop_size is the output square; its mean is cut from its centre. batch, object_share: of the
-    objects in a batch. pad, square: see `place`. scale: after the mean. cache: keep image files in memory.
-    position: seed, record (how many were delivered).
+    objects in a batch. pad, square: see `place`. scale: after the mean. cache: keep image files in memory. shard: which
+    of the random windows are ours.
+    position: seed, record (how many of our own were delivered), shards (of how many workers).
     """
 
     def __init__(
@@ -152,13 +154,15 @@ class WindowProducer:
         square: bool,
         scale: float,
         cache: bool,
+        shard: Shard = ALL,
     ):
+        self._shard = shard
         self._file, self._folder, self._transformer, self._batch = file, folder, transformer, batch
         self._objects = int(np.float32(batch) * np.float32(object_share))
         self._pad, self._square, self._scale = pad, square, np.float32(scale)
         self._cache: dict[int, bytes] | None = {} if cache else None
         self._draws = Draws(transformer.draws.seed, f"{transformer.draws.name}/windows")
-        self.position: Position = {"seed": self._draws.seed, "record": 0}
+        self.position: Position = {"seed": self._draws.seed, "record": 0, "shards": shard.size}
         for wanted, windows, what in (
             (self._objects, file.objects, "object (foreground)"),
             (batch - self._objects, file.background, "background"),
@@ -171,7 +175,8 @@ class WindowProducer:
 
     def seek(self, position: Position) -> None:
         """Go on at a position."""
-        self.position = dict(position)
+        record = self._shard.begin(position["record"] * position.get("shards", self._shard.size))
+        self.position = {**position, "record": record, "shards": self._shard.size}
         self._draws.reseed(position["seed"])
 
     def produce(self, slot: Slot) -> Batch:
@@ -183,7 +188,7 @@ class WindowProducer:
         data[...] = 0
         keys = []
         for i in range(self._batch):
-            draws = self._draws.row(record + i)
+            draws = self._draws.row(self._shard.number(record + i))
             windows = self._file.background if i < self._batch - self._objects else self._file.objects
             window = windows[below(draws[0], len(windows))]
             name = self._file.images[window.image]
@@ -193,7 +198,7 @@ class WindowProducer:
                 self._cut(window, bool(self._transformer.mirror and below(draws[1], 2)), data[i])
             except DataError as error:
                 raise DataError(f"{self._file.path}: image '{name}' cannot be used: {error}.") from None
-        self.position = {"seed": self._draws.seed, "record": record + self._batch}
+        self.position = {**self.position, "seed": self._draws.seed, "record": record + self._batch}
         return Batch([data, labels], keys, self.position)
 
     def _image(self, number: int) -> np.ndarray:

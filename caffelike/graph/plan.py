@@ -36,6 +36,7 @@ class Plan:
         self._fitted = True
         self.sharing = False  # see share_memory
         self._shared: Shared | None = None
+        self.layer_done: Callable[[int], None] | None = None  # told after each layer's backward steps
 
     # Keeping it current ----------------------------------------------------------------------
 
@@ -292,6 +293,8 @@ class Plan:
                 for i in range(start, end - 1, -1):
                     for function, arguments in steps[i]:
                         function(*arguments)
+                    if self.layer_done is not None:
+                        self.layer_done(i)
         except CaffelikeError as error:
             raise self._explain(i, error) from error
 

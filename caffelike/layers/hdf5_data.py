@@ -10,7 +10,7 @@ from caffelike import log, rng
 from caffelike.blob import Blob
 from caffelike.data.imagelist import read_text
 from caffelike.data.paths import missing, resolve
-from caffelike.data.shard import shard_of
+from caffelike.data.shard import Shard, shard_of
 from caffelike.errors import DataError, FileError, ModelError
 from caffelike.layer import HostLayer
 from caffelike.registry import register
@@ -107,8 +107,12 @@ class HDF5Data(HostLayer):
             generator = rng.generator(self._seed, f"{self.name}/rows/{number}", self._pass)
             self._rows = generator.permutation(self._rows)
         # Of the stream of rows, those whose number is our rank and a multiple of the number of shares.
-        self._rows = self._rows[(self._shard.rank - self._passed) % self._shard.size :: self._shard.size]
+        self._rows = self._rows[self._offset(self._shard) :: self._shard.size]
         self._row = row
+
+    def _offset(self, shard: Shard) -> int:
+        """The first row of the present file that belongs to a worker."""
+        return (shard.rank - self._passed) % shard.size
 
     def _load(self, path: str) -> list[np.ndarray]:
         """The tops' data sets as float32. Raises FileError or DataError."""
@@ -154,10 +158,18 @@ class HDF5Data(HostLayer):
         """Where the layer stands: plain numbers."""
         return {
             "seed": self._seed, "pass": self._pass, "file": self._index, "row": self._row, "passed": self._passed,
+            "shard": list(self._shard),
         }  # fmt: skip
 
     def restore(self, state: dict[str, Any]) -> None:
         """Go on where `state` was taken."""
         self._seed, self._pass, self._index = state["seed"], state["pass"], state["file"]
         self._passed = state.get("passed", 0)
-        self._enter(state["row"])
+        written = Shard(*state.get("shard", self._shard))
+        self._enter(0)
+        # How far all workers together were, from the beginning of this file, and our first row from there on.
+        taken = self._offset(written) + state["row"] * written.size - written.rank
+        while taken >= len(self._arrays[0]):
+            taken -= len(self._arrays[0])
+            self._next_file()
+        self._row = max(0, self._shard.begin(taken - self._offset(self._shard)))

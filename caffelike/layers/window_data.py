@@ -6,6 +6,7 @@ from caffelike import log
 from caffelike.blob import Blob
 from caffelike.data.imagelist import Folder
 from caffelike.data.paths import resolve
+from caffelike.data.shard import shard_of
 from caffelike.data.transformer import Transformer
 from caffelike.data.windows import WindowProducer, log_windows, read_windows
 from caffelike.errors import DataError, ModelError
@@ -64,6 +65,7 @@ class WindowData(SourceLayer):
             p.crop_mode == "square",
             p.scale,
             p.cache_images,
+            shard_of(self.phase),
         )
         self.feed(producer, [shape, (batch,)], top)
         log_size("window_data_layer.cpp:196", shape)

@@ -24,6 +24,7 @@ from caffelike.solvers import debug, definition, extras, guard, lr, snapshot
 from caffelike.solvers.average import WeightAverage
 from caffelike.solvers.norm import squared_norm
 from caffelike.solvers.outputs import Outputs
+from caffelike.solvers.ranks import Ranks
 
 STOP, SNAPSHOT = "stop", "snapshot"
 
@@ -39,6 +40,7 @@ class Solver:
     `average_loss` losses. last_snapshot: path of the last .solverstate written or restored, or "".
     action: called after each update and between test batches; may answer "stop", "snapshot" or None.
     listeners: told of updates, displays, tests and snapshots, see listener.py; the opt-in extras are among them.
+    ranks: the processes that train this net together, see ranks.py; this one alone unless caffelike.parallel joins it.
 
     Raises FileError, ParseError, ModelError, ShapeError, WeightsError, and SolverError for impossible options.
     """
@@ -77,6 +79,7 @@ class Solver:
         self._update = device.kernel(rule.rpartition(".")[2], "update") or update
         self._outputs = Outputs(self.net)
         self.listeners = extras.chosen(self)
+        self.ranks = Ranks()
         log.info("solver.cpp:57", "Solver scaffolding done.")
 
     # What a rule writes ------------------------------------------------------------------------
@@ -152,7 +155,9 @@ class Solver:
             log.info("solver.cpp:317", "Optimization stopped early.")
             return
         if p.display and self.iter % p.display == 0:
-            self._losses.append(self.net.run_forward())  # shows the result of the last update, on one batch more
+            self._losses.append(
+                float(self.ranks.mean(np.array(self.net.run_forward())))
+            )  # shows the result of the last update, on one batch more
             log.info("solver.cpp:327", f"Iteration {self.iter}, loss = {log.number(self.smoothed_loss)}")
         if p.test_interval and self.iter % p.test_interval == 0:
             self.test_all()
@@ -191,7 +196,7 @@ class Solver:
                 on_gradients_ready()
             if not self._apply(parts, display) and self.check_finite:
                 raise guard.bad_update(self)
-            request = self.action() if self.action else None
+            request = self.ranks.agree(self.action() if self.action else None)
             self.iter += 1
             if (p.snapshot and self.iter % p.snapshot == 0) or request == SNAPSHOT:
                 self._try_snapshot()
@@ -204,10 +209,13 @@ class Solver:
         run = self.net.forward_backward
         if display and self.param.debug_info:
             run = partial(debug.forward_backward, self.net)
-        loss = run(beta=0)
-        for _ in range(self.param.iter_size - 1):
-            loss += run(beta=1)
-        return loss / self.param.iter_size
+        loss = 0.0
+        for i in range(self.param.iter_size):
+            if i == self.param.iter_size - 1:
+                self.ranks.listen(self.net)
+            loss += run(beta=min(i, 1))
+        self.ranks.gradients()
+        return float(self.ranks.mean(np.array(loss / self.param.iter_size)))
 
     def _display(self) -> None:
         now = time.perf_counter()
@@ -219,7 +227,7 @@ class Solver:
             f"Iteration {self.iter} ({log.number(rate)} iter/s, {lapse:.3g}s/{self.param.display} iters),"
             f" loss = {log.number(self.smoothed_loss)}",
         )
-        values = self._outputs.values()
+        values = self.ranks.mean(self._outputs.values())
         for line in self._outputs.lines(values):
             log.info("solver.cpp:258", f"    Train net output {line}")
         guard.hint(self)
@@ -318,7 +326,7 @@ class Solver:
         """What `test` returns, logged."""
         net, p = self.test_nets[index], self.param
         outputs = Outputs(net)
-        batches = p.test_iter[index]
+        batches = self.ranks.share(p.test_iter[index])
         run = partial(debug.forward, net) if p.debug_info else net.run_forward
         loss = 0.0
         for _ in range(batches):
@@ -327,15 +335,16 @@ class Solver:
                 return {}
             loss += run()
             outputs.add()
-        mean = outputs.mean()
+        mean = self.ranks.mean(outputs.mean())
         if p.test_compute_loss:
-            log.info("solver.cpp:394", f"Test loss: {log.number(loss / max(1, batches))}")
+            loss = float(self.ranks.mean(np.array(loss / max(1, batches))))
+            log.info("solver.cpp:394", f"Test loss: {log.number(loss)}")
         for line in outputs.lines(mean):
             log.info("solver.cpp:414", f"    Test net output {line}")
         return outputs.by_name(mean)
 
     def _stopped_while_testing(self) -> bool:
-        while request := self.action() if self.action else None:
+        while request := self.ranks.agree(self.action() if self.action else None):
             if request == SNAPSHOT:
                 self._try_snapshot()
             else:
@@ -350,7 +359,7 @@ class Solver:
         Each file is written aside and renamed, so earlier ones stay whole whatever happens. Raises FileError.
         """
         with self._weights(averaged=False):
-            self.last_snapshot = snapshot.write(self)
+            self.last_snapshot = self.ranks.once(partial(snapshot.write, self))
         self._unsaved = False
         return self.last_snapshot
 
@@ -370,6 +379,7 @@ class Solver:
         Raises FileError, or WeightsError for a file that is damaged, is no solver state, or is of another net.
         """
         snapshot.restore(self, os.fspath(file))
+        self.ranks.start(self)
         self.last_snapshot = os.fspath(file)
         self._shown = (self._shown[0], self.iter)
 

@@ -78,7 +78,7 @@ def test_going_on_after_any_record(source, shuffled, shard, after):
     before = whole.take(after)[0] if after else []
     other = make()
     other.take(4)
-    other.seek(5, after, bytes(before[-1][0]) if before else None)
+    other.seek(5, after, bytes(before[-1][0]) if before else None, shard.size - 1 if before else shard.rank)
     assert numbers(other, 20) == numbers(whole, 20)
 
 
