@@ -384,30 +384,29 @@ _LARGEST = 30_000  # pixels on a side; JPEG ends at 65,535
 def _raster(layout: _Layout, kind: str) -> bytes:
     from PIL import Image, ImageDraw, ImageFont
 
-    if max(layout.width, layout.height) > _LARGEST:
-        raise CaffelikeError(
-            f"The picture would be {layout.width}x{layout.height} pixels. Draw this net as svg, or install Graphviz."
-        )
-    image = Image.new("RGB", (layout.width, layout.height), "white")
+    scale = min(1.0, _LARGEST / max(layout.width, layout.height))  # smaller, as Graphviz' own bitmaps are then
+    image = Image.new("RGB", (int(layout.width * scale) + 1, int(layout.height * scale) + 1), "white")
     draw = ImageDraw.Draw(image)
-    font = ImageFont.load_default()
-    for points, label, both in layout.lines:
+    font = ImageFont.load_default(max(1, 10 * scale))
+    for line, label, both in layout.lines:
+        points = [(x * scale, y * scale) for x, y in line]
         draw.line(points, fill="black")
         for (x0, y0), (x1, y1) in [(points[-2], points[-1])] + ([(points[1], points[0])] if both else []):
             length = max(1.0, ((x1 - x0) ** 2 + (y1 - y0) ** 2) ** 0.5)
-            dx, dy = (x1 - x0) / length * 7, (y1 - y0) / length * 7
+            dx, dy = (x1 - x0) / length * 7 * scale, (y1 - y0) / length * 7 * scale
             draw.polygon(
                 [(x1, y1), (x1 - dx - dy / 2, y1 - dy + dx / 2), (x1 - dx + dy / 2, y1 - dy - dx / 2)], "black"
             )
         if label:
             (x0, y0), (x1, y1) = points[:2]
-            draw.text(((x0 + x1) / 2, (y0 + y1) / 2 - 10), label, fill="black", font=font)
-    for node, x, y, width, height in layout.boxes:
+            draw.text(((x0 + x1) / 2, (y0 + y1) / 2 - 10 * scale), label, fill="black", font=font)
+    for node, *box in layout.boxes:
+        x, y, width, height = (value * scale for value in box)
         corners = (x, y, x + width, y + height)
-        draw.rounded_rectangle(corners, 9 if node.blob else 0, fill=node.color, outline="black")
-        for i, line in enumerate(node.label.split("\\n")):
-            middle = (x + width / 2, y + _PAD + (i + 0.5) * _LINE)
-            draw.text(middle, line, fill="black", font=font, anchor="mm")
+        draw.rounded_rectangle(corners, 9 * scale if node.blob else 0, fill=node.color, outline="black")
+        for i, text in enumerate(node.label.split("\\n")):
+            middle = (x + width / 2, y + (_PAD + (i + 0.5) * _LINE) * scale)
+            draw.text(middle, text, fill="black", font=font, anchor="mm")
     out = io.BytesIO()
     image.save(out, kind)
     return out.getvalue()

@@ -82,7 +82,7 @@ def test_own_drawing_shows_every_node_and_edge(net, rankdir):
     assert label is not None
 
 
-def test_pictures_and_files(net, tmp_path):
+def test_pictures_and_files(net, tmp_path, monkeypatch):
     for name in ("net.png", "net.JPG"):
         draw.draw_net_to_file(net, tmp_path / name)
         with Image.open(tmp_path / name) as picture:
@@ -90,6 +90,9 @@ def test_pictures_and_files(net, tmp_path):
     with Image.open(io.BytesIO(draw.draw_net(net, "TB"))) as picture:
         colors = {color for _, color in picture.convert("RGB").getcolors(1 << 20)}
     assert {(255, 80, 80), (144, 238, 144), (224, 224, 224), (255, 153, 0), (204, 51, 255)} <= colors
+    monkeypatch.setattr(draw, "_LARGEST", 300)
+    with Image.open(io.BytesIO(draw.draw_net(net, "LR"))) as picture:
+        assert picture.size[0] == 301
     with pytest.raises(CaffelikeError, match=r"drawn as svg, png.*Install Graphviz"):
         draw.draw_net_to_file(net, tmp_path / "net.xyz")
     with pytest.raises(CaffelikeError, match="rankdir is one of"):
