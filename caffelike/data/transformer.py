@@ -231,6 +231,14 @@ def _by(shape: tuple[int, ...]) -> str:
 
 def read_mean(path: str) -> np.ndarray:
     """The mean image of a .binaryproto as float32 of (channels, height, width). Raises FileError or DataError."""
+    values = read_volume(path)
+    if values.ndim != 3:
+        raise _no_mean(path, values.shape, values.size)
+    return values
+
+
+def read_volume(path: str) -> np.ndarray:
+    """The mean of images, or that of clips (channels, frames, height, width), as `read_mean`."""
     from google.protobuf.message import DecodeError
 
     log.info("data_transformer.cpp:25", f"Loading mean file from: {path}")
@@ -251,11 +259,15 @@ def read_mean(path: str) -> np.ndarray:
         shape = tuple(blob.shape.dim)
     else:
         shape = (blob.num, blob.channels, blob.height, blob.width)
-    if len(shape) == 4 and shape[0] == 1:
+    if len(shape) in (4, 5) and shape[0] == 1:
         shape = shape[1:]
-    if len(shape) != 3 or not values.size or values.size != np.prod(shape):
-        raise DataError(
-            f"{path} is no mean file: it says {_by(shape)} and holds {values.size} values. Expected is one image of"
-            " (1, channels, height, width)."
-        )
+    if len(shape) not in (3, 4) or not values.size or values.size != np.prod(shape):
+        raise _no_mean(path, shape, values.size)
     return values.reshape(shape)
+
+
+def _no_mean(path: str, shape: tuple[int, ...], count: int) -> DataError:
+    return DataError(
+        f"{path} is no mean file: it says {_by(shape)} and holds {count} values. Expected is one image of"
+        " (1, channels, height, width)."
+    )

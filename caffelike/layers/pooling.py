@@ -32,7 +32,8 @@ class Pooling(Layer):
         one less where the last window would start in the right pad.
     pool: MAX. kernel_size, or kernel_h and kernel_w, or global_pooling. stride 1, pad 0 (or stride_h and stride_w,
         pad_h and pad_w).
-    kernel_size_3d (three numbers; with stride_3d, pad_3d): pools volumes (N, C, D, H, W) in the same way.
+    kernel_size_3d (three numbers; with stride_3d, pad_3d): pools volumes (N, C, D, H, W) in the same way; a volume and
+        kernel_size, stride, pad: these for all three axes.
     avg_include_pad true: false divides AVE by the number of pixels, without the pad.
     MAX: the first of equal values; NaN is never taken; where nothing exceeds -FLT_MAX y is -FLT_MAX.
     AVE: the divisor counts the pad but not what lies beyond it; a window that begins where the image ends
@@ -53,7 +54,7 @@ class Pooling(Layer):
         """Read the method; the window depends on the shape where global_pooling is on."""
         self._p = p
         method = type(p).PoolMethod.Name(p.pool)
-        self._axes = self.axes(p)
+        self._axes = self.axes(p, shapes[0])
         known = ("MAX", "AVE", "STOCHASTIC") if self._axes == 2 else ("MAX", "AVE")
         if method not in known:
             raise self.fail(f"pool is {method}; only {', '.join(known)} can be computed.", ModelError)
@@ -84,9 +85,9 @@ class Pooling(Layer):
             self.options["argmax"] = None
         return [top] * len(self.message.top)
 
-    def axes(self, p: Any) -> int:
+    def axes(self, p: Any, shape: Shape) -> int:
         """How many axes a window has."""
-        return 3 if p.kernel_size_3d else 2
+        return 3 if p.kernel_size_3d or len(shape) == 5 else 2
 
     def window(self, p: Any, size: Sizes) -> tuple[Window, bool]:
         """The window over images of `size`, and whether the top's size is rounded up."""
@@ -96,12 +97,16 @@ class Pooling(Layer):
             return pooling_window(self, p, size), ceil
         values = []
         for field, default in (("kernel_size_3d", 0), ("stride_3d", 1), ("pad_3d", 0)):
-            given = tuple(int(n) for n in getattr(p, field)) or (default,) * 3
+            one = field.removesuffix("_3d")
+            every = int(getattr(p, one)) if p.HasField(one) and not p.kernel_size_3d else default
+            given = tuple(int(n) for n in getattr(p, field)) or (every,) * 3
             if len(given) != 3 or (default and 0 in given):
                 raise self.fail(f"{field} must be three numbers of at least {default}, not {given}.", ModelError)
             values.append(given)
         if 0 in values[0]:
-            raise self.fail(f"kernel_size_3d {values[0]} must be at least 1.", ModelError)
+            raise self.fail(
+                f"a volume needs kernel_size, or kernel_size_3d, of at least 1, not {values[0]}.", ModelError
+            )
         check_pooling_pad(self, values[0], values[2])
         return Window(*values, (1, 1, 1)), ceil
 
@@ -121,7 +126,7 @@ class Pooling3D(Pooling):
     messages = ("pooling_param",)
     honours = ("kernel_depth", "temporal_stride")
 
-    def axes(self, p: Any) -> int:
+    def axes(self, p: Any, shape: Shape) -> int:
         """Depth, height and width."""
         if not self.message.HasField("pooling3d_param"):
             self._p = self.message.pooling_param

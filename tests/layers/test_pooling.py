@@ -24,6 +24,7 @@ PLANES = [
         ("pool: AVE kernel_size: 3 stride: 2 pad: 1", (2, 3, 8, 9), 1, 0),
         ("pool: AVE kernel_size: 3 stride: 2 round_mode: FLOOR", (2, 3, 8, 10), 1, 0),
         ("pool: AVE kernel_size: 3 stride: 2 pad: 1 avg_include_pad: false ceil_mode: false", (2, 3, 8, 9), 1, 0),
+        ("kernel_size: 2 stride: 2", (2, 2, 4, 5, 6), 2, 0),
         ("pool: AVE kernel_size_3d: [2, 3, 3] stride_3d: [1, 2, 2] pad_3d: [1, 1, 1]", (2, 2, 3, 5, 7), 1, 0),
         (
             "pool: AVE kernel_size_3d: [2, 3, 3] stride_3d: [2, 2, 1] pad_3d: [1, 1, 1] avg_include_pad: false",

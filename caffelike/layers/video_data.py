@@ -1,0 +1,124 @@
+"""VideoData: clips of videos."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from caffelike import log
+from caffelike.blob import Blob
+from caffelike.data.clips import ClipProducer, Crop, Frames, read_clips
+from caffelike.data.paths import resolve
+from caffelike.data.shard import shard_of
+from caffelike.data.transformer import read_volume
+from caffelike.errors import ModelError
+from caffelike.layer import Shape
+from caffelike.layers._source import SourceLayer, log_size
+from caffelike.registry import register
+
+_TSN = ("num_segments", "modality", "name_pattern")
+
+
+@register("VideoData", param="video_data_param")
+class VideoData(SourceLayer):
+    """Delivers clips of the videos that a list names, with their labels, over and over.
+
+    tops: data, label (batch_size). C3D's form: data (batch_size, 3, new_length, height, width); the list's lines are
+    `path first_frame label`; with use_image true the path is a folder of images 000001.jpg, 000002.jpg, ..., else a
+    video file, read by OpenCV; sampling_rate (1): every so many frames. yjxiong's form (temporal segments), known by
+    num_segments (1), modality or name_pattern: data (batch_size, num_segments new_length channels, height, width);
+    lines `folder frames label`; each of the num_segments equal parts of the video gives new_length frames, from a
+    random place while training, else from its middle; modality RGB: 3 channels of name_pattern "img_%05d.jpg"; FLOW
+    (the default): 2, x and y, of "flow_%c_%05d.jpg", the first of which is inverted where it is mirrored.
+    source: the list. batch_size (1). new_length (1). root_folder (""). shuffle (false): a new order in every pass.
+    new_height, new_width (0: as they are). transform_param, or C3D's scale (1), mean_file, crop_size (0), mirror:
+    as for Data, alike for all frames of a clip; mean_file may hold a volume (channels, frames, height, width);
+    scale_ratios while training: cuts of these shares of the shorter side, rows and columns at most max_distort (1)
+    entries apart (with multi_scale), resized to crop_size; fix_crop, more_fix_crop: at corners and in the middle only.
+    C3D's first version writes all of it into image_data_param. show_data: without effect. The forms and fields of
+    other forks (video_type WEBCAM, video_file, device_id, skip_frames: a camera or one video; encoded, grayscale,
+    length_first, use_temporal_jitter, max_sampling_rate 1, use_sampling_rate_jitter, use_multiple_label, num_of_labels
+    1, rand_skip, is_color true) are refused where they are set.
+    Raises ModelError, FileError and DataError naming list, line and frame.
+    Source: Tran et al., ICCV 2015 (C3D); Wang et al., "Temporal Segment Networks", ECCV 2016 (yjxiong).
+    """
+
+    tops = ("data", "label?")
+    messages = ("transform_param", "image_data_param")
+    honours = (
+        "new_length", "use_image", "sampling_rate", "show_data", "scale_ratios", "max_distort", "multi_scale",
+        "fix_crop", "more_fix_crop", "is_flow",
+    )  # fmt: skip
+
+    def options_message(self) -> Any:
+        """video_data_param, or where C3D 1.0 has the same fields."""
+        old = self.message.HasField("image_data_param") and not self.message.HasField("video_data_param")
+        return self.message.image_data_param if old else self.message.video_data_param
+
+    def setup(self, bottom: Sequence[Blob], top: Sequence[Blob]) -> None:  # type: ignore[override]
+        """Read the list and take the tops' shapes from its first clip."""
+        p, t = self.options_message(), self.message.transform_param
+        for name in (
+            "video_type", "video_file", "device_id", "skip_frames", "encoded", "grayscale", "length_first",
+            "use_temporal_jitter", "use_sampling_rate_jitter", "use_multiple_label", "rand_skip",
+        ):  # fmt: skip
+            if getattr(p, name, 0):
+                raise self.fail(f"{name} is not supported.", ModelError)
+        if not p.source:
+            raise self.fail("needs video_data_param { source: ... }: a text file of videos and labels.", ModelError)
+        if bool(p.new_height) != bool(p.new_width):
+            raise self.fail("new_height and new_width go together: set both, or none.", ModelError)
+        batch, frames, crop = self.batch_size(p.batch_size), self.frames(), self.crop()
+        mean = t.mean_file or p.mean_file
+        if mean and (t.mean_value or crop.ratios):
+            raise self.fail("mean_file goes neither with mean_value nor with multi_scale.", ModelError)
+        values = read_volume(resolve(mean, self.folder)) if mean else np.array(t.mean_value, np.float32)
+        source = resolve(p.source, self.folder)
+        log.info("video_data_layer.cpp:30", f"Opening file {source}")
+        clips = read_clips(source)
+        log.info("video_data_layer.cpp:48", f"A total of {len(clips)} videos.")
+        producer = ClipProducer(
+            clips, source, p.root_folder, self.folder, batch, frames, crop,
+            (p.new_height, p.new_width) if p.new_height else None, values if values.size else None,
+            t.scale if t.HasField("scale") else p.scale, not frames.segments, p.shuffle, self.seed, self.name,
+            shard_of(self.phase),
+        )  # fmt: skip
+        self._clips = len(clips)
+        shapes = producer.shapes()[: len(top)]
+        self.feed(producer, shapes, top)
+        log_size("video_data_layer.cpp:70", shapes[0])
+
+    def frames(self) -> Frames:
+        """Which frames are taken."""
+        p = self.options_message()
+        train = self.phase == 0
+        if any(p.HasField(name) for name in _TSN if hasattr(p, name)):
+            flow = p.modality == type(p).FLOW
+            pattern = p.name_pattern or ("flow_%c_%05d.jpg" if flow else "img_%05d.jpg")
+            return Frames(max(1, p.num_segments), max(1, p.new_length), 1, pattern, flow, train)
+        return Frames(0, max(1, p.new_length), max(1, p.sampling_rate), "%06d.jpg" if p.use_image else "", False, train)
+
+    def crop(self) -> Crop:
+        """How they are cut."""
+        p, t = self.options_message(), self.message.transform_param
+        ratios = tuple(t.scale_ratios) or (1.0, 0.875, 0.75, 0.66) if t.multi_scale else ()
+        return Crop(
+            t.crop_size or p.crop_size, t.mirror or p.mirror, self.phase == 0, ratios, t.max_distort, t.fix_crop,
+            t.more_fix_crop,
+        )  # fmt: skip
+
+    def records(self) -> int:
+        """How many videos the list names."""
+        return self._clips
+
+    def declared(self, tops: int) -> list[Shape | None]:
+        """Clips of new_height x new_width, or crops."""
+        p, frames = self.options_message(), self.frames()
+        height, width = (self.crop().size,) * 2 if self.crop().size else (p.new_height, p.new_width)
+        if not height:
+            return [None, (p.batch_size,)][:tops]
+        if frames.segments:
+            data: Shape = (p.batch_size, frames.segments * frames.length * frames.channels, height, width)
+        else:
+            data = (p.batch_size, 3, frames.length, height, width)
+        return [data, (p.batch_size,)][:tops]
