@@ -200,8 +200,8 @@ class Net:
 
     @property
     def layers(self) -> list[Layer]:
-        """All layers in order, Split layers included."""
-        return [node.layer for node in self._nodes]
+        """All layers in order, Split layers included; a layer written in Python is the object of the user's class."""
+        return [getattr(node.layer, "user", node.layer) for node in self._nodes]
 
     @property
     def _layer_names(self) -> list[str]:
@@ -210,7 +210,7 @@ class Net:
     @property
     def layer_dict(self) -> "OrderedDict[str, Layer]":
         """Layers by name."""
-        return OrderedDict((node.name, node.layer) for node in self._nodes)
+        return OrderedDict(zip(self._layer_names, self.layers, strict=True))
 
     @property
     def params(self) -> "OrderedDict[str, list[Blob]]":
@@ -552,7 +552,7 @@ class Net:
         self._memory_layer("set_input_source").feed(source)
 
     def _memory_layer(self, called: str) -> Any:
-        layer: Any = self.layers[0] if self._nodes else None
+        layer: Any = self._nodes[0].layer if self._nodes else None
         if layer is None or layer.type != "MemoryData":
             raise CaffelikeError(
                 f"{called} may only be called if the first layer is a MemoryData; net '{self.name}' begins with"

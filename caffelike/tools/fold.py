@@ -55,7 +55,7 @@ def fold(definition: str | os.PathLike, weights: str | os.PathLike) -> Folded:
 class _Fold:
     def __init__(self, net: Net, definitions: list[Definition]):
         self.layers = [definition.message for definition in definitions]
-        self.built = net.layer_dict
+        self.built = {node.name: node.layer for node in net._nodes}
         sources, self.readers, _ = uses(definitions)
         self.next = {source: i for (i, _), source in sources.items()}  # of a blob that one layer reads: which
         used = [id(blob.data_storage) for layer in net.layers for blob in layer.blobs]

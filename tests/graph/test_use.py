@@ -241,3 +241,26 @@ def test_every_way_of_naming_weights(build, tmp_path):
     assert net._blob_loss_weights == [0.0] * len(net.blobs)
     net._forward(0, 1)
     net._backward(1, 0)
+
+
+def test_a_layer_written_in_python_is_the_users_object(build, tmp_path, monkeypatch):
+    (tmp_path / "counting_layer.py").write_text(
+        "import numpy, caffelike\n"
+        "class Counting(caffelike.Layer):\n"
+        "    def reshape(self, bottom, top):\n"
+        "        top[0].reshape(1)\n"
+        "    def forward(self, bottom, top):\n"
+        "        top[0].data[...] = self.start\n"
+        "        self.start += 1\n"
+        "    def set_start(self, start):\n"
+        "        self.start = start\n"
+    )
+    monkeypatch.syspath_prepend(tmp_path)
+    net = build(
+        'layer { name: "c" type: "Python" top: "c" python_param { module: "counting_layer" layer: "Counting" } }'
+    )
+    net.layers[0].set_start(5)  # as Faster R-CNN's scripts give their layer its data
+    assert net.forward()["c"] == 5
+    assert net.forward()["c"] == 6
+    assert net.layer_dict["c"] is net.layers[0]
+    assert net.layer_dict["c"].type == "Python"
