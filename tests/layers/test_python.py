@@ -54,8 +54,8 @@ def test_worked_example(module):
     assert times.forward(x=[1, 2], p0=10).tolist() == [13, 16]
     assert times.backward([1, 10]).tolist() == [3, 30]
     assert times.param(0).diff.tolist() == [11]
-    assert times.layer.user.phase_seen == caffelike.TEST
-    assert times.layer.user.name == "l"
+    assert times.layer.phase_seen == caffelike.TEST
+    assert times.layer.name == "l"
 
 
 def test_reshape_follows_the_bottom(module):
