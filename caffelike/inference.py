@@ -53,7 +53,8 @@ def classify(
 ) -> Iterator[Answer]:
     """The best `top` classes of each picture, in order, with probabilities as the net gives them.
 
-    pictures: files, or pixels as `Recipe.prepare` takes them. batch: pictures a pass. recipe: the net's own by default.
+    pictures: files, or pixels as `Recipe.read` takes them; an error among them is answered as such. batch: pictures a
+    pass. recipe: the net's own by default.
     Raises CaffelikeError where the net has no recipe, or its output is not one value a class.
     """
     recipe = _recipe(net, recipe)
@@ -152,6 +153,8 @@ def run(
 
 
 def _prepare(net: "Net", recipe: Recipe, item: Any) -> tuple[np.ndarray | None, str, tuple[int, int]]:
+    if isinstance(item, DataError | FileError):
+        return None, str(item), (0, 0)
     try:
         pixels = recipe.read(item)
         return recipe.prepare(pixels, net.blobs[net.inputs[0]].shape), "", pixels.shape[:2]

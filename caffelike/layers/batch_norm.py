@@ -1,5 +1,6 @@
 """BatchNorm: normalises each channel to mean 0 and variance 1."""
 
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -7,6 +8,8 @@ import numpy as np
 from caffelike.errors import ModelError
 from caffelike.layer import Layer, Shape
 from caffelike.registry import register
+
+Average = Callable[[np.ndarray], np.ndarray]
 
 
 @register("BatchNorm", param="batch_norm_param")
@@ -97,6 +100,49 @@ def forward(
     eps: float,
 ) -> None:
     """Choose the statistics, move the running sums, normalise, scale. An empty batch changes nothing."""
+    forward_over(
+        x, y, mean, variance, factor, scale, bias, deviation, normal, use_global_stats, fraction, eps, _alone, 1
+    )
+
+
+def backward(
+    dy: np.ndarray,
+    y: np.ndarray,
+    scale: np.ndarray | None,
+    deviation: np.ndarray,
+    normal: np.ndarray | None,
+    dx: np.ndarray | None,
+    dscale: np.ndarray | None,
+    dbias: np.ndarray | None,
+    use_global_stats: bool,
+    beta: float,
+) -> None:
+    """dx = (dy - mean(dy) - y mean(dy y)) / deviation; with global statistics dy / deviation. A scale comes before."""
+    backward_over(dy, y, scale, deviation, normal, dx, dscale, dbias, use_global_stats, beta, _alone)
+
+
+def _alone(array: np.ndarray) -> np.ndarray:
+    """The mean over one."""
+    return array
+
+
+def forward_over(
+    x: np.ndarray,
+    y: np.ndarray,
+    mean: np.ndarray,
+    variance: np.ndarray,
+    factor: np.ndarray,
+    scale: np.ndarray | None,
+    bias: np.ndarray | None,
+    deviation: np.ndarray | None,
+    normal: np.ndarray | None,
+    use_global_stats: bool,
+    fraction: float,
+    eps: float,
+    average: Average,
+    parts: int,
+) -> None:
+    """`forward` of a batch that is the share of one of `parts` equal ones; `average` is the mean over their arrays."""
     if x.size == 0:
         return
     values, out = _channels_in_the_middle(x), _channels_in_the_middle(y)
@@ -105,10 +151,10 @@ def forward(
         batch_mean, batch_variance = mean * share, variance * share
         np.subtract(values, batch_mean[:, None], out=out)
     else:
-        batch_mean = values.mean(axis=(0, 2), dtype=np.float64)
+        batch_mean = average(values.mean(axis=(0, 2), dtype=np.float64))
         np.subtract(values, batch_mean.astype(x.dtype)[:, None], out=out)
-        batch_variance = np.square(out).mean(axis=(0, 2), dtype=np.float64)
-        each = x.size // mean.size
+        batch_variance = average(np.square(out).mean(axis=(0, 2), dtype=np.float64))
+        each = parts * x.size // mean.size
         factor *= fraction
         factor += 1
         mean *= fraction
@@ -128,7 +174,7 @@ def forward(
         out += bias[:, None]
 
 
-def backward(
+def backward_over(
     dy: np.ndarray,
     y: np.ndarray,
     scale: np.ndarray | None,
@@ -139,8 +185,9 @@ def backward(
     dbias: np.ndarray | None,
     use_global_stats: bool,
     beta: float,
+    average: Average,
 ) -> None:
-    """dx = (dy - mean(dy) - y mean(dy y)) / deviation; with global statistics dy / deviation. A scale comes before."""
+    """`backward` of a share of a batch, see `forward_over`."""
     gradient = _channels_in_the_middle(dy)
     values = _channels_in_the_middle(y if normal is None else normal)
     if dscale is not None:
@@ -155,9 +202,9 @@ def backward(
     if use_global_stats:
         np.divide(gradient, deviation[:, None], out=out)
         return
-    average = gradient.mean(axis=(0, 2), dtype=np.float64).astype(dy.dtype)
-    slant = (gradient * values).mean(axis=(0, 2), dtype=np.float64).astype(dy.dtype)
-    np.subtract(gradient, average[:, None] + values * slant[:, None], out=out)
+    level = average(gradient.mean(axis=(0, 2), dtype=np.float64)).astype(dy.dtype)
+    slant = average((gradient * values).mean(axis=(0, 2), dtype=np.float64)).astype(dy.dtype)
+    np.subtract(gradient, level[:, None] + values * slant[:, None], out=out)
     out /= deviation[:, None]
 
 
