@@ -13,7 +13,12 @@ from typing import Any
 
 from caffelike.errors import ModelError
 
-_PACKAGES = {"layer": "caffelike.layers", "solver": "caffelike.solvers", "source": "caffelike.data"}
+_PACKAGES = {
+    "layer": "caffelike.layers",
+    "solver": "caffelike.solvers",
+    "source": "caffelike.data",
+    "Python layer": "caffelike.python_layers",
+}
 
 
 class Registry:
@@ -105,6 +110,7 @@ layers = Registry("layer")
 solvers = Registry("solver")
 fillers = Registry("filler")
 sources = Registry("source")
+stand_ins = Registry("Python layer")
 
 
 def register(type_name: str, param: str | None = None, names: Sequence[str] = ()) -> Callable[[type], type]:
@@ -149,6 +155,17 @@ def register_source(type_name: str) -> Callable[[type], type]:
 
     def enter(cls: type) -> type:
         sources.add(type_name, cls)
+        return cls
+
+    return enter
+
+
+def register_stand_in(*names: str) -> Callable[[type], type]:
+    """Class decorator for a Python layer that runs where a definition names "module.class", and nobody has it."""
+
+    def enter(cls: type) -> type:
+        for name in names:
+            stand_ins.add(name, cls)
         return cls
 
     return enter

@@ -161,7 +161,7 @@ def nothing_makes(name: str, layers: Sequence[Any]) -> str:
 
 def _refuse_foreign(definition: "Definition") -> None:
     message = definition.message
-    if message.type in registry.layers and registry.layers[message.type].foreign:
+    if message.type in registry.layers and registry.layers[message.type](message, 0).foreign:
         blob = message.top[0] if message.top else "BLOB"
         raise ModelError(
             f"{definition.place}: layer '{message.name}' runs Python code of its own, which is not imported just to"

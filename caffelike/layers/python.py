@@ -2,9 +2,12 @@
 
 import difflib
 import importlib
+import importlib.util
+import sys
 from collections.abc import Callable, Sequence
 from typing import Any
 
+from caffelike import log, registry
 from caffelike.blob import Blob
 from caffelike.errors import CaffelikeError, ModelError
 from caffelike.layer import HostLayer
@@ -66,12 +69,28 @@ class Python(HostLayer):
     param_str: text for the class, found as self.param_str. share_in_parallel: changes nothing, ignored.
     The module is imported when the net is built. Gradient and errors: the class's own; an exception in it is
     passed on with the layer's name added. Errors: ModelError when module or class cannot be found.
+    Where there is no such module, but a class of that name in caffelike.python_layers (Faster R-CNN's), that one runs,
+    and the log says so.
     Source: BVLC Caffe's Python layer.
     """
 
     bottoms = ("*bottom",)
     tops = ("*top",)
     foreign = True
+    folder: str = ""
+
+    def __init__(self, message: Any, phase: int, seed: int = 0):
+        """Find out whether the class is the user's own, which is `foreign`."""
+        super().__init__(message, phase, seed)
+        self.user: Any = None
+        self.foreign = stand_in(message) is None  # type: ignore[misc]
+
+    def __getattr__(self, name: str) -> Any:
+        """The attributes of the user's object, as pycaffe's net.layers has that object itself."""
+        user = self.__dict__.get("user")
+        if user is None or name.startswith("__"):
+            raise AttributeError(f"'{type(self).__name__}' object has no attribute '{name}'")
+        return getattr(user, name)
 
     def check_counts(self, bottoms: int, tops: int) -> None:
         """Any number, none included: the user's setup checks."""
@@ -81,10 +100,20 @@ class Python(HostLayer):
         p = self.message.python_param
         if not p.module or not p.layer:
             raise self.fail('needs python_param { module: "..." layer: "..." }.', ModelError)
-        user_class = self._find(p.module, p.layer)
+        native = stand_in(self.message)
+        if native is None:
+            user_class = self._find(p.module, p.layer)
+        else:
+            user_class = native
+            log.info(
+                "python_layer.hpp:27",
+                f"Layer {self.name}: there is no Python module '{p.module}'; caffelike's own {p.layer} runs instead.",
+            )
         # As in pycaffe: made with the LayerParameter, and param_str and phase are there from setup on.
         user: Any = self._run(user_class, self.message)
         user.param_str, user.phase, user.name = p.param_str, self.phase, self.name
+        if native is not None:
+            user.seed, user.folder = self.seed, self.folder
         user.blobs = getattr(user, "blobs", None) or BlobVector()
         self.user = user
         self._run(user.setup, list(bottom), list(top))
@@ -137,3 +166,16 @@ class Python(HostLayer):
     def backward(self, top: Sequence[Blob], propagate_down: Sequence[bool], bottom: Sequence[Blob]) -> None:
         """The user's."""
         self._run(self.user.backward, list(top), list(propagate_down), list(bottom))
+
+
+def stand_in(message: Any) -> type | None:
+    """The class of caffelike's own for a layer's module and class; None where the user can import that module.
+
+    Nothing is imported to find out: only the first part of the module's name is looked for.
+    """
+    p = message.python_param
+    name = f"{p.module}.{p.layer}"
+    package = p.module.partition(".")[0]
+    if name not in registry.stand_ins or package in sys.modules or importlib.util.find_spec(package) is not None:
+        return None
+    return registry.stand_ins[name]
