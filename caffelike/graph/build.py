@@ -1,6 +1,5 @@
 """From filtered and split definitions to nodes: blobs wired, layers set up, parameters shared."""
 
-import re
 from dataclasses import dataclass
 from typing import Any
 
@@ -12,7 +11,7 @@ from caffelike.graph.dialect import check_words
 from caffelike.graph.node import Node
 from caffelike.graph.splits import made_twice, unknown_bottom
 from caffelike.layer import Layer
-from caffelike.schema.dialects import forks_of
+from caffelike.schema.dialects import forks_of, forks_of_type
 
 _ALIGN = 16  # float32 elements: parameters start on a cache line inside the arenas
 
@@ -214,9 +213,8 @@ def connect(layer: Layer, place: str, wiring: Wiring) -> Node:
 
 def owner(message: Any) -> str:
     """Who has a layer type that we have not, and what to do about it."""
-    own = re.sub(r"(?<=[a-z0-9])(?=[A-Z])", "_", message.type).lower() + "_param"
     used = [field.name for field, _ in message.ListFields() if field.name.endswith("_param")]
-    forks = next((f for f in (forks_of("LayerParameter", name) for name in (own, *used)) if f), "")
+    forks = next(filter(None, (forks_of_type(message.type), *(forks_of("LayerParameter", n) for n in used))), "")
     return (f" It belongs to the fork(s) {forks}." if forks else "") + (
         " You can write it yourself in ten lines: see caffelike.register_layer and docs/layers.md."
     )

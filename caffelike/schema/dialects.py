@@ -4,6 +4,7 @@ The fields themselves stand in proto/, each with its forks; `forks.json` is that
 """
 
 import json
+import re
 from collections import Counter
 from collections.abc import Iterable, Iterator
 from functools import cache
@@ -31,6 +32,28 @@ HINTS = frozenset(
     debug debug_display debug_params display verbose show_data visualize visualize_threshold log_avg_gradient_norm
     """.split()  # noqa: SIM905 - a table to be read
 )
+
+# Layer types without an options message of their own -> who has them.
+_TYPE_FORKS = {
+    "AssistedExcitation": "yolo",
+    "CompactData": "chenglong",
+    "Covariance": "happynear",
+    "DetectNetTransformation": "nvidia",
+    "ImageLabelmapData": "hed",
+    "LaneData": "yolo",
+    "LossTree": "yjxiong",
+    "LRNMap": "intel-multinode",
+    "MultiLabelImageData": "happynear",
+    "SoftmaxWithLossTree": "yjxiong",
+    "AccuracyTree": "yjxiong",
+    "TransformAccuracy": "yjxiong",
+    "TransformSoftmaxWithLoss": "yjxiong",
+    "VideoSegmentationData": "c3d-1.0",
+    "VideoWithVoxelTruthData": "c3d-1.0",
+    "VoxelCustomLoss": "c3d-1.0",
+    "VolumeData": "c3d-1.0",
+    "WindowSegData": "deconvnet",
+}
 
 # Fields that take one value in BVLC and several in a fork -> where several go.
 _SEVERAL = {
@@ -71,6 +94,12 @@ def forks_of(message: str, name: str) -> str:
     A number after a fork is its own number for the field.
     """
     return _table().get(f"{message}.{name}", "").partition(";")[0]
+
+
+def forks_of_type(name: str) -> str:
+    """The forks that have a layer type, as far as its options message or the table of those without one tells."""
+    words = re.sub(r"(?<=[a-z0-9])(?=[A-Z])", "_", name).lower()
+    return _TYPE_FORKS.get(name) or forks_of("LayerParameter", f"{words}_param")
 
 
 def foreign_fields(message: Any, path: tuple[str | int, ...] = ()) -> Iterator[Foreign]:

@@ -483,3 +483,13 @@ def test_gradients_of_a_normalised_chain_in_place_equal_those_apart(build):
         gradients.append([net.backward()["x"].copy(), net.params["s"][0].diff.copy()])
     assert np.allclose(gradients[0][0], gradients[1][0], atol=1e-6)
     assert np.allclose(gradients[0][1], gradients[1][1], atol=1e-6)
+
+
+@pytest.mark.parametrize(
+    ("definition", "forks"),
+    [('type: "CompactData"', "chenglong"), ('type: "Hotspot" hotspot_param { }', "happynear"), ('type: "Nobodys"', "")],
+)
+def test_an_unknown_type_says_who_has_it(build, definition, forks):
+    with pytest.raises(ModelError, match="Unknown layer type") as caught:
+        build(X + f'layer {{ name: "l" {definition} bottom: "x" top: "y" }}')
+    assert (f"It belongs to the fork(s) {forks}" if forks else "You can write it yourself") in str(caught.value)
