@@ -220,7 +220,7 @@ class ClipProducer:
                     f" {pixels.shape}."
                 )
         try:
-            top, left, rows, columns = self._crop.place(*pixels.shape[2:], draws[:3])
+            top, left, rows, columns = self._crop.place(pixels.shape[2], pixels.shape[3], draws[:3])
         except DataError as error:
             raise DataError(f"{self._source}: '{clip.path}' cannot be used: {error}.") from None
         place = np.s_[:, :, top : top + rows, left : left + columns]

@@ -19,7 +19,7 @@ def loss_options(layer: Layer, default: str, legacy: bool = True) -> dict[str, A
     false: BATCH_SIZE, only where `normalization` is absent); it is an error otherwise.
     """
     p = layer.message.loss_param
-    mode = default
+    mode: str | float = default
     if p.HasField("normalization"):
         mode = type(p).NormalizationMode.Name(p.normalization)
         mode = float(p.pre_fixed_normalizer) if mode == "PRE_FIXED" else mode

@@ -2,7 +2,7 @@
 
 import weakref
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 
@@ -22,7 +22,7 @@ class SourceLayer(HostLayer):
 
     bottoms = ()
     tops = ("data", "label?")
-    messages = ("transform_param",)
+    messages: ClassVar[tuple[str, ...]] = ("transform_param",)
     folder: str = ""
     batch_keys: list[str]
 

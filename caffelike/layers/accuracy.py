@@ -1,6 +1,6 @@
 """Accuracy: how often the label is among the best scores."""
 
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 
@@ -25,7 +25,7 @@ class Accuracy(Layer):
     """
 
     bottoms = ("x", "label")
-    tops = ("accuracy", "per_class?")
+    tops: ClassVar[tuple[str, ...]] = ("accuracy", "per_class?")
     no_gradient = ("x", "label")
 
     def setup(self, p: Any, *shapes: Shape) -> None:

@@ -43,10 +43,10 @@ class CTCGreedyDecoder(Layer):
         if not -classes <= self._blank < classes:
             raise self.fail(f"blank_index is {self._blank}, but there are {classes} classes.", ModelError)
         self.options["blank"] = self._blank % classes
-        sequences, score, accuracy = (x[1], x[0], 1, 1), (x[1], 1, 1, 1), (1, 1, 1, 1)
-        if len(shapes) < 3 or len(self.message.top) > 2:
-            return [sequences, score, accuracy][: len(self.message.top)]
-        return [sequences, accuracy][: len(self.message.top)]
+        found: list[Shape] = [(x[1], x[0], 1, 1), (x[1], 1, 1, 1), (1, 1, 1, 1)]
+        if len(shapes) == 3 and len(self.message.top) < 3:
+            del found[1]  # no score
+        return found[: len(self.message.top)]
 
 
 def forward(

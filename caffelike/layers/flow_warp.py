@@ -58,7 +58,7 @@ def backward(
         dimage[...] = 0
         for to, grad, *parts in zip(dimage.reshape(grads.shape), grads, *corners, *shares, strict=True):
             for corner, share in zip(parts[:4], parts[4:], strict=True):
-                np.add.at(to, (slice(None), corner), grad * share)
+                np.add.at(to.T, corner, (grad * share).T)
     if dflow is not None:
         right, down = shares[1] + shares[3], shares[2] + shares[3]  # how far beyond the pixel to the left and above
         for n, picture in enumerate(_flat(image)):

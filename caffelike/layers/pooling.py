@@ -1,6 +1,6 @@
 """Pooling: one number for each window of an image."""
 
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 
@@ -48,7 +48,7 @@ class Pooling(Layer):
 
     tops = ("y", "mask?")
     backward_reads = ("argmax",)
-    honours = ("ceil_mode", "avg_include_pad", "kernel_size_3d", "stride_3d", "pad_3d")
+    honours: ClassVar[tuple[str, ...]] = ("ceil_mode", "avg_include_pad", "kernel_size_3d", "stride_3d", "pad_3d")
 
     def setup(self, p: Any, *shapes: Shape) -> None:
         """Read the method; the window depends on the shape where global_pooling is on."""
@@ -103,12 +103,11 @@ class Pooling(Layer):
             if len(given) != 3 or (default and 0 in given):
                 raise self.fail(f"{field} must be three numbers of at least {default}, not {given}.", ModelError)
             values.append(given)
-        if 0 in values[0]:
-            raise self.fail(
-                f"a volume needs kernel_size, or kernel_size_3d, of at least 1, not {values[0]}.", ModelError
-            )
-        check_pooling_pad(self, values[0], values[2])
-        return Window(*values, (1, 1, 1)), ceil
+        kernel, stride, pad = values
+        if 0 in kernel:
+            raise self.fail(f"a volume needs kernel_size, or kernel_size_3d, of at least 1, not {kernel}.", ModelError)
+        check_pooling_pad(self, kernel, pad)
+        return Window(kernel, stride, pad, (1, 1, 1)), ceil
 
 
 @register("Pooling3D", param="pooling3d_param")
@@ -256,8 +255,8 @@ def _spread(dx: np.ndarray, out: Sizes, kernel: Sizes, stride: Sizes, pad: Sizes
     padded = _padded(np.zeros_like(dx), out, kernel, stride, pad, 0)
     for _, place in taps(kernel, stride, (1,) * len(kernel), out):
         padded[(..., *place)] += part((..., *place))
-    inside = tuple(slice(q, q + n) for q, n in zip(pad, dx.shape[2:], strict=True))
-    dx[...] = padded[(..., *inside)]
+    inside: list[Any] = [slice(q, q + n) for q, n in zip(pad, dx.shape[2:], strict=True)]
+    dx[...] = padded[(slice(None), slice(None), *inside)]
 
 
 def _divisors(size: Sizes, out: Sizes, kernel: Sizes, stride: Sizes, pad: Sizes, include_pad: bool) -> np.ndarray:

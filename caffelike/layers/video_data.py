@@ -115,10 +115,10 @@ class VideoData(SourceLayer):
         """Clips of new_height x new_width, or crops."""
         p, frames = self.options_message(), self.frames()
         height, width = (self.crop().size,) * 2 if self.crop().size else (p.new_height, p.new_width)
-        if not height:
-            return [None, (p.batch_size,)][:tops]
-        if frames.segments:
-            data: Shape = (p.batch_size, frames.segments * frames.length * frames.channels, height, width)
-        else:
+        data: Shape | None = None
+        if height and frames.segments:
+            data = (p.batch_size, frames.segments * frames.length * frames.channels, height, width)
+        elif height:
             data = (p.batch_size, 3, frames.length, height, width)
-        return [data, (p.batch_size,)][:tops]
+        label: Shape | None = (p.batch_size,)
+        return [data, label][:tops]
