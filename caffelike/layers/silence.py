@@ -6,12 +6,12 @@ from caffelike.layer import Layer, Shape
 from caffelike.registry import register
 
 
-@register("Silence")
+@register("Silence", names=["implicit"])
 class Silence(Layer):
     """Takes blobs and makes nothing, so that they are no outputs of the net.
 
     bottoms: one or more, any shape. tops: none.
-    Gradient: 0. Source: BVLC Caffe's Silence layer.
+    Gradient: 0. Source: BVLC Caffe's Silence layer; implicit: netscope's word for a blob that something else reads.
     """
 
     bottoms = ("*xs",)
