@@ -164,8 +164,12 @@ def main() -> None:
                     show(rows, f"{net} {what}, batch {batch}, {threads} thread(s), fp32")
                     results += [{"net": net, "batch": batch, "train": given.train, **row} for row in rows]
     if given.json:
-        about = {"date": date.today().isoformat(), "cpu": _cpu(), "python": platform.python_version()}
-        given.json.write_text(json.dumps({**about, "results": results}, indent=1) + "\n")
+        given.json.write_text(json.dumps({**about_machine(), "results": results}, indent=1) + "\n")
+
+
+def about_machine() -> dict[str, str]:
+    """Date, processor and Python."""
+    return {"date": date.today().isoformat(), "cpu": _cpu(), "python": platform.python_version()}
 
 
 def _cpu() -> str:
