@@ -1,6 +1,6 @@
 """How a net would use many threads: predicted from its launches, beside what 1 and 2 threads really take.
 
-usage: python benchmarks/many_threads.py --net alexnet googlenet [--batch 10] [--train] [--threads 1 2 4 ... 64] [--json OUT]
+usage: python benchmarks/many_threads.py --net alexnet [--batch 10] [--train] [--threads 1 2 4 ... 64] [--json OUT]
 
 For each number of threads the net runs once cut up as it would be for them, but all chunks one after the other, and
 every launch is timed. n items in chunks of g take ceil(chunks / threads) rounds of g items each; what lies outside of
