@@ -85,13 +85,6 @@ class Python(HostLayer):
         self.user: Any = None
         self.foreign = stand_in(message) is None  # type: ignore[misc]
 
-    def __getattr__(self, name: str) -> Any:
-        """The attributes of the user's object, as pycaffe's net.layers has that object itself."""
-        user = self.__dict__.get("user")
-        if user is None or name.startswith("__"):
-            raise AttributeError(f"'{type(self).__name__}' object has no attribute '{name}'")
-        return getattr(user, name)
-
     def check_counts(self, bottoms: int, tops: int) -> None:
         """Any number, none included: the user's setup checks."""
 
