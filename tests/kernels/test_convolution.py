@@ -4,6 +4,8 @@ from reference import conv_backward, conv_forward, conv_out
 
 from caffelike.kernels import launch
 from caffelike.kernels.cpu import convolution, deconvolution
+from caffelike.kernels.cpu.correlate import Window, correlate
+from caffelike.layers import convolution as convolution_layer
 
 # batch, channels in, channels out, size, kernel, stride, pad, dilation, group
 CASES = [
@@ -23,6 +25,9 @@ CASES = [
     (1, 1, 2, (2, 3, 2, 3), (2, 2, 1, 2), (1,) * 4, (0, 1, 0, 0), (1,) * 4, 1),
     (40, 1, 20, (12, 12), (5, 5), (1, 1), (0, 0), (1, 1), 1),
     (2, 5, 5, (14, 13), (3, 3), (1, 1), (1, 1), (1, 1), 5),
+    (2, 3, 3, (19, 37), (5, 5), (1, 2), (2, 2), (1, 1), 3),
+    (1, 3, 3, (4, 70), (5, 5), (1, 1), (2, 1), (1, 1), 3),
+    (1, 2, 2, (2, 2), (3, 3), (2, 2), (2, 2), (1, 1), 2),
     (1, 3, 3, (15, 130), (3, 5), (2, 2), (1, 0), (1, 2), 3),
     (2, 2, 2, (9,), (3,), (1,), (1,), (1,), 2),
     (1, 40, 9, (90, 83), (3, 3), (1, 1), (1, 1), (1, 1), 1),  # in bands
@@ -128,3 +133,18 @@ def test_packed_weights_for_winograd(rng):
     convolution.forward(x, w, bias, one, *window)
     convolution.forward_packed(x, w, convolution.pack(x, w, two, *window), bias, two, *window, False)
     np.testing.assert_array_equal(one, two)
+
+
+@pytest.mark.parametrize(("size", "stride", "side"), [(7, 1, 1), (14, 1, 1), (14, 2, 1), (7, 1, 3)])
+@pytest.mark.parametrize(("bias", "relu"), [(True, True), (False, False)])
+def test_panels_of_a_column_more_than_three_vectors(size, stride, side, bias, relu):
+    """Maps of 49 and 196 pixels; several blocks of k, and a number of outputs that tiles do not divide."""
+    rng = np.random.default_rng(0)
+    pad, out = side // 2, (size - 1) // stride + 1
+    x, weight = (rng.standard_normal(s, np.float32) for s in ((1, 290, size, size), (21, 290, side, side)))
+    b = rng.standard_normal(21).astype(np.float32) if bias else None
+    want = np.empty((1, 21, out, out), np.float32)
+    convolution_layer.forward(x, weight, b, want, (side,) * 2, (stride,) * 2, (pad,) * 2, (1, 1), 1)
+    y = np.full_like(want, np.nan)
+    correlate(x, weight, b, y, Window((side,) * 2, (stride,) * 2, (pad,) * 2, (1, 1)), 1, relu=relu)
+    np.testing.assert_allclose(y, np.maximum(want, 0) if relu else want, atol=2e-6 * np.abs(want).max())

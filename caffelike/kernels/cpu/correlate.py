@@ -17,7 +17,8 @@ from numba.extending import intrinsic
 
 from caffelike.kernels.cpu.gemm import depth_of_block, lines
 from caffelike.kernels.cpu.pack import SLACK, pack_left, pack_planes, pack_right, pack_right_transposed
-from caffelike.kernels.cpu.tile import ADD, BIAS, COLUMNS, RELU, ROWS, multiply
+from caffelike.kernels.cpu.tile import ADD, BIAS, COLUMNS, RELU, ROWS, WIDER, multiply
+from caffelike.kernels.jit import kernel
 from caffelike.kernels.launch import get_num_threads, scratch, task
 from caffelike.kernels.vector import LANES, Emit
 
@@ -96,6 +97,13 @@ def _pack_weights(worker, lo, hi, weight, groups, rows, row_pitch, outer, outer_
                     pack_left(packed, at, 0, weight, source + o * outer_pitch, n, row_pitch, taps, 1)
 
 
+@kernel
+def _pack_last(to, start, source, place, offsets, first, depth):
+    """The last column of a panel of WIDER, behind the others."""
+    for k in range(depth):
+        to[start + COLUMNS * depth + k] = source[place + offsets[first + k]]
+
+
 @task
 def _correlate(worker, lo, hi, maps, packed, bias, out, offsets, sizes, stride, pad, phases, plane, more, parts, block,
                panel, flags, image, planes, planes_slot, buffer, buffer_slot):  # fmt: skip
@@ -125,11 +133,19 @@ def _correlate(worker, lo, hi, maps, packed, bias, out, offsets, sizes, stride, 
             a = g * panels * ROWS * depth + k * panels * ROWS + top * kc
             for p in range(left, right, panel):
                 w = min(panel, right - p)
+                packing = min(w, COLUMNS)
                 if image:
-                    pack_right(buffer, mine, maps, source, offsets, k, kc, p, w, pixels, 1, 0, 0)
+                    pack_right(buffer, mine, maps, source, offsets, k, kc, p, packing, pixels, 1, 0, 0)
+                    if w == WIDER:
+                        _pack_last(buffer, mine, maps, source + p + COLUMNS, offsets, k, kc)
                 else:
                     place = p - above * out_width
-                    pack_right(buffer, mine, planes, own, offsets, k, kc, place, w, out_width, plane[0], plane[1], 0)
+                    pack_right(
+                        buffer, mine, planes, own, offsets, k, kc, place, packing, out_width, plane[0], plane[1], 0
+                    )
+                    if w == WIDER:
+                        y, x = (place + COLUMNS) // out_width, (place + COLUMNS) % out_width
+                        _pack_last(buffer, mine, planes, own + y * plane[1] + x, offsets, k, kc)
                 multiply(
                     packed, a, buffer, mine, out, (ng * rows + top) * pixels + p, bias, g * rows + top,
                     bottom - top, w, kc, pixels, todo,
@@ -148,14 +164,16 @@ class Plan(NamedTuple):
 
 
 def _panel(pixels: int) -> int:
-    """The width of panels that wastes least: 3 or 2 vectors; narrow tails run at a lower rate."""
+    """The width of panels that wastes least: 3 or 2 vectors, or 3 and a column; narrow tails run at a lower rate."""
 
     def cost(width: int) -> float:
         whole, rest = divmod(pixels, width)
         vectors = -(-rest // LANES)
-        return whole * width * (1.0 if width == COLUMNS else 1.02) + vectors * LANES * (1.3 if vectors == 1 else 1.05)
+        tail = vectors * LANES * (1.3 if vectors == 1 else 1.05)
+        return whole * {COLUMNS: COLUMNS, 2 * LANES: 2.04 * LANES, WIDER: COLUMNS + LANES / ROWS}[width] + tail
 
-    return min((COLUMNS, 2 * LANES), key=lambda width: (cost(width), -width))
+    widths = (COLUMNS, 2 * LANES, WIDER) if LANES == 16 else (COLUMNS, 2 * LANES)
+    return min(widths, key=lambda width: (cost(width), -width))
 
 
 @lru_cache(maxsize=512)
@@ -241,7 +259,7 @@ def correlate(
     planes = plan.planes
     if packed is None:
         packed = pack_weights(weight, groups, mirrored, scratch("left", packed_size(weight, groups, mirrored)))
-    slot, buffer_slot = 0 if planes.image else planes.size, COLUMNS * plan.block + SLACK
+    slot, buffer_slot = 0 if planes.image else planes.size, WIDER * plan.block + SLACK
     _correlate(
         plan.items, 1, maps.reshape(-1), packed, NOTHING if bias is None else bias, out.reshape(-1), planes.offsets,
         plan.sizes, window.stride, window.pad, planes.phases, planes.shape, planes.more, plan.parts, plan.block,

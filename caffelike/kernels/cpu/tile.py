@@ -23,13 +23,17 @@ ADD, BIAS, RELU = 1, 2, 4
 _AHEAD = 2048  # floats; asking 8 KB ahead on A doubles the speed of weights that come from L3 or memory
 
 
-def emit_tile(e: Emit, machine: Machine, vectors: int, operands: tuple, sizes: tuple, flags: Any) -> None:
+def emit_tile(
+    e: Emit, machine: Machine, vectors: int, operands: tuple, sizes: tuple, flags: Any, extra: Any = None
+) -> None:
     """C[rows, w] of one tile; operands: pointers A, B, C, bias; sizes: intp rows, w, kc, ldc.
 
     rows <= machine.rows and w <= vectors * lanes (and more than (vectors - 1) * lanes) are read and written.
     A block of k is summed from zero; C or the bias is added last, as BLAS does it: shorter chains round less, and the
     ties of max pooling then fall as in Caffe (LeNet's loss follows Caffe's to 1e-7 for hundreds of iterations).
+    extra: pointer to one column of B more, `depth` numbers, whose sums lie in one vector, a lane a row; w must be full.
     """
+    down = Emit(e.b, machine.rows)  # vectors that hold a column of A
     b, lanes = e.b, machine.lanes
     a_pointer, b_pointer, c_pointer, bias = operands
     rows, width, depth, ldc = sizes
@@ -53,9 +57,13 @@ def emit_tile(e: Emit, machine: Machine, vectors: int, operands: tuple, sizes: t
         for r in range(machine.rows):
             factor = e.splat(b.load(e.at(a, r)))
             result += [e.fma(factor, columns[v], sums[r * vectors + v]) for v in range(vectors)]
+        if extra is not None:
+            result.append(down.fma(down.load(a), down.splat(b.load(e.at(extra, k))), sums[-1]))
         return result
 
-    sums = e.loop(depth, [e.const(0)] * (machine.rows * vectors), step)
+    start = [e.const(0)] * (machine.rows * vectors) + ([] if extra is None else [down.const(0)])
+    sums = e.loop(depth, start, step)
+    beside = None if extra is None else sums.pop()
 
     finish = b.append_basic_block("finish")
     choices: list[tuple[ir.Block, list]] = []
@@ -117,9 +125,30 @@ def emit_tile(e: Emit, machine: Machine, vectors: int, operands: tuple, sizes: t
         else:
             b.branch(done)
         b.position_at_end(following)
+    if beside is not None:
+        _finish_column(e, beside, [e.at(line, vectors * lanes) for line in lines], bias, inside, rows, flags)
 
 
-def _make_tile(vectors: int) -> Any:
+def _finish_column(e: Emit, sums: Any, places: list, bias: Any, inside: list, rows: Any, flags: Any) -> None:
+    """Add to the sums of one column what the flags say, and store those of the first `rows` rows."""
+    b, zero = e.b, ir.Constant(ir.FloatType(), 0.0)
+
+    def flag(bit: int) -> Any:
+        return b.icmp_signed("!=", b.and_(flags, e.int(bit)), e.int(0))
+
+    def fresh() -> list:
+        return e.choose(flag(BIAS), lambda: [b.load(e.at(bias, r)) for r in inside], lambda: [zero] * len(places))
+
+    addends = e.choose(flag(ADD), lambda: [b.load(p) for p in places], fresh)
+    floor = b.select(flag(RELU), zero, ir.Constant(ir.FloatType(), float("-inf")))
+    for r, (place, addend) in enumerate(zip(places, addends, strict=True)):
+        value = b.fadd(b.extract_element(sums, e.int(r)), addend)
+        value = b.select(b.fcmp_ordered("<", value, floor), floor, value)
+        with b.if_then(b.icmp_signed(">", rows, e.int(r))):
+            b.store(value, place)
+
+
+def _make_tile(vectors: int, wider: bool = False) -> Any:
     @intrinsic
     def tile(typingctx, a, ai, b, c, ci, bias, bi, rows, width, depth, ldc, flags):
         n = types.intp
@@ -128,7 +157,8 @@ def _make_tile(vectors: int) -> Any:
             e = Emit(builder)
             array = lambda i, at: e.array(context, given.args[i], values[i], at)  # noqa: E731
             operands = array(0, values[1]), array(2, e.int(0)), array(3, values[4]), array(5, values[6])
-            emit_tile(e, MACHINE, vectors, operands, tuple(values[7:11]), values[11])
+            extra = e.at(operands[1], builder.mul(values[9], e.int(vectors * LANES))) if wider else None
+            emit_tile(e, MACHINE, vectors, operands, tuple(values[7:11]), values[11], extra)
             return context.get_dummy_value()
 
         return types.void(a, n, b, c, n, bias, n, n, n, n, n, n), codegen
@@ -137,6 +167,11 @@ def _make_tile(vectors: int) -> Any:
 
 
 _tile1, _tile2, _tile3 = _make_tile(1), _make_tile(2), _make_tile(3)
+_tile_wider = _make_tile(MACHINE.vectors, wider=True)
+
+WIDER = COLUMNS + 1
+"""The width of a panel with one column more, which lies behind the others, [kc]: maps of 7x7 and 14x14 pixels are
+multiples of 49. Only where there are registers for it (AVX-512)."""
 
 _FLOATS = types.CPointer(types.float32)
 _INT = types.intp
@@ -150,7 +185,9 @@ def multiply(a, b, c, bias, rows, width, depth, ldc, flags):
     """
     for i in range(0, rows, ROWS):
         left = min(ROWS, rows - i)
-        if width > 2 * LANES:
+        if width == WIDER:
+            _tile_wider(a, i * depth, b, c, i * ldc, bias, i, left, COLUMNS, depth, ldc, flags)
+        elif width > 2 * LANES:
             _tile3(a, i * depth, b, c, i * ldc, bias, i, left, width, depth, ldc, flags)
         elif width > LANES:
             _tile2(a, i * depth, b, c, i * ldc, bias, i, left, width, depth, ldc, flags)
