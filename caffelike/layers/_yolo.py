@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from caffelike.blob import Blob
-from caffelike.errors import ModelError
+from caffelike.errors import LabelError, ModelError
 from caffelike.layer import HostLayer, Layer
 
 
@@ -86,6 +86,32 @@ def report(top: Blob, items: int, found: list[tuple[np.ndarray, np.ndarray, np.n
     values = rows or [(item, *(-1,) * 6) for item in range(items)]
     top.reshape(1, 1, len(values), 7)
     top.raw_data[...] = np.reshape(np.array(values, np.float32), (1, 1, len(values), 7))
+
+
+def read_boxes(label: np.ndarray, item: int, classes: int, intel: bool = False) -> np.ndarray:
+    """The labels (n, 5) of an item: class from 0, centre x, y, width, height in parts of the image.
+
+    label: (N, boxes of 5 such numbers), up to the first of width 0; intel: (1, 1, boxes, 8) of item, class from 1, -,
+    x1, y1, x2, y2, -. Raises LabelError for a class or a centre out of range.
+    """
+    if intel:
+        rows = label.reshape(-1, 8).astype(np.float64)
+        rows = rows[rows[:, 0] == item]
+        low, high = rows[:, 3:5], rows[:, 5:7]
+        rows = np.concatenate([rows[:, 1:2] - 1, (low + high) / 2, high - low], axis=1)
+    else:
+        rows = label[item].reshape(-1, 5).astype(np.float64)
+        rows = rows[: np.append(np.flatnonzero(rows[:, 3] == 0), len(rows))[0]]
+    for row in rows:
+        if not 0 <= int(row[0]) < classes:
+            raise LabelError.no_class(item, float(row[0]), classes)
+        if not (0 <= row[1] < 1 and 0 <= row[2] < 1 and row[3] > 0 and row[4] > 0):
+            message = (
+                f"A box of item {item} of the batch is {[float(v) for v in row[1:]]}: centre x, y from 0 to below 1,"
+                " width and height above 0 are expected, in parts of the image."
+            )
+            raise LabelError(message, item, float(row[0]), classes)
+    return rows
 
 
 def by_box(blob: Blob, boxes: int) -> np.ndarray:
