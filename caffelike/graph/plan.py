@@ -245,18 +245,20 @@ class Plan:
                         try:
                             function(*arguments)
                         except LabelError as error:
-                            function(*self._with_classes(i, arguments, error))
+                            self._run_made_up(i, function, arguments, error)
                     for data, weight in self._losses[i]:
                         loss += float(np.vdot(data, weight))
         except CaffelikeError as error:
             raise self._explain(i, error) from error
         return loss
 
-    def _with_classes(self, i: int, arguments: tuple, error: LabelError) -> tuple:
-        """The arguments with labels moved to the nearest class, and a LabelWarning; or `error` raised again.
+    def _run_made_up(self, i: int, function: Callable, arguments: tuple, error: LabelError) -> None:
+        """Run a step whose labels are no classes as Caffe does, with a LabelWarning; or raise `error` again.
 
         For forward passes of TEST nets whose labels are inputs: people run such nets on made-up numbers, to see that
-        they work or how fast they are, and Caffe does (it reads whatever memory is there). Their backward passes raise.
+        they work or how fast they are. Caffe reads whatever number lies where the label points: a definition's
+        `forward_made_up` does so inside of its own array; without one labels are taken for the nearest class. Backward
+        passes raise.
         """
         node = self._nodes[i]
         given = {id(t.data_storage) for n in self._nodes[:i] if _is_input(n) for t in n.top}
@@ -264,16 +266,20 @@ class Plan:
         bad = [a for a in bad if ((np.trunc(a) < 0) | (a >= error.classes) | np.isnan(a)).any()]
         if node.layer.phase != TEST or not bad:
             raise error
-        text = (
-            f"{self._explain(i, error)} As it is an input of a TEST net, such labels are taken for the nearest class."
-        )
+        own = node.layer.definition("forward_made_up")
+        how = "their numbers are Caffe's, which mean nothing" if own else "they are taken for the nearest class"
+        text = f"{self._explain(i, error)} As they are inputs of a TEST net, {how}."
         warnings.warn(text, LabelWarning, stacklevel=4)
-        return tuple(
+        if own:
+            own(*bind(own, node.layer, self._pairs(node)[0]))
+            return
+        moved = [
             np.clip(np.nan_to_num(np.trunc(a)), 0, error.classes - 1)
-            if isinstance(a, np.ndarray) and any(a is b or np.shares_memory(a, b) for b in bad)
+            if isinstance(a, np.ndarray) and any(np.shares_memory(a, b) for b in bad)
             else a
             for a in arguments
-        )
+        ]
+        function(*moved)
 
     def backward(self, start: int, end: int, beta: int) -> None:
         """Run the backward steps of layers start down to end (both included).

@@ -96,6 +96,30 @@ def forward(
     loss[...] = total / places_divisor(x.shape, axis, normalization, factors if weighted else counts)
 
 
+def forward_made_up(
+    x: np.ndarray,
+    label: np.ndarray,
+    loss: np.ndarray,
+    prob: np.ndarray | None,
+    axis: int,
+    normalization: str | float,
+    ignore_label: int | None,
+) -> None:
+    """Forward where labels are no classes: the probability that lies where one points, of another class or item."""
+    probability = np.empty_like(x)
+    softmax(x, axis, probability)
+    if prob is not None:
+        np.copyto(prob, probability)
+    inner = int(np.prod(x.shape[axis + 1 :], dtype=np.int64))
+    flat = np.nan_to_num(np.trunc(label.reshape(-1))).astype(np.int64)
+    counts = np.ones(flat.size, bool) if ignore_label is None else flat != ignore_label
+    item, place = np.divmod(np.arange(flat.size), inner)
+    index = np.clip((item * x.shape[axis] + flat) * inner + place, 0, x.size - 1)
+    found = np.maximum(probability.reshape(-1)[index], probability.dtype.type(FLT_MIN))
+    total = -np.log(found)[counts].sum(dtype=np.float64)
+    loss[...] = total / places_divisor(x.shape, axis, normalization, counts)
+
+
 def backward(
     dloss: np.ndarray,
     dprob: np.ndarray | None,

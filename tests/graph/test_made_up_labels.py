@@ -22,20 +22,25 @@ def net(phase, definition=NET):
     return made
 
 
-def test_labels_are_moved_to_the_nearest_class():
+def test_the_number_where_a_label_points():
     made = net(caffelike.TEST)
-    made.blobs["label"].data[...] = [-2.5, 9, np.nan]
+    made.blobs["label"].data[...] = [0, -2.5, 6]
     with pytest.warns(LabelWarning) as caught:
         made.forward()
     first, second = (str(warning.message) for warning in caught)
-    assert "'loss' (SoftmaxWithLoss): The label of item 0 of the batch is -2.5" in first
+    assert "'loss' (SoftmaxWithLoss): The label of item 1 of the batch is -2.5" in first
+    assert "Caffe's, which mean nothing" in first
     assert "'right' (Accuracy)" in second
     assert "nearest class" in second
-    found = {name: float(made.blobs[name].data) for name in ("loss", "right")}
-    assert made.blobs["label"].data[:2].tolist() == [-2.5, 9]  # what was given stays
-    made.blobs["label"].data[...] = [0, 3, 0]
+    scores = np.exp(2 * X)
+    p = (scores / scores.sum(axis=1, keepdims=True)).ravel()
+    # of the first item class 0; two numbers before the second item's; behind the last: the last
+    np.testing.assert_allclose(made.blobs["loss"].data, -np.log(p[[0, 2, 11]]).mean(), rtol=1e-5)
+    assert made.blobs["label"].data.tolist() == [0, -2.5, 6]  # what was given stays
+    right = float(made.blobs["right"].data)
+    made.blobs["label"].data[...] = [0, 0, 3]
     made.forward()
-    assert {name: float(made.blobs[name].data) for name in ("loss", "right")} == found
+    assert float(made.blobs["right"].data) == right
 
 
 def test_nothing_is_learned_from_them():
@@ -67,5 +72,5 @@ layer { name: "e" type: "Embed" bottom: "x" top: "y" embed_param { num_output: 2
     made = net(caffelike.TEST, definition)
     with pytest.warns(LabelWarning, match="outside 0 to 2"):
         made.forward()
-    rows = made.params["e"][0].data
-    np.testing.assert_array_equal(made.blobs["y"].data, rows[np.minimum(X, 2)])
+    rows = np.concatenate([made.params["e"][0].data, np.zeros((2, 2))])
+    np.testing.assert_array_equal(made.blobs["y"].data, rows[X])
