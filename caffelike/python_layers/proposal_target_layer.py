@@ -43,8 +43,9 @@ class ProposalTargetLayer(PythonLayer):
             raise _options.fail(self, f"takes 2 bottoms and 5 tops, not {len(bottom)} and {len(top)}.")
         self._passes = 0
         classes = self.options["num_classes"]
+        rows = max(1, self.options["batch_size"])  # until there are proposals, as many as will be drawn
         for blob, channels in zip(top, (5, 1, 4 * classes, 4 * classes, 4 * classes, 1), strict=False):
-            blob.reshape(1, channels, 1, 1)
+            blob.reshape(rows, channels, 1, 1)
 
     def reshape(self, bottom: Sequence[Blob], top: Sequence[Blob]) -> None:
         """The tops get their shapes in forward."""

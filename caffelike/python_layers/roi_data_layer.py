@@ -51,7 +51,8 @@ class RoIDataLayer(PythonLayer):
         )
         options, width = self.options, 4 * self.options["num_classes"]
         shapes = {
-            "data": (1, 3, max(options["scales"]), options["max_size"]),
+            # rounded up to what nets whose branches meet again after five halvings (PVANet) need
+            "data": (1, 3, -(-max(options["scales"]) // 32) * 32, -(-options["max_size"] // 32) * 32),
             "im_info": (1, 3),
             "gt_boxes": (1, 5),
             "rois": (1, 5),
