@@ -18,7 +18,7 @@ def cases() -> Iterator[Case]:
     for name, options, count in (
         ("shared", "share_location: true code_type: CENTER_SIZE keep_top_k: 20 confidence_threshold: 0.01"
          " nms_param { nms_threshold: 0.45 top_k: 30 }", 1),
-        ("of_classes", "share_location: false code_type: CORNER keep_top_k: 100 confidence_threshold: 0.3"
+        ("of_classes", "share_location: false code_type: CORNER keep_top_k: 30 confidence_threshold: 0.3"
          " nms_param { nms_threshold: 0.3 top_k: 400 }", 5),
     ):  # fmt: skip
         loc = 0.5 * rng.standard_normal((1, 160 * count)).astype(np.float32)
