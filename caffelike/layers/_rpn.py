@@ -86,7 +86,8 @@ def suppressed(boxes: np.ndarray, threshold: float, most: int) -> np.ndarray:
 
 def keep(boxes: np.ndarray, threshold: float, most: int) -> np.ndarray:
     """The definition of `suppressed`."""
-    left, found = np.arange(len(boxes)), []
+    left = np.arange(len(boxes))
+    found: list[int] = []
     while left.size and len(found) < most:
         best, left = left[0], left[1:]
         found.append(int(best))

@@ -59,6 +59,6 @@ def forward(
     kept = np.zeros(order.size, bool)
     for item in np.unique(items):
         kept[order[items[order] == item][:roi_per_img]] = True
-    kept = kept.reshape(kept_labels.shape)
-    np.copyto(kept_labels, np.where(kept, labels.reshape(kept_labels.shape), ignore_label))
-    np.copyto(kept_weights, np.where(kept, weights.reshape(kept_weights.shape), 0))
+    where = kept.reshape(kept_labels.shape)
+    np.copyto(kept_labels, np.where(where, labels.reshape(kept_labels.shape), ignore_label))
+    np.copyto(kept_weights, np.where(where, weights.reshape(kept_weights.shape), 0))

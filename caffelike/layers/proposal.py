@@ -66,7 +66,7 @@ class Proposal(HostLayer):
         p = self.message.proposal_param
         scores, deltas, info = (b.raw_data for b in bottom)
         count = len(self._base)
-        anchors = _rpn.all_anchors(self._base, *scores.shape[2:], p.feat_stride)
+        anchors = _rpn.all_anchors(self._base, scores.shape[2], scores.shape[3], p.feat_stride)
         rows, probs = [], []
         for item, image in enumerate(info.reshape(scores.shape[0], -1)):
             boxes, best = _rpn.proposals(

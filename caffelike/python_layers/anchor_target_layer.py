@@ -27,6 +27,8 @@ class AnchorTargetLayer(PythonLayer):
     Gradient: none. Source: Ren et al., "Faster R-CNN", NIPS 2015; py-faster-rcnn.
     """
 
+    seed: int = 0
+
     def setup(self, bottom: Sequence[Blob], top: Sequence[Blob]) -> None:
         """Read the options."""
         self.options = _options.read(
@@ -65,7 +67,7 @@ class AnchorTargetLayer(PythonLayer):
         """Label, draw, and spread over the map."""
         height, width = bottom[0].shape[2:]
         options, count = self.options, len(self._base)
-        image_height, image_width, _ = bottom[2].raw_data.reshape(-1)
+        image_height, image_width = bottom[2].raw_data.reshape(-1)[:2]
         truth = _options.rows(bottom[1])[:, :4]
         anchors = _rpn.all_anchors(self._base, height, width, options["feat_stride"])
         border = options["allowed_border"]

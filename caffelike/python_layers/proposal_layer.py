@@ -70,7 +70,7 @@ class ProposalLayer(PythonLayer):
         boxes, best = _rpn.proposals(
             _rpn.by_place(scores[0, len(self._base) :], 1)[:, 0],
             _rpn.by_place(deltas[0], 4),
-            _rpn.all_anchors(self._base, *scores.shape[2:], options["feat_stride"]),
+            _rpn.all_anchors(self._base, scores.shape[2], scores.shape[3], options["feat_stride"]),
             (height, width),
             options["min_size"] * scale,
             options["pre_nms_top_n"],

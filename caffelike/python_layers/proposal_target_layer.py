@@ -27,6 +27,8 @@ class ProposalTargetLayer(PythonLayer):
     Gradient: none. Source: Ren et al., "Faster R-CNN", NIPS 2015; py-faster-rcnn, py-R-FCN, bottom-up attention.
     """
 
+    seed: int = 0
+
     def setup(self, bottom: Sequence[Blob], top: Sequence[Blob]) -> None:
         """Read the options."""
         self.options = _options.read(

@@ -35,6 +35,9 @@ class RoIDataLayer(PythonLayer):
     Source: Girshick, "Fast R-CNN", ICCV 2015; py-faster-rcnn.
     """
 
+    seed: int = 0
+    folder: str = ""
+
     def setup(self, bottom: Sequence[Blob], top: Sequence[Blob]) -> None:
         """Read the options; until there are data the tops are shaped as for one image of the largest size."""
         sampling = dict(_sampling.DEFAULTS)
