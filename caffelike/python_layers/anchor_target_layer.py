@@ -83,7 +83,7 @@ class AnchorTargetLayer(PythonLayer):
             targets[inside] = _rpn.moves(anchors[inside], truth[common.argmax(axis=1)])
         else:
             labels[inside] = self._label(np.zeros((len(inside), 1), np.float32), draw)
-        counts = np.repeat((labels >= 0)[:, None], 4, axis=1) / np.float32(max(1, np.count_nonzero(labels >= 0)))
+        counts = np.repeat((labels >= 0)[:, None], 4, axis=1) / np.float32(max(1, int(np.count_nonzero(labels >= 0))))
         chosen = np.repeat((labels == 1)[:, None], 4, axis=1)
         top[0].raw_data[0, 0] = labels.reshape(height, width, count).transpose(2, 0, 1).reshape(-1, width)
         for blob, values in zip(top[1:], (targets, chosen, counts), strict=True):
