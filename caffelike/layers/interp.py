@@ -83,9 +83,9 @@ def backward(dy: np.ndarray, dx: np.ndarray, crop: tuple[int, int]) -> None:
     left, right, along = _between(inside.shape[3], dy.shape[3], dy.dtype)
     rows = np.zeros((*dy.shape[:3], inside.shape[3]), dy.dtype)
     for places, shares in ((left, 1 - along), (right, along)):
-        np.add.at(rows, (..., places), dy * shares)
+        np.add.at(rows, (..., places), dy * shares)  # type: ignore[arg-type]
     for places, shares in ((above, 1 - down), (below, down)):
-        np.add.at(inside, (slice(None), slice(None), places), rows * shares[:, None])
+        np.add.at(inside, (slice(None), slice(None), places), rows * shares[:, None])  # type: ignore[arg-type]
 
 
 def _inside(image: np.ndarray, crop: tuple[int, int]) -> np.ndarray:
