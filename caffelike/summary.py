@@ -118,7 +118,7 @@ def build_without_data(path: str | os.PathLike, phase: int, inputs: Mapping[str,
     del message.layer[:]
     message.layer.extend(definition.message for definition in layers)
     try:
-        return Net.build(message, filename=name, where=lambda i: layers[i].place)
+        return Net.build(message, filename=name, where=lambda i: layers[i].place, fill=False)
     except (FileError, DataError) as error:
         raise type(error)(
             f"{error}\nTo build the net without its data, give the shape they have: --input 64,3,227,227"

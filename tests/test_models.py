@@ -21,11 +21,26 @@ from caffelike.summary import FIRST, describe
 
 MODELS = ["alexnet", "caffenet", "lenet"]  # those whose numbers Caffe computed: golden/nets.h5
 DEFINED = {  # written by their define.py: learnable numbers in the publications, and those of running statistics
+    "densenet121": (7_978_856, 83_648 + 121),
+    "densenet161": (28_681_000, 219_936 + 161),
+    "densenet169": (14_149_480, 158_400 + 169),
+    "densenet201": (20_013_928, 229_056 + 201),
     "googlenet": (6_998_552, 0),
     "mobilenet_v1": (4_231_976, 21_888 + 27),
+    "resnet101": (44_549_160, 105_344 + 104),
+    "resnet152": (60_192_808, 151_424 + 155),
+    "resnet18": (11_689_512, 9_600 + 20),
+    "resnet34": (21_797_672, 17_024 + 36),
     "resnet50": (25_557_032, 53_120 + 53),
+    "resnext50": (25_028_904, 68_224 + 53),
+    "se_resnet50": (28_088_024, 53_120 + 53),
     "squeezenet": (1_248_424, 0),
+    "vgg11": (132_863_336, 0),
+    "vgg11_lrn": (132_863_336, 0),
+    "vgg13": (133_047_848, 0),
     "vgg16": (138_357_544, 0),
+    "vgg16c": (133_638_952, 0),
+    "vgg19": (143_667_240, 0),
 }
 SHAPES = {"alexnet": (2, 3, 227, 227), "caffenet": (2, 3, 227, 227), "lenet": (4, 1, 28, 28)}
 

@@ -88,12 +88,14 @@ class Net:
         where: Callable[[int], str] | None = None,
         weights: str | None = None,
         share: "Net | None" = None,
+        fill: bool = True,
     ) -> "Net":
         """A net from a NetParameter in today's form (`schema.upgrade` makes it one).
 
         phase, level: written into the message's state unless None; stages: added to it. filename: for messages and
         for files that layers name. where: index in message.layer -> "file:line". weights: a file to copy. share: a net
-        whose parameter data is used instead of memory of its own.
+        whose parameter data is used instead of memory of its own. fill: give parameters that are neither loaded nor
+        shared their fillers' values; False leaves zeros, for a net that is only looked at.
         """
         copy = type(message)()
         copy.CopyFrom(message)
@@ -104,7 +106,7 @@ class Net:
         copy.state.stage.extend(stages)
         places = [where(i) if where else "" for i in range(len(copy.layer))]
         net = cls.__new__(cls)
-        net._init(copy, filename, places, weights, share)
+        net._init(copy, filename, places, weights, share, fill=fill)
         return net
 
     def _init(
@@ -115,6 +117,7 @@ class Net:
         path: str | None,
         share: "Net | None",
         seed: int | None = None,
+        fill: bool = True,
     ) -> None:
         from caffelike.schema import text
 
@@ -149,7 +152,7 @@ class Net:
             log.info("net.cpp:244", f"This network produces output {name}")
         self._plan = Plan(self._nodes, self.learnable)
         self._callbacks: dict[str, list[Callable[[int], None]]] = {}
-        self._give_weights(path, share)
+        self._give_weights(path, share, fill)
         self._own = frozenset(self.__dict__)
         log.info("net.cpp:257", "Network initialization done.")
 
@@ -157,7 +160,7 @@ class Net:
         if self._plan:
             self._plan.shape_changed()
 
-    def _give_weights(self, path: str | None, share: "Net | None") -> None:
+    def _give_weights(self, path: str | None, share: "Net | None", fill: bool) -> None:
         """Share or load parameters; the rest gets its fillers' values."""
         given: set[int] = set()
         if share is not None:
@@ -165,7 +168,7 @@ class Net:
             given |= {id(own.blob.data_storage) for own in share.learnable}
         if path is not None:
             given |= self._copy(path)
-        for node in self._nodes:
+        for node in self._nodes if fill else ():
             fresh = [i for i, b in enumerate(node.layer.blobs) if id(b.data_storage) not in given]
             node.layer.fill_params(fresh)
             given.update(id(node.layer.blobs[i].data_storage) for i in fresh)

@@ -1,0 +1,12 @@
+"""ResNet-18: eight blocks of two 3x3 convolutions in four stages."""
+
+import sys
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+
+import residual
+import writing
+
+if __name__ == "__main__":
+    writing.main(__file__, "ResNet-18", residual.body((2, 2, 2, 2), deep=False), 224, (64, 25))

@@ -1,0 +1,12 @@
+"""VGG's configuration B: ten 3x3 convolutions, three fully connected layers."""
+
+import sys
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+
+import vgg
+import writing
+
+if __name__ == "__main__":
+    writing.main(__file__, "VGG13", vgg.body(((3,) * 2, (3,) * 2, (3,) * 2, (3,) * 2, (3,) * 2)), 224, (64, 25))
