@@ -9,4 +9,4 @@ import vgg
 import writing
 
 if __name__ == "__main__":
-    writing.main(__file__, "VGG11-LRN", vgg.body(((3,) * 1, (3,) * 1, (3,) * 2, (3,) * 2, (3,) * 2), lrn=True), 224, (64, 25))
+    writing.main(__file__, "VGG11-LRN", vgg.body(((3,), (3,), (3,) * 2, (3,) * 2, (3,) * 2), lrn=True), 224, (64, 25))
