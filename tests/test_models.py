@@ -27,6 +27,8 @@ DEFINED = {  # written by their define.py: learnable numbers in the publications
     "densenet201": (20_013_928, 229_056 + 201),
     "googlenet": (6_998_552, 0),
     "mobilenet_v1": (4_231_976, 21_888 + 27),
+    "mobilenet_v2": (3_504_872, 34_112 + 52),
+    "nin": (7_595_176, 0),
     "resnet101": (44_549_160, 105_344 + 104),
     "resnet152": (60_192_808, 151_424 + 155),
     "resnet18": (11_689_512, 9_600 + 20),
@@ -41,6 +43,8 @@ DEFINED = {  # written by their define.py: learnable numbers in the publications
     "vgg16": (138_357_544, 0),
     "vgg16c": (133_638_952, 0),
     "vgg19": (143_667_240, 0),
+    "xception": (22_855_952, 54_528 + 40),
+    "zfnet": (62_357_608, 0),
 }
 SHAPES = {"alexnet": (2, 3, 227, 227), "caffenet": (2, 3, 227, 227), "lenet": (4, 1, 28, 28)}
 
@@ -116,7 +120,8 @@ def test_definitions_are_what_their_scripts_give(model):
 @pytest.mark.parametrize("model", DEFINED)
 def test_counts_are_the_published_ones(model):
     folder = hub.find(model)
-    shape = {FIRST: (1, 3, 227, 227) if model == "squeezenet" else (1, 3, 224, 224)}
+    size = {"squeezenet": 227, "xception": 299}.get(model, 224)
+    shape = {FIRST: (1, 3, size, size)}
     deploy = describe(folder / "deploy.prototxt", inputs=shape)
     assert deploy.totals["parameters"] == sum(DEFINED[model])
     readme = (folder / "README.md").read_text(encoding="utf-8")
