@@ -11,6 +11,8 @@ from caffelike.layer_catalog import catalog, entry, own_types
 from caffelike.schema.fields import describe
 
 ROOT = Path(__file__).parent.parent
+BY_HAND_ONLY = ("ROIWarping", "RegionLoss", "Yolov3")
+"""Types whose gradients are worked by hand and held against nothing else: their forks' are no derivatives of forward."""
 
 
 def test_the_record_of_checks_is_current():
@@ -24,7 +26,7 @@ def test_every_type_was_checked_and_has_a_worked_example(type_name):
     checked = entry(type_name).checked
     assert "worked by hand" in checked, "no test whose name has 'worked_example' in it"
     kind = registry.layers[type_name]
-    if kind.definition("backward") and len(checked) < 2:
+    if kind.definition("backward") and len(checked) < 2 and type_name not in BY_HAND_ONLY:
         raise AssertionError("its gradient was checked against nothing")
 
 

@@ -68,7 +68,8 @@ layer { name: "dd" type: "DummyData" top: "dd" dummy_data_param { shape { dim: 2
 layer { name: "conv" type: "Convolution" bottom: "x" top: "conv" param { name: "w" lr_mult: 1 } convolution_param {
   num_output: 4 kernel_h: 3 kernel_w: 2 stride: 2 pad: 1 dilation: 1 group: 2 axis: 1
   weight_filler { type: "xavier" } } }
-layer { name: "de" type: "Deconvolution" bottom: "x" top: "de" convolution_param { num_output: 2 kernel_size: 4 } }
+layer { name: "de" type: "Deconvolution" bottom: "x" top: "de" convolution_param {
+  num_output: 2 kernel_size: 4 weight_filler { type: "msra" } } }
 layer { name: "pool" type: "Pooling" bottom: "x" top: "pool" pooling_param {
   pool: AVE kernel_size: 3 stride: 2 pad: 1 } }
 layer { name: "spp" type: "SPP" bottom: "x" top: "spp" spp_param { pyramid_height: 3 pool: MAX } }
@@ -89,13 +90,14 @@ layer { name: "rd" type: "Reduction" bottom: "x" top: "rd" reduction_param { ope
 layer { name: "am" type: "ArgMax" bottom: "x" top: "am" argmax_param { out_max_val: true top_k: 2 axis: 1 } }
 layer { name: "em" type: "Embed" bottom: "y" top: "em" embed_param { input_dim: 9 num_output: 5 } }
 layer { name: "ip" type: "InnerProduct" bottom: "x" top: "ip" inner_product_param {
-  num_output: 7 } }
+  num_output: 7 weight_filler { type: "gaussian" } } }
 layer { name: "ls" type: "LSTM" bottom: "x" bottom: "cont" top: "ls" recurrent_param { num_output: 3 } }
 layer { name: "im" type: "Im2col" bottom: "x" top: "im" convolution_param { kernel_size: 3 } }
 layer { name: "mv" type: "MVN" bottom: "x" top: "mv" mvn_param { across_channels: true } }
 layer { name: "pr" type: "PReLU" bottom: "x" top: "pr" prelu_param { channel_shared: true } }
 layer { name: "pa" type: "Parameter" top: "pa" parameter_param { shape { dim: 2 } } }
-layer { name: "acc" type: "Accuracy" bottom: "ip" bottom: "y" top: "acc" accuracy_param { top_k: 2 ignore_label: 1 } }
+layer { name: "acc" type: "Accuracy" bottom: "ip" bottom: "y" top: "acc" include { phase: TEST }
+  accuracy_param { top_k: 2 ignore_label: 1 } }
 layer { name: "loss" type: "SoftmaxWithLoss" bottom: "ip" bottom: "y" loss_weight: 2 loss_param { ignore_label: 3 } }
 """
 

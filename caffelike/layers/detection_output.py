@@ -23,8 +23,8 @@ class DetectionOutput(HostLayer):
     code_type CORNER, CENTER_SIZE or CORNER_SIZE; variance_encoded_in_target false. confidence_threshold: scores must be
         above it (default: any). nms_param: nms_threshold 0.3, top_k (of a class, before suppression; -1: all), eta 1.
         keep_top_k (of an image; -1: all).
-    save_output_param and visualize write files in the fork; here they are ignored with a warning: `caffelike detect`
-        writes what is found.
+    save_output_param, visualize, visualize_threshold and save_file write files in the fork; here they are ignored with
+        a warning: `caffelike detect` writes what is found.
     Gradient: none. Errors: ModelError for impossible options, ShapeError for bottoms that do not fit the priors.
     Source: Liu et al., "SSD", ECCV 2016 (weiliu89's fork).
     """

@@ -29,8 +29,8 @@ class RegionLoss(Layer):
         with p - t kept in -1..1; objectness object_scale c' (c - t), t the overlap (eric612 with rescore) or 1, for
         Intel -2 object_scale c' (1 - c)^3; classes class_scale (p - t).
     num_class 20, num 5, biases: widths and heights of anchors in cells. bias_match 1, rescore 1, object_scale 1,
-        noobject_scale 0.5, class_scale 1, coord_scale 5, thresh 0.2. side, softmax, jitter, absolute, random: say
-        nothing.
+        noobject_scale 0.5, class_scale 1, coord_scale 5, thresh 0.2. side 13, coords 4, softmax 1, jitter 0.2,
+        absolute 1, random 1: say nothing.
     Gradient: delta / N: by intent not the derivative of the loss. None to label.
     Errors: LabelError for a class or centre out of range; ModelError for biases that do not fit, softmax_tree and
         class_map; ShapeError for other shapes.

@@ -20,7 +20,7 @@ class YoloDetectionOutput(_yolo.DetectionLayer):
         an item first; where nothing is found a row of -1 for each item, its number in front.
     num_classes 20, num_box 5, biases: widths and heights of the anchors in cells, for all maps. confidence_threshold
         0.01: the least objectness times best class. nms_threshold 0.45: a box that overlaps a better one by as much is
-        dropped, whatever their classes.
+        dropped, whatever their classes. side 13, coords 4, label_map_file: say nothing.
     Gradient: none. Errors: ShapeError for other channels, ModelError for too few biases.
     Source: Redmon and Farhadi, CVPR 2017; eric612's MobileNet-YOLO fork, which mixes the items of a batch into one:
         here each is by itself.

@@ -27,7 +27,8 @@ class Yolov3(Layer):
         -0.5 (1 - q) (2 q log q + q - 1), q the p of the label's class.
     num_class 20, num 5. biases: widths and heights of all anchors, in pixels of an image of anchors_scale W x
         anchors_scale H; mask: those of this scale. anchors_scale 32, thresh 0.2, object_scale 1, class_scale 1,
-        coord_scale 5. side, noobject_scale: say nothing.
+        coord_scale 5. side 13, noobject_scale 0.5: say nothing. iou_normalizer 0.25,
+        iou_thresh 0.5, max_delta 10, accumulate true, label_smooth_eps 0.1 of the fork's later versions are not used.
     Gradient: delta / N, times the sigmoid's slope p (1 - p) with use_logic_gradient (not for width and height): by
         intent not the derivative of the loss. None to label.
     Errors: LabelError for a class beyond num_class or a centre outside the image; ModelError for biases and masks that

@@ -92,7 +92,7 @@ def _by_name(layers: Any) -> dict[str, Any]:
 def _fields(a: Any, b: Any, layer: str, path: str = "", skip: tuple[str, ...] = ()) -> Iterator[Difference]:
     for field in describe(a.DESCRIPTOR).fields.values():
         name = field.name
-        if name in skip:
+        if name in skip or name not in a.DESCRIPTOR.fields_by_name:  # a plug-in's message is not compared
             continue
         x, y = getattr(a, name), getattr(b, name)
         where = f"{path}{name}"

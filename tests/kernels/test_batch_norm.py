@@ -16,9 +16,13 @@ def test_against_definition(shape, inplace, use_global_stats, passes, rng):
         "variance": passes * np.abs(normal(rng, channels)),
         "factor": np.array([passes], np.float32),
         "deviation": np.ones(channels, np.float32),
+        "scale": None,
+        "bias": None,
+        "normal": None,
     }
     options = {"use_global_stats": use_global_stats, "fraction": 0.9, "eps": 1e-5}
-    got = check("batch_norm", "forward", ["y", *arrays], rtol=1e-5, atol=5e-6, x=x, y=y, **arrays, **options)
+    outputs = ["y", "mean", "variance", "factor", "deviation"]
+    got = check("batch_norm", "forward", outputs, rtol=1e-5, atol=5e-6, x=x, y=y, **arrays, **options)
     check("batch_norm", "forward", ["y"], rtol=1e-5, atol=5e-6, x=x, y=y, **arrays | {"deviation": None}, **options)
     check(
         "batch_norm",
@@ -31,4 +35,6 @@ def test_against_definition(shape, inplace, use_global_stats, passes, rng):
         deviation=got["deviation"],
         dx=dx,
         use_global_stats=use_global_stats,
+        beta=0,
+        **dict.fromkeys(("scale", "normal", "dscale", "dbias")),
     )

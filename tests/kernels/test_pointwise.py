@@ -10,8 +10,8 @@ from compare import check, empty, normal
 CASES = [
     ("absval", {}),
     ("clip", {"low": -0.5, "high": 1.5}),
-    ("elu", {"alpha": 1.0}),
-    ("elu", {"alpha": -0.5}),
+    ("elu", {"alpha": 1.0, "scale": 1.0}),
+    ("elu", {"alpha": -0.5, "scale": 1.5}),
     ("exp", {"inner": 0.7, "outer": 2.0}),
     ("log", {"factor": 1 / np.log(2), "scale": 0.5, "shift": 2.0}),
     ("power", {"power": 0.0, "scale": 2.0, "shift": 1.0}),

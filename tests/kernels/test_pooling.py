@@ -34,7 +34,7 @@ def run(rng, x, method, kernel, stride, pad, ceil=True, train=True, masked=True)
         return None
     shape = (*x.shape[:2], *out)
     keeps = method == "MAX" or (method == "STOCHASTIC" and train)
-    options = {"method": method, "kernel": kernel, "stride": stride, "pad": pad, "train": train}
+    options = {"method": method, "kernel": kernel, "stride": stride, "pad": pad, "train": train, "include_pad": True}
     outputs = ["y"] + ["mask"] * masked + ["argmax"] * keeps
     result = check(
         "pooling",
@@ -87,7 +87,7 @@ def test_nothing_exceeds_the_least_number(rng):
 
 def test_without_gradient(rng):
     x = normal(rng, 2, 3, 9, 9)
-    options = {"kernel": (3, 3), "stride": (2, 2), "pad": (0, 0), "key": None, "train": False}
+    options = {"kernel": (3, 3), "stride": (2, 2), "pad": (0, 0), "key": None, "train": False, "include_pad": True}
     for masked in (False, True):
         check(
             "pooling",

@@ -198,7 +198,7 @@ def test_a_closed_net_cannot_run(folder, build):
     net = build()
     net.forward()
     net.close()
-    with pytest.raises(DataError, match="closed"):
+    with pytest.raises(CaffelikeError, match="closed"):
         net.forward()
 
 
