@@ -12,7 +12,7 @@ from caffelike.schema.fields import describe
 
 ROOT = Path(__file__).parent.parent
 BY_HAND_ONLY = ("ROIWarping", "RegionLoss", "Yolov3")
-"""Types whose gradients are worked by hand and held against nothing else: their forks' are no derivatives of forward."""
+"""Types whose gradients are worked by hand and held against nothing else: the forks' are no derivatives of forward."""
 
 
 def test_the_record_of_checks_is_current():

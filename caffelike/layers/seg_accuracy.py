@@ -17,8 +17,8 @@ class SegAccuracy(Layer):
     tops: y (1, 1, 1, 3), for this batch: pixel accuracy; recall, over classes with labels; intersection over union,
         over all classes, 1 where neither label nor prediction has the class. Of equal scores the first counts.
     ignore_label (none, several possible): pixels that do not count. With none that counts: 0, 0, 1.
-    reset (true): false adds the counts of all batches up from the start. metric (PixelAccuracy) says which of the three to
-        look at, and changes nothing.
+    reset (true): false adds the counts of all batches up from the start. metric (PixelAccuracy) says which of the three
+        to look at, and changes nothing.
     Gradient: none. Errors: LabelError for a label that is no class, ShapeError for bottoms of different sizes.
     Source: DeepLab's fork of Caffe (Chen et al., ICLR 2015), and PSPNet's.
     """
