@@ -267,7 +267,7 @@ class Plan:
         if node.layer.phase != TEST or not bad:
             raise error
         own = node.layer.definition("forward_made_up")
-        how = "their numbers are Caffe's, which mean nothing" if own else "they are taken for the nearest class"
+        how = "the numbers mean nothing" if own else "they are taken for the nearest class"
         text = f"{self._explain(i, error)} As they are inputs of a TEST net, {how}."
         warnings.warn(text, LabelWarning, stacklevel=4)
         if own:

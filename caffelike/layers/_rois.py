@@ -4,7 +4,7 @@ from typing import Any
 
 import numpy as np
 
-from caffelike.errors import DataError, ModelError
+from caffelike.errors import LabelError, ModelError
 from caffelike.layer import Layer, Shape
 
 
@@ -27,13 +27,26 @@ def pooled_sizes(layer: Layer, p: Any) -> dict[str, int]:
 
 
 def read_regions(rois: np.ndarray, items: int) -> tuple[np.ndarray, np.ndarray]:
-    """Each region's item, and its corners (R, 4) in float32. Raises DataError for an item the batch does not have."""
+    """Each region's item, and its corners (R, 4) in float32. Raises LabelError for an item the batch does not have."""
     flat = rois.reshape(-1, 5).astype(np.float32)
     wrong = np.flatnonzero(~((flat[:, 0] > -1) & (flat[:, 0] < items)))
     if wrong.size:
         first = int(wrong[0])
-        raise DataError(f"region {first} belongs to item {flat[first, 0]:g}, but the batch has items 0 to {items - 1}.")
+        raise LabelError(
+            f"region {first} belongs to item {flat[first, 0]:g}, but the batch has items 0 to {items - 1}.",
+            first,
+            float(flat[first, 0]),
+            items,
+        )
     return flat[:, 0].astype(np.int64), flat[:, 1:]
+
+
+def with_nearest_items(rois: np.ndarray, items: int) -> np.ndarray:
+    """Regions that belong to items of the batch, for `forward_made_up`: numbers nobody gave in earnest."""
+    moved = rois.copy()
+    first = moved.reshape(-1, 5)[:, 0]
+    first[...] = np.clip(np.nan_to_num(np.trunc(first)), 0, items - 1)
+    return moved
 
 
 def rounded(values: np.ndarray) -> np.ndarray:

@@ -6,7 +6,7 @@ import numpy as np
 
 from caffelike.errors import ModelError
 from caffelike.layer import Layer, Shape
-from caffelike.layers._rois import check_region_shapes, read_regions, rounded
+from caffelike.layers._rois import check_region_shapes, read_regions, rounded, with_nearest_items
 from caffelike.registry import register
 
 
@@ -46,6 +46,11 @@ class PSROIPooling(Layer):
                 f" '{self.message.bottom[0]}' is {x}."
             )
         return [(rois[0], self._classes, group, group)]
+
+
+def forward_made_up(x: np.ndarray, rois: np.ndarray, y: np.ndarray, group_size: int, spatial_scale: float) -> None:
+    """For regions of items that are not there, where nobody gave them in earnest: those of the nearest item."""
+    forward(x, with_nearest_items(rois, x.shape[0]), y, group_size, spatial_scale)
 
 
 def forward(x: np.ndarray, rois: np.ndarray, y: np.ndarray, group_size: int, spatial_scale: float) -> None:

@@ -5,7 +5,7 @@ from typing import Any
 import numpy as np
 
 from caffelike.layer import Layer, Shape
-from caffelike.layers._rois import bilinear, check_region_shapes, pooled_sizes, read_regions
+from caffelike.layers._rois import bilinear, check_region_shapes, pooled_sizes, read_regions, with_nearest_items
 from caffelike.registry import register
 
 
@@ -39,6 +39,13 @@ class ROIAlign(Layer):
         x, rois = shapes
         check_region_shapes(self, x, rois)
         return [(rois[0], x[1], self.options["pooled_h"], self.options["pooled_w"])]
+
+
+def forward_made_up(
+    x: np.ndarray, rois: np.ndarray, y: np.ndarray, pooled_h: int, pooled_w: int, spatial_scale: float
+) -> None:
+    """For regions of items that are not there, where nobody gave them in earnest: those of the nearest item."""
+    forward(x, with_nearest_items(rois, x.shape[0]), y, pooled_h, pooled_w, spatial_scale)
 
 
 def forward(x: np.ndarray, rois: np.ndarray, y: np.ndarray, pooled_h: int, pooled_w: int, spatial_scale: float) -> None:

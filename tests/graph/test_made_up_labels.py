@@ -29,7 +29,7 @@ def test_the_number_where_a_label_points():
         made.forward()
     first, second = (str(warning.message) for warning in caught)
     assert "'loss' (SoftmaxWithLoss): The label of item 1 of the batch is -2.5" in first
-    assert "Caffe's, which mean nothing" in first
+    assert "the numbers mean nothing" in first
     assert "'right' (Accuracy)" in second
     assert "nearest class" in second
     scores = np.exp(2 * X)

@@ -1,7 +1,8 @@
+import numpy as np
 import pytest
 from one_layer import OneLayer, image
 
-from caffelike.errors import DataError, ModelError, ShapeError
+from caffelike.errors import DataError, LabelWarning, ModelError, ShapeError
 from caffelike.testing import Case
 from layers.regions import spread
 
@@ -55,3 +56,14 @@ def test_a_region_of_no_item(kernels):
     pool = layer("pooled_h: 2 pooled_w: 2", kernels)
     with pytest.raises(DataError, match="region 1 belongs to item 3, but the batch has items 0 to 0"):
         pool.forward(r=[[0, 0, 0, 1, 1], [3, 0, 0, 1, 1]])
+
+
+def test_made_up_regions_of_a_test_nets_input_are_those_of_the_nearest_item():
+    layer = OneLayer(
+        'type: "ROIPooling" bottom: "x" bottom: "rois" top: "y" roi_pooling_param { pooled_h: 1 pooled_w: 1 }',
+        phase=1, x=(2, 1, 2, 2), rois=(2, 5),
+    )  # fmt: skip
+    x = np.arange(8).reshape(2, 1, 2, 2)
+    with pytest.warns(LabelWarning, match="belongs to item -3"):
+        y = layer.forward(x=x, rois=[[-3, 0, 0, 1, 1], [9, 0, 0, 1, 1]])
+    assert y.ravel().tolist() == [3, 7]

@@ -2,17 +2,22 @@
 
 import numpy as np
 
-from caffelike.errors import DataError
+from caffelike.errors import LabelError
 from caffelike.kernels.jit import kernel
 
 
 def read(rois: np.ndarray, items: int) -> tuple[np.ndarray, np.ndarray]:
-    """Each region's item, and its corners (R, 4) one after the other. DataError: for an item that is not there."""
+    """Each region's item, and its corners (R, 4) one after the other. LabelError: for an item that is not there."""
     flat = rois.reshape(-1, 5).astype(np.float32)
     wrong = np.flatnonzero(~((flat[:, 0] > -1) & (flat[:, 0] < items)))
     if wrong.size:
         first = int(wrong[0])
-        raise DataError(f"region {first} belongs to item {flat[first, 0]:g}, but the batch has items 0 to {items - 1}.")
+        raise LabelError(
+            f"region {first} belongs to item {flat[first, 0]:g}, but the batch has items 0 to {items - 1}.",
+            first,
+            float(flat[first, 0]),
+            items,
+        )
     return flat[:, 0].astype(np.int64), np.ascontiguousarray(flat[:, 1:]).reshape(-1)
 
 
