@@ -572,9 +572,9 @@ class Net:
     def _copy(self, path: str) -> set[int]:
         from caffelike.schema import weights as stored
 
-        if path.endswith(".h5"):
-            return weights.copy_weights(self._nodes, stored.read_hdf5_weights(path).layers, path, fewer=True)
-        return weights.copy_weights(self._nodes, stored.read_weights(path).layers, path)
+        file = stored.read_weights(path)
+        # HDF5 files, known by their content, hold shared parameters once.
+        return weights.copy_weights(self._nodes, file.layers, path, fewer=file.generation == "HDF5")
 
     def load_hdf5(self, path: str | os.PathLike) -> None:
         """Copy weights from an HDF5 file whatever its name."""

@@ -493,3 +493,18 @@ def test_an_unknown_type_says_who_has_it(build, definition, forks):
     with pytest.raises(ModelError, match="Unknown layer type") as caught:
         build(X + f'layer {{ name: "l" {definition} bottom: "x" top: "y" }}')
     assert (f"It belongs to the fork(s) {forks}" if forks else "You can write it yourself") in str(caught.value)
+
+
+def test_hdf5_weights_are_known_by_their_content(tmp_path):
+    """Shared parameters, which such a file holds once, included."""
+    layer = (
+        'layer {{ name: "{0}" type: "InnerProduct" bottom: "x" top: "{0}" param {{ name: "w" }} param {{ name: "b" }}'
+    )
+    layer += " inner_product_param {{ num_output: 2 }} }}\n"
+    path = tmp_path / "net.prototxt"
+    path.write_text('input: "x" input_shape { dim: 1 dim: 3 }\n' + layer.format("a") + layer.format("b"))
+    net = caffelike.Net(path, caffelike.TEST)
+    net.params["a"][0].data[...] = 7
+    net.save_hdf5(tmp_path / "weights.bin")
+    other = caffelike.Net(path, caffelike.TEST, weights=tmp_path / "weights.bin")
+    assert other.params["b"][0].data.tolist() == [[7] * 3] * 2
