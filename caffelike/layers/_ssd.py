@@ -39,7 +39,8 @@ def decoded(loc: np.ndarray, boxes: np.ndarray, variances: np.ndarray | None, co
     if code == CORNER_SIZE:
         return boxes + steps * np.tile(size, 2)
     middle = (boxes[:, :2] + boxes[:, 2:]) / 2 + steps[..., :2] * size
-    half = np.exp(steps[..., 2:]) * size / 2
+    # so large a logarithm is a box beyond any image; it must not become an infinity, or NaN where boxes are compared
+    half = np.exp(np.minimum(steps[..., 2:], 50)) * size / 2
     return np.concatenate([middle - half, middle + half], axis=-1)
 
 

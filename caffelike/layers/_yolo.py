@@ -49,7 +49,8 @@ def decode(x: np.ndarray, sizes: np.ndarray) -> np.ndarray:
     boxes = np.empty((*x.shape[:-3], 4, height, width), x.dtype)
     boxes[..., 0, :, :] = (x[..., 0, :, :] + np.arange(width)) / width
     boxes[..., 1, :, :] = (x[..., 1, :, :] + np.arange(height)[:, None]) / height
-    boxes[..., 2:, :, :] = np.exp(x[..., 2:4, :, :]) * sizes[:, :, None, None]
+    # so large a logarithm is a box beyond any image; it must not become an infinity, or NaN where boxes are compared
+    boxes[..., 2:, :, :] = np.exp(np.minimum(x[..., 2:4, :, :], 50)) * sizes[:, :, None, None]
     return boxes
 
 
