@@ -4,6 +4,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from caffelike import device
 from caffelike.blob import Blob
 from caffelike.errors import LabelError, ModelError
 from caffelike.layer import HostLayer, Layer
@@ -63,15 +64,25 @@ def overlap(boxes: np.ndarray, others: np.ndarray) -> np.ndarray:
     return np.divide(common, union, out=np.zeros_like(common), where=union > 0)
 
 
-def suppress(boxes: np.ndarray, scores: np.ndarray, threshold: float) -> list[int]:
+def suppress(boxes: np.ndarray, scores: np.ndarray, threshold: float) -> np.ndarray:
     """Indices of the boxes that no better one overlaps by `threshold` or more, the best first."""
-    left = np.argsort(-scores, kind="stable")
-    kept = []
+    order = np.argsort(-scores, kind="stable")
+    if 0 < threshold <= 1 and (boxes[:, 2:] > 0).all():
+        # A box is there once for each class; whatever happens to the best of them drops the others.
+        _, first = np.unique(boxes[order], axis=0, return_index=True)
+        order = order[np.sort(first)]
+    fast = device.kernel("yolo", "keep") or keep
+    return order[fast(np.ascontiguousarray(boxes[order]), threshold)]
+
+
+def keep(boxes: np.ndarray, threshold: float) -> np.ndarray:
+    """Indices of the boxes (K, 4), best first, that no kept one overlaps by the threshold or more."""
+    left, kept = np.arange(len(boxes)), []
     while left.size:
         best, left = int(left[0]), left[1:]
         kept.append(best)
         left = left[overlap(boxes[best], boxes[left]) < threshold]
-    return kept
+    return np.array(kept, np.int64)
 
 
 def report(top: Blob, items: int, found: list[tuple[np.ndarray, np.ndarray, np.ndarray]], threshold: float) -> None:

@@ -4,7 +4,9 @@ import numpy as np
 import pytest
 from one_layer import OneLayer
 
+from caffelike import device
 from caffelike.errors import ModelError
+from caffelike.layers import _yolo
 
 TWO = "num_classes: 2 num_box: 1 biases: [8, 16, 32, 32] mask: [1, 0] anchors_scale: [32, 16] mask_group_num: 2"
 
@@ -35,3 +37,19 @@ def test_refused():
         output(TWO + " gaussian_box: true")
     with pytest.raises(ModelError, match="2 pairs of biases"):
         output(TWO.replace("[1, 0]", "[1, 2]"))
+
+
+@pytest.mark.parametrize("count", [0, 1, 13, 127])
+@pytest.mark.parametrize("threshold", [0.3, 1.0])
+def test_the_kernel_keeps_what_the_definition_keeps(count, threshold):
+    generator = np.random.default_rng(count)
+    boxes = np.concatenate([generator.uniform(0, 1, (count, 2)), generator.uniform(0.05, 0.4, (count, 2))], axis=1)
+    assert device.kernel("yolo", "keep")(boxes, threshold).tolist() == _yolo.keep(boxes, threshold).tolist()
+
+
+def test_a_box_of_several_classes_is_found_once():
+    boxes = np.repeat(np.random.default_rng(0).uniform(0.1, 0.9, (5, 4)), 3, axis=0)
+    scores = np.random.default_rng(1).uniform(size=15)
+    slow = np.argsort(-scores, kind="stable")
+    slow = slow[_yolo.keep(boxes[slow], 0.5)]
+    assert _yolo.suppress(boxes, scores, 0.5).tolist() == slow.tolist()
