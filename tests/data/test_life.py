@@ -77,11 +77,16 @@ def test_a_process_that_ends_does_not_hang(folder, ending):
 @pytest.mark.skipif(sys.platform == "win32", reason="Windows has no such signals")
 @pytest.mark.parametrize("number", ["SIGINT", "SIGTERM", "SIGKILL"])
 def test_a_process_that_is_killed_is_gone_and_the_data_base_is_whole(folder, number):
-    process = start("go()\nwhile True: net.forward()")
+    # A shell that runs tests in the background makes SIGINT ignored, in all processes below it.
+    heard = "import signal\nsignal.signal(signal.SIGINT, signal.default_int_handler)\n"
+    process = start(heard + "go()\nwhile True: net.forward()")
     assert process.stdout.readline() == "running\n"
     time.sleep(0.05)
     os.kill(process.pid, getattr(signal, number))
-    process.communicate(timeout=20)
+    try:
+        process.communicate(timeout=20)
+    finally:
+        process.kill()
     assert process.returncode in (1, -getattr(signal, number))
     net = caffelike.Net("net.prototxt", caffelike.TRAIN)
     assert net.forward()["data"].shape == (8, 3, 40, 40)
