@@ -1,7 +1,7 @@
 """The side file of a snapshot, `.caffelike-state`: what Caffe's .solverstate leaves out.
 
-The position in the data, the random keys, the losses of the display window: with them a run that was stopped, or
-killed, goes on to the same bits. It is a NumPy .npz of JSON and arrays, without pickles.
+The position in the data, the random keys, the states of recurrent layers, the losses of the display window: with them
+a run that was stopped, or killed, goes on to the same bits. It is a NumPy .npz of JSON and arrays, without pickles.
 """
 
 import json
@@ -90,7 +90,7 @@ def _fingerprint(solver: Any) -> int:
 
 
 def _net_state(net: Any) -> dict[str, Any]:
-    """The random keys of a net's layers and the positions of its data layers."""
+    """The random keys of a net's layers, the positions of its data layers, the states of its recurrent ones."""
     layers = []
     for node in net._nodes:
         entry = {"name": node.name, "type": node.layer.type}
@@ -98,6 +98,8 @@ def _net_state(net: Any) -> dict[str, Any]:
             entry["key"] = node.key
         if hasattr(node.layer, "state"):
             entry["state"] = node.layer.state()
+        if carried := {name: node.arrays[name] for name in _carried(node) if name in node.arrays}:
+            entry["carried"] = carried
         layers.append(entry)
     return {"layers": layers}
 
@@ -108,6 +110,21 @@ def _restore_net(net: Any, saved: dict[str, Any]) -> None:
             node.key[...] = entry["key"]
         if "state" in entry and hasattr(node.layer, "restore"):
             node.layer.restore(entry["state"])
+        # A net that has not run yet has no arrays: its plan then takes these.
+        for name in _carried(node):
+            there, array = node.arrays.get(name), entry.get("carried", {}).get(name)
+            if there is not None and array is not None and there.shape == array.shape:
+                there[...] = array
+            elif there is not None:
+                there[...] = 0
+            elif array is not None:
+                node.arrays[name] = array
+
+
+def _carried(node: Any) -> list[str]:
+    """The arrays that a recurrent layer takes from one pass to the next: its states, where they are not exposed."""
+    names = [f"{state}_state" for state in getattr(node.layer, "states", ())]
+    return [name for name in names if name in node.layer.saved]
 
 
 def _pack(value: Any, arrays: list[np.ndarray]) -> Any:

@@ -36,6 +36,32 @@ def test_a_resumed_run_ends_with_the_same_bits(solver, kind, form):
     assert resumed.smoothed_loss == whole.smoothed_loss
 
 
+RECURRENT = """
+layer { name: "data" type: "DummyData" top: "x" top: "cont" top: "target" dummy_data_param {
+  shape { dim: 3 dim: 2 dim: 4 } shape { dim: 3 dim: 2 } shape { dim: 3 dim: 2 dim: 5 }
+  data_filler { type: "gaussian" } data_filler { type: "constant" value: 1 } data_filler { type: "gaussian" } } }
+layer { name: "recurrent" type: "TYPE" bottom: "x" bottom: "cont" top: "h"
+  recurrent_param { num_output: 5 weight_filler { type: "xavier" } } }
+layer { name: "loss" type: "EuclideanLoss" bottom: "h" bottom: "target" top: "loss" }
+"""
+
+
+@pytest.mark.parametrize("ran_before", [False, True])
+@pytest.mark.parametrize("kind", ["LSTM", "RNN"])
+def test_a_resumed_run_keeps_the_state_of_recurrent_layers(solver, folder, kind, ran_before):
+    (folder / "net.prototxt").write_text(RECURRENT.replace("TYPE", kind))
+    whole = solver()
+    whole.step(3)
+    state = whole.snapshot()
+    whole.step(3)
+    resumed = solver()
+    if ran_before:
+        resumed.step(1)
+    resumed.restore(state)
+    resumed.step(3)
+    assert (weights(resumed.net) == weights(whole.net)).all()
+
+
 def test_without_the_side_file_the_data_start_anew(solver, folder):
     first = solver()
     first.step(3)
