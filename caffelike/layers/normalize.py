@@ -9,6 +9,8 @@ from caffelike.layer import Layer, Shape
 from caffelike.registry import register
 from caffelike.schema import FillerParameter
 
+_HAPPYNEAR_EPS = 1e-6
+
 
 @register("Normalize", param="norm_param")
 class Normalize(Layer):
@@ -18,8 +20,8 @@ class Normalize(Layer):
     across_spatial true: the sum goes over all of an image. channel_shared true: one scale for all channels.
         scale_filler (constant 1), eps 1e-10. fix_scale: where it stands and is true (ParseNet's fork) the scale is not
         learned.
-    happynear's dialect, told by `normalize_param`: over all of an image, without scale and eps; normalize_type L2 only,
-        bp_norm and fix_gradient must be false.
+    happynear's dialect, told by `normalize_param`: over the channels of a position, without scale, eps 1e-6;
+        normalize_type L2 only, bp_norm and fix_gradient must be false.
     Gradient: to x and scale. Errors: ShapeError for another number of channels; ModelError for options above.
     Source: Liu et al., "ParseNet", 2015; "SSD", ECCV 2016 (weiliu89's fork); Wang et al., "NormFace" (happynear's).
     """
@@ -41,7 +43,7 @@ class Normalize(Layer):
                 raise self.fail(
                     "normalize_param: only normalize_type L2 without bp_norm and fix_gradient is known.", ModelError
                 )
-            self.options = {"across_spatial": True, "eps": 0.0, "fixed": False}
+            self.options = {"across_spatial": False, "eps": _HAPPYNEAR_EPS, "fixed": False}
             return
         filler = p.scale_filler if p.HasField("scale_filler") else FillerParameter(type="constant", value=1)
         self.add_param("scale", (1 if p.channel_shared else shape[1],), filler)

@@ -34,9 +34,14 @@ def test_worked_example():
 def test_across_an_image():
     y = normalize("norm_param { scale_filler { value: 2 } }").forward(x=X)
     np.testing.assert_allclose(y.ravel(), 2 * X.ravel() / np.sqrt(29), rtol=1e-6)
-    np.testing.assert_allclose(
-        normalize("normalize_param { }").forward(x=X).ravel(), X.ravel() / np.sqrt(29), rtol=1e-6
-    )
+
+
+def test_happynears_dialect_goes_position_by_position():
+    layer = normalize("normalize_param { }")
+    np.testing.assert_allclose(layer.forward(x=X).ravel(), [0.6, 0, 0.8, 1], rtol=1e-6)
+    assert layer.forward(x=0).tolist() == np.zeros(X.shape).tolist()  # 1e-6 is added to the sum of squares
+    tiny = layer.forward(x=1e-3 * np.array([[[[1, 0]], [[0, 0]]]]))
+    np.testing.assert_allclose(tiny.ravel(), [1e-3 / np.sqrt(2e-6), 0, 0, 0], rtol=1e-5)
 
 
 def test_a_fixed_scale_is_not_learned():
