@@ -105,8 +105,11 @@ class Emit:
 
     def first(self, n: Any, start: int = 0) -> Any:
         """Mask of the lanes l with start + l < n; n: intp, also negative or large."""
-        lanes = ir.Constant(ir.VectorType(I64, self.width), [start + lane for lane in range(self.width)])
-        return self.b.icmp_signed("<", lanes, self.splat(n))
+        b, most = self.b, self.int(start + self.width)
+        n = b.select(b.icmp_signed("<", n, most), n, most)  # 32 bits do then: half the compares
+        n = b.select(b.icmp_signed("<", n, self.int(0)), self.int(0), n)
+        lanes = ir.Constant(ir.VectorType(I32, self.width), [start + lane for lane in range(self.width)])
+        return b.icmp_signed("<", lanes, self.splat(b.trunc(n, I32)))
 
     def masked_load(self, pointer: Any, mask: Any) -> Any:
         """Zero where the mask is off; memory there is not touched."""

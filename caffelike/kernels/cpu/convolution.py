@@ -3,6 +3,8 @@
 One or two axes run as implicit products; more axes, and the gradient of the bottom at a stride, by columns.
 """
 
+from math import prod
+
 import numpy as np
 
 from caffelike.kernels.cpu import depthwise, winograd
@@ -35,7 +37,7 @@ def plane_window(kernel: Ints, stride: Ints, pad: Ints, dilation: Ints) -> Windo
 def with_batch(axes: int, *arrays: np.ndarray | None) -> tuple:
     """Arrays (*batch, C, *S) of `axes` spatial axes as (N, C, *S): the option `axis` may leave any batch axes."""
     return tuple(
-        a if a is None or a.ndim == axes + 2 else a.reshape(int(np.prod(a.shape[: -axes - 1])), *a.shape[-axes - 1 :])
+        a if a is None or a.ndim == axes + 2 else a.reshape(prod(a.shape[: -axes - 1]), *a.shape[-axes - 1 :])
         for a in arrays
     )
 
@@ -139,7 +141,7 @@ def matrices(x, y, weight, group):
 
 
 def _columns(a: np.ndarray, kernel: Ints, out: Ints) -> np.ndarray:
-    rows, pixels = len(a) * int(np.prod(kernel)), int(np.prod(out))
+    rows, pixels = len(a) * prod(kernel), prod(out)
     return scratch("columns", rows * pixels)[: rows * pixels].reshape(rows, pixels)
 
 
@@ -218,7 +220,7 @@ def _mirrored(window: Window, dy: np.ndarray, dx: np.ndarray) -> bool:
     """
     if window.stride != (1, 1):
         return False
-    outputs, pixels = int(np.prod(dy.shape[2:])), int(np.prod(dx.shape[2:]))
+    outputs, pixels = prod(dy.shape[2:]), prod(dx.shape[2:])
     return outputs * (dy.shape[1] + 40) >= pixels * dy.shape[1]
 
 
@@ -237,6 +239,6 @@ def _sum_maps(worker, lo, hi, d, n, channels, pixels, out, add):
 def bias_gradient(dy: np.ndarray, dbias: np.ndarray, beta: float) -> None:
     """dbias (O,) = sum of dy (N, O, *S) over images and pixels, + beta * dbias."""
     n, channels = dy.shape[:2]
-    pixels = int(np.prod(dy.shape[2:]))
+    pixels = prod(dy.shape[2:])
     grain = max(1, 65536 // max(1, n * pixels))
     _sum_maps(channels, grain, dy.reshape(-1), n, channels, pixels, dbias, beta != 0)

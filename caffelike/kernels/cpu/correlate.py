@@ -12,12 +12,13 @@ from functools import lru_cache
 from typing import Any, NamedTuple
 
 import numpy as np
+from llvmlite import ir
 from numba import types
 from numba.extending import intrinsic
 
 from caffelike.kernels.cpu.gemm import depth_of_block, lines
 from caffelike.kernels.cpu.pack import SLACK, pack_left, pack_planes, pack_right, pack_right_transposed
-from caffelike.kernels.cpu.tile import ADD, BIAS, COLUMNS, RELU, ROWS, WIDER, multiply
+from caffelike.kernels.cpu.tile import ADD, BIAS, COLUMNS, DEPTH, RELU, ROWS, WIDER, multiply
 from caffelike.kernels.jit import kernel
 from caffelike.kernels.launch import get_num_threads, scratch, task
 from caffelike.kernels.vector import LANES, Emit
@@ -230,8 +231,8 @@ def pack_weights(weight: np.ndarray, groups: int, mirrored: bool, to: np.ndarray
     return to
 
 
-NOTHING = np.zeros(1, np.float32)
-"""Stands for an array that is not there."""
+NOTHING = np.zeros(4, np.float32)
+"""Stands for an array that is not there, and for the bias of four channels."""
 
 
 def correlate(
@@ -271,40 +272,97 @@ def correlate(
 # Spreading: the transpose of correlate at any stride ------------------------------------------------------------
 
 
-@intrinsic
-def _add_taps(typingctx, out, i, n, columns, j, pitch, width, place, step, taps):
-    """out[i + l] += sum over t < taps of columns[j + t*pitch + l'], l' = place - t*step + l, where 0 <= l' < width.
+def _make_add_taps(count: int) -> Any:
+    @intrinsic
+    def add_taps(typingctx, out, i, map_pitch, n, start, si, columns, j, lines, line_pitch, taps, pitch, step, seen, s):
+        """The sums that taps of a window give, for `count` channels c and the lanes l < n <= LANES:
 
-    For the lanes l < n <= LANES.
-    """
+        out[i + c*map_pitch + l] = start[si + c] + sum over ky < lines, kx < taps of
+        columns[j + c*channel + ky*line_pitch + kx*(pitch - dilation) + l], with step = (dilation, channel).
+        seen[s + kx*LANES + l] has all bits set where tap kx sees lane l, else none: what lies beside a line of columns
+        is read, and cleared. lines >= 1.
+        """
 
-    def codegen(context, builder, given, values):
-        e, b = Emit(builder), builder
-        target = e.array(context, given.args[0], *values[0:2])
-        source = e.array(context, given.args[3], *values[3:5])
-        pitch, width, place, step, taps = values[5:]
-        mask = e.first(values[2])
+        def codegen(context, builder, given, values):
+            e, b = Emit(builder), builder
+            bits = ir.VectorType(ir.IntType(32), LANES)
+            target = e.array(context, given.args[0], *values[0:2])
+            begin = e.array(context, given.args[4], *values[4:6])
+            source = e.array(context, given.args[6], *values[6:8])
+            lines, line_pitch, taps, pitch = values[8:12]
+            dilation, channel = (b.extract_value(values[12], k) for k in range(2))
+            table = b.bitcast(e.array(context, given.args[13], *values[13:15]), source.type)
+            maps = [e.at(source, b.mul(channel, e.int(c))) for c in range(count)]
 
-        def tap(t: Any, sums: list) -> list:
-            shift = b.sub(place, b.mul(t, step))
-            inside = b.and_(e.first(b.sub(width, shift)), b.not_(e.first(b.neg(shift))))
-            line = e.at(source, b.add(b.mul(t, pitch), shift))
-            return [b.fadd(sums[0], e.masked_load(line, b.and_(mask, inside)))]
+            def line(ky: Any, sums: list) -> list:
+                at = b.mul(ky, line_pitch)
 
-        e.masked_store(e.loop(taps, [e.masked_load(target, mask)], tap)[0], target, mask)
-        return context.get_dummy_value()
+                def tap(kx: Any, sums: list) -> list:
+                    mask = b.bitcast(e.load(e.at(table, b.mul(kx, e.int(LANES)))), bits)
+                    there = b.add(at, b.mul(kx, b.sub(pitch, dilation)))
+                    seen = [b.and_(b.bitcast(e.load(e.at(m, there)), bits), mask) for m in maps]
+                    return [b.fadd(a, b.bitcast(value, e.vector)) for a, value in zip(sums, seen, strict=True)]
 
-    intp = types.intp
-    return types.void(out, intp, intp, columns, intp, intp, intp, intp, intp, intp), codegen
+                return e.loop(taps, sums, tap)
+
+            totals = e.loop(lines, [e.splat(b.load(e.at(begin, c))) for c in range(count)], line)
+            for c, total in enumerate(totals):
+                e.masked_store(total, e.at(target, b.mul(values[2], e.int(c))), e.first(values[3]))
+            return context.get_dummy_value()
+
+        n = types.intp
+        return types.void(out, n, n, n, start, n, columns, n, n, n, n, n, types.UniTuple(n, 2), seen, n), codegen
+
+    return add_taps
+
+
+_add_taps4, _add_taps1 = _make_add_taps(4), _make_add_taps(1)
+
+
+@lru_cache(maxsize=128)
+def _seen(width: int, out_width: int, taps: int, pad: int, dilation: int) -> np.ndarray:
+    """int32 (vectors of a line of the map * taps * LANES): -1 where a tap sees a pixel of d, else 0; at stride 1."""
+    x = np.arange(-(-width // LANES) * LANES).reshape(-1, 1, LANES)
+    place = x + pad - np.arange(taps)[:, None] * dilation
+    return np.where((place >= 0) & (place < out_width), -1, 0).astype(np.int32).reshape(-1)
+
+
+@kernel
+def _add_lines(out, to, bias, b, columns, own, count, sizes, pad, dilation, kernel, seen):
+    """The maps of `count` channels (4 or 1) from their columns, at stride 1."""
+    _, _, height, width, _, out_height, out_width = sizes
+    pixels = out_height * out_width
+    pitch = kernel[1] * pixels - dilation[0] * out_width
+    step = (dilation[1], kernel[0] * kernel[1] * pixels)
+    for y in range(height):
+        # taps first <= ky < last of the window see rows y + pad - ky * dilation of d
+        first = max(0, (y + pad[0] - out_height) // dilation[0] + 1)
+        last = min(kernel[0], (y + pad[0]) // dilation[0] + 1)
+        row = own + first * kernel[1] * pixels + (y + pad[0] - first * dilation[0]) * out_width + pad[1]
+        for x in range(0, width, LANES):
+            n, at = min(LANES, width - x), to + y * width + x
+            if first >= last:
+                for c in range(count):
+                    out[at + c * height * width : at + c * height * width + n] = bias[b + c]
+            elif count == 4:
+                _add_taps4(
+                    out, at, height * width, n, bias, b, columns, row + x, last - first, pitch, kernel[1], pixels, step,
+                    seen, x * kernel[1],
+                )  # fmt: skip
+            else:
+                _add_taps1(
+                    out, at, height * width, n, bias, b, columns, row + x, last - first, pitch, kernel[1], pixels, step,
+                    seen, x * kernel[1],
+                )  # fmt: skip
 
 
 @task
 def _spread(worker, lo, hi, d, packed, bias, out, offsets, sizes, stride, pad, dilation, kernel, parts, block, biased,
-            buffer, buffer_slot, columns, columns_slot):  # fmt: skip
+            seen, buffer, buffer_slot, columns, columns_slot, beside):  # fmt: skip
     """Items (map, group, part of the channels) of out[n, g*channels + c, pixel seen] = sum of columns[(c, tap), p]."""
     groups, channels, height, width, depth, out_height, out_width = sizes
     taps, pixels = kernel[0] * kernel[1], out_height * out_width
-    mine, own = worker * buffer_slot, worker * columns_slot
+    mine, own = worker * buffer_slot, worker * columns_slot + beside
     height_a = (channels * taps + ROWS - 1) // ROWS * ROWS
     for item in range(lo, hi):
         part, ng = item % parts, item // parts
@@ -319,6 +377,16 @@ def _spread(worker, lo, hi, d, packed, bias, out, offsets, sizes, stride, pad, d
                 multiply(
                     packed, a, buffer, mine, columns, own + p, bias, 0, bottom - top, w, kc, pixels, ADD if k else 0
                 )
+        if stride[0] == stride[1] == 1:
+            c = c0
+            while c < c1:
+                several = 4 if c + 4 <= c1 else 1
+                _add_lines(
+                    out, (ng * channels + c) * height * width, bias, (g * channels + c) * biased, columns,
+                    own + (c * taps - top) * pixels, several, sizes, pad, dilation, kernel, seen,
+                )  # fmt: skip
+                c += several
+            continue
         for c in range(c0, c1):
             start = bias[g * channels + c] if biased else np.float32(0)
             for y in range(height):
@@ -327,17 +395,10 @@ def _spread(worker, lo, hi, d, packed, bias, out, offsets, sizes, stride, pad, d
                 for x in range(width):
                     line[x] = start
                 for ky in range(kernel[0]):
-                    seen = y + pad[0] - ky * dilation[0]  # stride times the row of d whose tap ky sees this one
-                    if seen < 0 or seen % stride[0] or seen // stride[0] >= out_height:
+                    from_y = y + pad[0] - ky * dilation[0]  # stride times the row of d whose tap ky sees this one
+                    if from_y < 0 or from_y % stride[0] or from_y // stride[0] >= out_height:
                         continue
-                    row = own + ((c * taps + ky * kernel[1]) - top) * pixels + seen // stride[0] * out_width
-                    if stride[1] == 1:
-                        for x in range(0, width, LANES):
-                            n = min(LANES, width - x)
-                            _add_taps(
-                                out, to + x, n, columns, row, pixels, out_width, x + pad[1], dilation[1], kernel[1]
-                            )
-                        continue
+                    row = own + ((c * taps + ky * kernel[1]) - top) * pixels + from_y // stride[0] * out_width
                     for kx in range(kernel[1]):
                         at = kx * dilation[1] - pad[1]  # the pixel that output 0 sees
                         first = max(0, (stride[1] - 1 - at) // stride[1])
@@ -364,13 +425,15 @@ def spread(
     parts = 1 if n * groups % threads == 0 else -(-2 * threads // (n * groups))
     parts = min(channels, max(parts, rows * pixels // 100_000))
     buffer_slot = COLUMNS * block + SLACK
-    columns_slot = (-(-channels // parts) * taps + ROWS) * pixels
+    beside = LANES + window.pad[1] + window.kernel[1] * window.dilation[1] + out.shape[3]  # read around columns
+    columns_slot = (-(-channels // parts) * taps + ROWS) * pixels + 2 * beside
+    seen = _seen(out.shape[3], d.shape[3], window.kernel[1], window.pad[1], window.dilation[1])
     sizes = (groups, channels, *out.shape[2:], depth, *d.shape[2:])
     _spread(
         n * groups * parts, 1, d.reshape(-1), packed, NOTHING if bias is None else bias, out.reshape(-1),
         lines(depth, pixels), sizes, window.stride, window.pad, window.dilation, window.kernel, parts, block,
-        bias is not None, scratch("right", threads * buffer_slot), buffer_slot,
-        scratch("columns", threads * columns_slot), columns_slot,
+        bias is not None, seen, scratch("right", threads * buffer_slot), buffer_slot,
+        scratch("columns", threads * columns_slot), columns_slot, beside,
     )  # fmt: skip
 
 
@@ -378,38 +441,55 @@ def spread(
 
 
 @task
-def _taps(worker, lo, hi, maps, d, out, offsets, sizes, stride, pad, phases, plane, ranges, runs, pixel_block, add,
+def _taps(worker, lo, hi, maps, d, out, offsets, sizes, stride, pad, phases, plane, ranges, runs, together, block, add,
           planes, planes_slot, left, left_slot, right, right_slot, image):  # fmt: skip
-    """Items (run of maps, group, range of taps) of out[run, g*rows + m, k] (+)= sum over the run's maps and pixels."""
+    """Items (run of maps, group, range of taps) of out[run, g*rows + m, k] (+)= sum over the run's maps and pixels.
+
+    together: how many maps make one block of the sum, where their pixels fit; else 1, and `block` pixels make one.
+    """
     n, groups, channels, height, width, rows, out_height, out_width, taps = sizes
     depth, pixels = channels * taps, out_height * out_width
     own, mine, buffer = worker * planes_slot + LANES, worker * left_slot, worker * right_slot
     strips = (depth + COLUMNS - 1) // COLUMNS
+    one_map = planes_slot // together
     for item in range(lo, hi):
         run, g, part = item // (ranges * groups), item // ranges % groups, item % ranges
         first, last = strips * part // ranges * COLUMNS, min(depth, strips * (part + 1) // ranges * COLUMNS)
         c0, c1 = first // taps, (last - 1) // taps + 1
+        base = offsets[c0 * taps] - offsets[0]
         to = (run * groups + g) * rows * depth
         fresh = not add
-        for m in range(n * run // runs, n * (run + 1) // runs):
+        end = n * (run + 1) // runs
+        for m in range(n * run // runs, end, together):
+            several = min(together, end - m)
             source = ((m * groups + g) * channels + c0) * height * width
             if not image:
-                pack_planes(
-                    planes, own, maps, source, c1 - c0, height, width, stride[0], stride[1], pad[0], pad[1],
-                    phases[0], phases[1], plane[0], plane[1], 0, plane[0],
-                )  # fmt: skip
-            base = offsets[c0 * taps] - offsets[0]
-            for p in range(0, pixels, pixel_block):
-                kc = min(pixel_block, pixels - p)
-                pack_left(left, mine, ROWS * kc, d, (m * groups + g) * rows * pixels + p, rows, pixels, kc, 1)
+                for i in range(several):
+                    pack_planes(
+                        planes, own + i * one_map, maps, source + i * groups * channels * height * width, c1 - c0,
+                        height, width, stride[0], stride[1], pad[0], pad[1], phases[0], phases[1], plane[0], plane[1],
+                        0, plane[0],
+                    )  # fmt: skip
+            for p in range(0, pixels, block):
+                kc = min(block, pixels - p)
+                for i in range(several):
+                    pack_left(
+                        left, mine + i * ROWS * kc, ROWS * kc * several, d, ((m + i) * groups + g) * rows * pixels + p,
+                        rows, pixels, kc, 1,
+                    )  # fmt: skip
+                kc *= several
                 for k in range(first, last, COLUMNS):
                     w = min(COLUMNS, last - k)
                     if image:
-                        pack_right_transposed(right, buffer, maps, source - base, offsets, k, w, p, kc, pixels, 1, 0, 0)
+                        pack_right_transposed(
+                            right, buffer, maps, source - base, offsets, k, w, p, kc, pixels, 1, 0,
+                            groups * channels * pixels,
+                        )  # fmt: skip
                     else:
                         pack_right_transposed(
-                            right, buffer, planes, own - base, offsets, k, w, p, kc, out_width, out_height, plane[1], 0
-                        )
+                            right, buffer, planes, own - base, offsets, k, w, p, kc, out_width, out_height, plane[1],
+                            one_map,
+                        )  # fmt: skip
                     multiply(left, mine, right, buffer, out, to + k, left, 0, rows, w, kc, depth, 0 if fresh else ADD)
                 fresh = False
 
@@ -441,16 +521,18 @@ def correlate_weights(maps: np.ndarray, d: np.ndarray, out: np.ndarray, window: 
     depth, panels = channels * taps, -(-rows // ROWS)
     strips = -(-depth // COLUMNS)
     # Few tiles of output: runs of maps go to separate sums. Their number depends on shapes alone.
-    runs = max(1, min(n, 16 // (groups * strips)))
+    runs = max(1, min(n, 32 // (groups * strips)))
     ranges = max(1, min(strips, -(-threads // (groups * runs))))  # each packs d for itself: no more than needed
     block = depth_of_block(height * width)
-    left_slot, right_slot = panels * ROWS * block + SLACK, COLUMNS * block + SLACK * 3
+    together = max(1, min(n // runs, DEPTH // (height * width)))
+    deep = together * block
+    left_slot, right_slot = panels * ROWS * deep + SLACK, COLUMNS * deep + SLACK * 3
     to = out.reshape(-1) if runs == 1 else scratch("parts", runs * out.size)
-    slot = 0 if planes.image else planes.size
+    slot = 0 if planes.image else planes.size * together
     _taps(
         runs * groups * ranges, 1, maps.reshape(-1), d.reshape(-1), to, planes.offsets,
         (n, groups, channels, *size, rows, height, width, taps), window.stride, window.pad, planes.phases,
-        planes.shape, ranges, runs, block, add and runs == 1,
+        planes.shape, ranges, runs, together, block, add and runs == 1,
         scratch("planes", threads * slot), slot, scratch("left", threads * left_slot), left_slot,
         scratch("right", threads * right_slot), right_slot, planes.image,
     )  # fmt: skip

@@ -3,6 +3,8 @@
 Small batches stream the weights once, as they lie (stream.py); larger ones are packed products (gemm.py).
 """
 
+from math import prod
+
 import numpy as np
 
 from caffelike.kernels.cpu.gemm import gemm
@@ -13,7 +15,7 @@ from caffelike.kernels.launch import task
 
 def _matrix(x: np.ndarray, axis: int) -> np.ndarray:
     """x flattened to (product of the axes before `axis`, product of the others)."""
-    return x.reshape(int(np.prod(x.shape[:axis])), int(np.prod(x.shape[axis:])))
+    return x.reshape(prod(x.shape[:axis]), prod(x.shape[axis:]))
 
 
 def forward(

@@ -73,6 +73,33 @@ def _transpose_lines(typingctx, to, i, pitch, source, j, offsets, o, n):
 
 
 @intrinsic
+def _transpose_pieces(typingctx, to, i, pitch, source, one, two, three, offsets, o, cut, end, n):
+    """_transpose_lines of lines in three pieces: source[one + offsets[..] + k] for k < cut, then two.. , then three..
+
+    `two` holds for cut <= k < end and `three` for end <= k < n; both count k from the first piece's start.
+    """
+
+    def codegen(context, builder, given, values):
+        b, e = builder, Emit(builder)
+        target, origin, offsets = e.at(values[0], values[1]), values[3], e.at(values[7], values[8])
+        until = [e.first(v) for v in values[9:]]
+        masks = [until[0], b.and_(until[1], b.not_(until[0])), b.and_(until[2], b.not_(until[1]))]
+        starts = [e.at(origin, place) for place in values[4:7]]
+        lines = []
+        for lane in range(LANES):
+            offset = b.load(e.at(offsets, lane))
+            parts = [e.masked_load(e.at(start, offset), mask) for start, mask in zip(starts, masks, strict=True)]
+            joined = b.select(masks[1], parts[1], parts[0])
+            lines.append(b.select(masks[2], parts[2], joined))
+        for k, value in enumerate(e.transpose(lines)):
+            e.store(value, e.at(target, b.mul(values[2], e.int(k))))
+        return context.get_dummy_value()
+
+    n = types.intp
+    return types.void(to, n, n, source, n, n, n, offsets, n, n, n, n), codegen
+
+
+@intrinsic
 def _join_lines(typingctx, to, i, pitch, source, one, two, offsets, depth, cut):
     """For all k < depth: to[i + k*pitch + l] = source[offsets[k] + (one if l < cut else two) + l], l < LANES."""
 
@@ -176,10 +203,21 @@ def pack_right_transposed(to, source, offsets, width, first, depth, run, rows, p
     while done < depth:
         y, x = (first + done) // run, (first + done) % run
         place = y // rows * image + y % rows * pitch + x
-        n = min(run - x, depth - done)
-        for k in range(0, n, LANES):
+        n = min(LANES, depth - done)
+        if x + n <= run:
             for c in range(0, padded, LANES):
-                _transpose_lines(to, (done + k) * padded + c, padded, source, place + k, offsets, c, min(LANES, n - k))
+                _transpose_lines(to, done * padded + c, padded, source, place, offsets, c, n)
+        else:
+            cut = run - x
+            y += 1
+            second = y // rows * image + y % rows * pitch - cut
+            y += 1
+            third = y // rows * image + y % rows * pitch - cut - run
+            n = min(n, cut + 2 * run)
+            for c in range(0, padded, LANES):
+                _transpose_pieces(
+                    to, done * padded + c, padded, source, place, second, third, offsets, c, cut, cut + run, n
+                )
         done += n
 
 
