@@ -297,3 +297,19 @@ def test_one_bad_record_too_many_is_an_error(tmp_path):
     producer.close()
     with pytest.raises(DataError, match="0 or more"), skipping_bad_records(-1):
         pass
+
+
+@pytest.mark.parametrize("mean", [[], [7.0, 90.0]])
+def test_short_records_filled_together_are_as_one_by_one(producers, mean, monkeypatch):
+    options = {"phase": TRAIN, "mirror": True, "crop_size": 3, "scale": 0.5, "mean_value": mean}
+    together, alone = producers(plain(), batch=10, **options), producers(plain(), batch=10, **options)
+    filled = []
+    fill_all = Transformer.fill_all
+    monkeypatch.setattr(Transformer, "fill_all", lambda *given: (filled.append(1), fill_all(*given)))
+    monkeypatch.setattr(alone._plain, "find_all", lambda values: None)
+    for _ in range(2):  # the endings have to be seen once
+        a, b = together.produce(Slot()), alone.produce(Slot())
+        assert a.keys == b.keys
+        for x, y in zip(a.arrays, b.arrays, strict=True):
+            np.testing.assert_array_equal(x, y)
+    assert filled

@@ -48,6 +48,23 @@ def _planes_less_image(values, mean, out, top, left, mirrored, scale):
                     there[x] = (np.float32(np.int32(row[x])) - level[x]) * scale
 
 
+def planes_of_all(values, mean, out, corners, mirrored, scale):
+    """`planes` for values (n, channels, height, width), corners (n, 2) of (top, left) and mirrored (n,)."""
+    (_all_less_image if mean.shape[2] > 1 else _all)(values, mean, out, corners, mirrored, scale)
+
+
+@kernel
+def _all(values, mean, out, corners, mirrored, scale):
+    for i in range(len(values)):
+        _planes(values[i], mean, out[i], corners[i, 0], corners[i, 1], mirrored[i], scale)
+
+
+@kernel
+def _all_less_image(values, mean, out, corners, mirrored, scale):
+    for i in range(len(values)):
+        _planes_less_image(values[i], mean, out[i], corners[i, 0], corners[i, 1], mirrored[i], scale)
+
+
 @kernel
 def words(values, mean, out, top, left, mirrored, scale):
     """out (3, h, w) = blue, green, red from the uint32 `values` of (height, width), red in the lowest byte."""
