@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from caffelike.blob import Blob
     from caffelike.classifier import Classifier
     from caffelike.detector import Detector
-    from caffelike.device import set_mode_cpu, set_mode_gpu
+    from caffelike.device import set_device, set_mode_cpu, set_mode_gpu
     from caffelike.errors import CaffelikeError
     from caffelike.graph.net import Net
     from caffelike.hub import load
@@ -29,7 +29,6 @@ if TYPE_CHECKING:
         NCCL,
         Timer,
         has_nccl,
-        set_device,
         set_multiprocess,
         set_solver_count,
         set_solver_rank,
@@ -66,6 +65,7 @@ _HOMES = {
     "load": "caffelike.hub",
     "params": "caffelike.net_spec",
     "register_layer": "caffelike.plugins",
+    "set_device": "caffelike.device",
     "set_mode_cpu": "caffelike.device",
     "set_mode_gpu": "caffelike.device",
     "set_num_threads": "caffelike.kernels.launch",
@@ -76,7 +76,6 @@ _HOMES = {
             "NCCL",
             "Timer",
             "has_nccl",
-            "set_device",
             "set_multiprocess",
             "set_solver_count",
             "set_solver_rank",

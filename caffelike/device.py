@@ -8,20 +8,97 @@ import pkgutil
 from collections.abc import Callable
 from functools import cache
 from pathlib import Path
+from types import ModuleType
 
 from caffelike import kernels
-from caffelike.errors import CaffelikeError
+from caffelike.errors import DeviceError
 
 _NUMPY_ONLY = "CAFFELIKE_KERNELS"  # set to "numpy": run every layer's definition, for comparing
 
 
+CPU, CUDA = "cpu", "cuda"
+
+_mode = CPU
+_gpu = 0  # the GPU that "cuda" means
+
+
 def set_mode_cpu() -> None:
-    """Run on the CPU: the only mode of this build, so nothing changes."""
+    """Run on the CPU from now on; nets go on with the values they have."""
+    global _mode
+    _mode = CPU
 
 
 def set_mode_gpu() -> None:
-    """Raise: there is no CUDA build of the kernels yet."""
-    raise CaffelikeError("Cannot use GPU: this version of caffelike runs on the CPU only. Call set_mode_cpu() instead.")
+    """Run on the GPU from now on: GPU 0, or what set_device() said. Nets that exist go on there with their values.
+
+    The mode is the process's, not one thread's. Raises DeviceError, saying what is missing and how to get it.
+    """
+    global _mode
+    door().select(_gpu)
+    _mode = CUDA
+
+
+def set_device(device_id: int) -> None:
+    """Let GPU `device_id` (from 0) be the one that set_mode_gpu() means. Raises DeviceError.
+
+    A process uses one GPU; it is chosen before the first net runs there.
+    """
+    global _gpu
+    if device_id != _gpu and _used:
+        raise DeviceError(
+            f"Cannot use GPU {device_id}: this process runs on GPU {_gpu} already. Call set_device() before the first"
+            " net runs, or start one process for each GPU."
+        )
+    door().select(device_id)
+    _gpu = device_id
+
+
+def mode() -> str:
+    """Where nets run that were not told otherwise: "cpu" or "cuda"."""
+    return _mode
+
+
+def named(name: str) -> str:
+    """The device that a word means: "cpu"; "cuda", "gpu", or with a number "cuda:1". Raises DeviceError."""
+    word, _, number = name.lower().partition(":")
+    if word == CPU and not number:
+        return CPU
+    if word not in (CUDA, "gpu") or (number and not number.isdigit()):
+        raise DeviceError(f"There is no device '{name}': write cpu, cuda, or with the number of a GPU cuda:1.")
+    if number:
+        set_device(int(number))
+    door().select(_gpu)
+    return CUDA
+
+
+def door() -> ModuleType:
+    """The module through which CUDA is reached. Raises DeviceError where it is not installed."""
+    return importlib.import_module("caffelike.kernels.cuda.door")
+
+
+def used() -> bool:
+    """Whether this process has put anything on a GPU."""
+    return _used
+
+
+_used = False
+
+
+def use() -> ModuleType:
+    """`door()`, for putting something on the GPU that was chosen."""
+    global _used
+    if not _used:
+        door().select(_gpu)
+        _used = True
+    return door()
+
+
+def usable() -> tuple[str, ...]:
+    """The devices that kernels can run on here: "cpu", and "cuda" where a GPU (or Numba's simulator of one) answers."""
+    try:
+        return (CPU, CUDA) if door().count() else (CPU,)
+    except DeviceError:
+        return (CPU,)
 
 
 def kernel(stem: str, name: str, device: str = "cpu") -> Callable | None:

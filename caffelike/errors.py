@@ -38,6 +38,14 @@ class WeightsError(CaffelikeError):
     """A weight or state file is damaged, or does not fit the net it is read into."""
 
 
+class DeviceError(CaffelikeError):
+    """The GPU cannot be used, or failed."""
+
+
+class DeviceMemoryError(DeviceError, MemoryError):
+    """The GPU's memory is full."""
+
+
 class DataError(CaffelikeError):
     """A data source is empty, damaged, or holds what the net cannot take."""
 

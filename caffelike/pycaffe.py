@@ -2,7 +2,7 @@
 
 import threading
 import time
-from typing import Any, NoReturn
+from typing import Any
 
 from caffelike.data.shard import set_shard
 from caffelike.errors import CaffelikeError
@@ -14,7 +14,7 @@ RawBlobVec = LayerVec = NetVec = StringVec = IntVec = DtypeVec = BoolVec = list
 
 __all__ = [
     *("NCCL", "BlobVec", "BoolVec", "DtypeVec", "IntVec", "LayerVec", "NetVec", "RawBlobVec", "StringVec", "Timer"),
-    *("has_nccl", "set_device", "set_multiprocess", "set_solver_count", "set_solver_rank", "solver_count"),
+    *("has_nccl", "set_multiprocess", "set_solver_count", "set_solver_rank", "solver_count"),
     "solver_rank",
 ]
 
@@ -41,14 +41,6 @@ class Timer:
     def ms(self) -> float:
         """Milliseconds measured; 0 before the first start."""
         return ((time.perf_counter() if self._running else self._stopped) - self._started) * 1000
-
-
-def set_device(device_id: int) -> NoReturn:
-    """Raise: there is no CUDA build of the kernels yet."""
-    raise CaffelikeError(
-        f"Cannot use GPU {device_id}: this version of caffelike runs on the CPU only. Leave set_device() out, or run"
-        " the script with `caffelike run --cpu`."
-    )
 
 
 def solver_count() -> int:
@@ -99,6 +91,6 @@ class NCCL:
     @staticmethod
     def _missing() -> CaffelikeError:
         return CaffelikeError(
-            "NCCL exchanges gradients between GPUs, and this version of caffelike runs on the CPU only. Ask has_nccl()"
-            " first; without it train with one solver, whose kernels use all cores."
+            "NCCL exchanges gradients between GPUs; this version of caffelike trains on one GPU, or on the CPU with all"
+            " its cores. Ask has_nccl() first, and without it train with one solver."
         )

@@ -6,10 +6,10 @@ from typing import Any
 
 import click
 
-from caffelike import log
-from caffelike.errors import CaffelikeError
+from caffelike import device, log
+from caffelike.errors import CaffelikeError, DeviceError
 
-gpu = click.option("--gpu", default="", metavar="IDS", help="GPUs to run on: refused, this version runs on the CPU.")
+gpu = click.option("--gpu", default="", metavar="IDS", help="The GPU to run on, by its number; all: the only one.")
 level = click.option("--level", default=0, help="Level of the net's state, for include and exclude rules.")
 stage = click.option("--stage", default="", metavar="A,B", help="Stages of the net's state.")
 inputs = click.option(
@@ -55,13 +55,29 @@ def only_one(positional: str, flag: str, name: str, missing: str) -> str:
     return positional or flag
 
 
-def use_cpu(gpu: str, source: str) -> None:
-    """Log which device runs; raises CaffelikeError when -gpu asks for what is not there."""
-    if gpu:
-        raise CaffelikeError(
-            f"Cannot use GPU {gpu}: this version of caffelike runs on the CPU only. Leave -gpu out to run there."
+def gpu_number(ids: str) -> int:
+    """The GPU that -gpu means: a number, or "all" of one. Raises DeviceError for several, and for what is none."""
+    if "," in ids or (ids == "all" and device.door().count() > 1):
+        raise DeviceError(
+            f"-gpu {ids} asks for several GPUs, but this version of caffelike trains on one. Give one number; iter_size"
+            " in the solver makes up for the smaller batch."
         )
-    log.info(source, "Use CPU.")
+    if ids != "all" and not ids.isdigit():
+        raise DeviceError(f"-gpu takes the number of a GPU, from 0, or all; not '{ids}'.")
+    return 0 if ids == "all" else int(ids)
+
+
+def use_device(ids: str, source: str) -> None:
+    """Let nets run on the GPU that -gpu names, or on the CPU where it is not given; logs which. Raises DeviceError."""
+    if not ids:
+        device.set_mode_cpu()
+        log.info(source, "Use CPU.")
+        return
+    number = gpu_number(ids)
+    device.set_device(number)
+    device.set_mode_gpu()
+    log.info(source, f"Use GPU with device ID {number}")
+    log.info(source, f"GPU {number}: {device.door().properties(number)['Name']}")
 
 
 def shapes(inputs: Sequence[str]) -> dict[str, tuple[int, ...]]:

@@ -23,7 +23,7 @@ def command(
     """
     from caffelike.tools import extract_features
 
-    _options.use_cpu(device_id if device == "GPU" else "", "extract_features.cpp:59")
+    _options.use_device(device_id if device == "GPU" else "", "extract_features.cpp:59")
     with _terminal.progress("extract", batches) as show:
         extract_features(
             weights, net, blobs.split(","), outputs.split(","), batches, kind, tick=lambda i: show(i, lambda: "")

@@ -52,7 +52,7 @@ def command(
     )
     if iterations < 1:
         raise CaffelikeError(f"-iterations must be at least 1, but is {iterations}.")
-    _options.use_cpu(gpu, "caffe.cpp:275")
+    _options.use_device(gpu, "caffe.cpp:275")
     from caffelike import TEST, Net
     from caffelike.solvers.outputs import Outputs, weighted
     from caffelike.tools import score

@@ -6,7 +6,7 @@ from typing import Any
 import click
 import numpy as np
 
-from caffelike import log
+from caffelike import device, log
 from caffelike.cli import _options, _terminal
 from caffelike.errors import CaffelikeError
 
@@ -27,7 +27,7 @@ def command(net: str, model: str, iterations: int, phase: str, gpu: str, level: 
         raise CaffelikeError(f'phase must be "TRAIN" or "TEST", but is "{phase}".')
     if iterations < 1:
         raise CaffelikeError(f"-iterations must be at least 1, but is {iterations}.")
-    _options.use_cpu(gpu, "caffe.cpp:343")
+    _options.use_device(gpu, "caffe.cpp:343")
     from caffelike import TEST, TRAIN, Net
 
     timed = Net(path, TRAIN if phase == "TRAIN" else TEST, level=level, stages=stage.split(","))
@@ -61,14 +61,17 @@ def command(net: str, model: str, iterations: int, phase: str, gpu: str, level: 
 def _pass(net: Any, forward: np.ndarray, backward: np.ndarray) -> float:
     """One pass of all layers; adds each one's seconds to `forward` and `backward` and returns the whole."""
     count = len(forward)
+    wait = device.door().synchronize if device.mode() == device.CUDA else lambda: None  # a GPU works on by itself
     began = last = perf_counter()
     for i in range(count):
         net.run_forward(i, i)
+        wait()
         now = perf_counter()
         forward[i] += now - last
         last = now
     for i in reversed(range(count)):
         net.run_backward(i, i)
+        wait()
         now = perf_counter()
         backward[i] += now - last
         last = now

@@ -5,10 +5,10 @@ from typing import Any
 
 import click
 
-from caffelike import log
+from caffelike import device, log
 from caffelike.cli import _options, _terminal
 from caffelike.cli._signals import Signals
-from caffelike.errors import CaffelikeError
+from caffelike.errors import CaffelikeError, DeviceError
 
 
 @click.command()
@@ -77,9 +77,9 @@ def command(
     for name, value in fields.items():
         if value is not None:
             setattr(param, name, value)
-    if param.HasField("solver_mode") and param.solver_mode == param.GPU and not gpu:
-        log.warning("caffe.cpp:197", "solver_mode: GPU is asked for, but this version of caffelike trains on the CPU.")
-    _options.use_cpu(gpu, "caffe.cpp:197")
+    if not gpu and param.HasField("solver_mode") and param.solver_mode == param.GPU:
+        gpu = _solvers_gpu(param)
+    _options.use_device(gpu, "caffe.cpp:197")
     if snapshot or weights:
         del param.weights[:]
     if weights:
@@ -101,3 +101,13 @@ def command(
                 trained.solve()
             log.info("caffe.cpp:250", "Optimization Done.")
     return 0
+
+
+def _solvers_gpu(param: Any) -> str:
+    """The GPU that `solver_mode: GPU` and `device_id` mean, as -gpu names it; "" and a warning where none is usable."""
+    try:
+        device.door().select(param.device_id)
+    except DeviceError as error:
+        log.warning("caffe.cpp:197", f"solver_mode: GPU is asked for, but training runs on the CPU. {error}")
+        return ""
+    return str(param.device_id)

@@ -56,8 +56,8 @@ def test_an_unknown_command(run):
         (("test", "nowhere.prototxt", "w"), "Could not open file nowhere.prototxt"),
         (("time", "n", "-phase", "FOO"), 'phase must be "TRAIN" or "TEST", but is "FOO"'),
         (("time", "n", "-iterations", "0"), "-iterations must be at least 1"),
-        (("test", "n", "w", "-gpu", "0"), "Cannot use GPU 0: this version of caffelike runs on the CPU only"),
-        (("device_query", "-gpu", "all"), "Cannot query GPU"),
+        (("time", "n", "-gpu", "first"), "-gpu takes the number of a GPU"),
+        (("test", "n", "w", "-gpu", "0,1"), "asks for several GPUs"),
         (("train", "s", "--log_dir", "nowhere"), "make the folder"),
     ],
 )
@@ -68,12 +68,6 @@ def test_errors_are_one_message_and_exit_code_1(run, argv, text):
     assert len(message) == 1
     assert text in message[0]
     assert "Traceback" not in result.err
-
-
-def test_device_query_says_nothing_without_a_gpu(run):
-    result = run("device-query")
-    assert (result.code, result.out) == (0, "")
-    assert result.err.endswith("caffe.cpp:115] Querying GPUs \n")
 
 
 def test_a_bug_is_told_as_one(run, monkeypatch):
