@@ -1,6 +1,6 @@
-"""What the define.py of a model shares: deploy.prototxt and train_val.prototxt from one description of the body.
+"""What the define.py of a model shares: the files, and those of a classifier from one description of its body.
 
-usage: python models/NAME/define.py            writes both beside the script
+usage: python models/NAME/define.py            writes the definitions beside the script
        python models/NAME/define.py --check    exit 1 if they are not what the script gives
 """
 
@@ -25,12 +25,18 @@ def main(script: str, name: str, body: Body, size: int, batches: tuple[int, int]
     size: of the square input; batches: of training and testing; losses: (net, scores) -> None where the plain
     softmax loss and accuracies are not it.
     """
+    files = {
+        "deploy.prototxt": deploy(name, body, size),
+        "train_val.prototxt": train_val(name, body, size, batches, losses),
+    }
+    save(script, files)
+
+
+def save(script: str, files: dict[str, Any]) -> None:
+    """Write or check definitions beside `script`, given by the name of their file."""
     folder = Path(script).resolve().parent
     stale = []
-    for file, message in (
-        ("deploy.prototxt", deploy(name, body, size)),
-        ("train_val.prototxt", train_val(name, body, size, batches, losses)),
-    ):
+    for file, message in files.items():
         wanted = f"# Written by {Path(script).name}; see README.md beside this file.\n" + text.format(message)
         path = folder / file
         if "--check" in sys.argv:
@@ -38,7 +44,7 @@ def main(script: str, name: str, body: Body, size: int, batches: tuple[int, int]
         else:
             path.write_text(wanted)
     if stale:
-        sys.exit(f"{name}: {', '.join(stale)} not what {script} gives; run it without --check")
+        sys.exit(f"{folder.name}: {', '.join(stale)} not what {script} gives; run it without --check")
 
 
 def deploy(name: str, body: Body, size: int) -> Any:

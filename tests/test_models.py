@@ -46,7 +46,12 @@ DEFINED = {  # written by their define.py: learnable numbers in the publications
     "xception": (22_855_952, 54_528 + 40),
     "zfnet": (62_357_608, 0),
 }
-TRAININGS = ["cifar10_full", "cifar10_quick", "mnist_siamese"]  # see test_trainings.py
+TRAININGS = [  # see test_trainings.py and examples/test_learning.py
+    "char_lstm",
+    "cifar10_full",
+    "cifar10_quick",
+    "mnist_siamese",
+]
 SHAPES = {"alexnet": (2, 3, 227, 227), "caffenet": (2, 3, 227, 227), "lenet": (4, 1, 28, 28)}
 
 
