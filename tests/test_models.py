@@ -50,6 +50,7 @@ TRAININGS = [  # see test_trainings.py and examples/test_learning.py
     "char_lstm",
     "cifar10_full",
     "cifar10_quick",
+    "mnist_denoiser",
     "mnist_siamese",
 ]
 SHAPES = {"alexnet": (2, 3, 227, 227), "caffenet": (2, 3, 227, 227), "lenet": (4, 1, 28, 28)}

@@ -19,6 +19,7 @@ EXAMPLES = Path(__file__).resolve().parents[2] / "examples"
 # model -> the example that prepares its data, iterations, changes of its solver, share of the loss that may be left
 RUNS = {
     "char_lstm": ("char_lstm", 20, {}, 0.9),
+    "mnist_denoiser": ("denoise", 20, {"test_initialization": False}, 0.5),
 }
 
 
@@ -67,3 +68,20 @@ def test_char_lstm_recites_what_the_net_says():
 
     assert recite(Next(), "xa", 5) == "xabcd"
     assert begun == [0, 1, 1, 1]
+
+
+def test_siamese_pairs_and_threshold():
+    siamese = importlib.import_module("siamese")
+    labels = np.arange(30) % 10
+    a, b, same = siamese.pairs(labels, 200, np.random.default_rng(0))
+    assert same.sum() == 100
+    assert ((labels[a] == labels[b]) == same).all()
+    distance = np.array([0.1, 0.9, 0.3, 0.2, 0.6, 0.5])
+    assert siamese.best_threshold(distance, distance < 0.4) == pytest.approx(0.4)
+    # with 0.2 told wrong by any limit: below 0.4 two of three are the same, above none
+    assert siamese.best_threshold(distance, np.isin(distance, [0.1, 0.3])) == pytest.approx(0.15)
+
+
+def test_psnr_worked_example():
+    psnr = importlib.import_module("denoise").psnr
+    assert psnr(np.array([0.0, 1.0]), np.array([0.1, 0.9])) == pytest.approx(20)
