@@ -1,8 +1,9 @@
 """Running kernels on several threads: the decorator `task`, the number of threads, scratch memory.
 
 A task is a function that does the items lo..hi of its work. Calling it as `f(n, grain, *args)` cuts n items into
-chunks of `grain`; each thread takes the next chunk until none is left. A chunk writes its own part of the output
-and never depends on how many threads there are, so results have the same bits for any number of them.
+chunks of `grain`. Each thread has its share of them, always the same one, for what it wrote last may still be in its
+cache; when it is done it takes what others have not begun. A chunk writes its own part of the output and never depends
+on how many threads there are, so results have the same bits for any number of them.
 """
 
 import os
@@ -126,7 +127,7 @@ def _start() -> None:
 def _make_run(work: Callable, fastmath: frozenset[str]) -> Any:
     """The intrinsic run(threads, fork, n, grain, args): all chunks of `work` on that many threads.
 
-    fork: the address of `_fork`. The arguments and a chunk counter lie on the caller's stack; `entry` is what each
+    fork: the address of `_fork`. The arguments and the chunk counters lie on the caller's stack; `entry` is what each
     thread executes. It is the only machine code made of `work`, and none of it goes through Numba's slow parallel
     transform.
     """
@@ -135,10 +136,16 @@ def _make_run(work: Callable, fastmath: frozenset[str]) -> Any:
     def run(typingctx, threads, fork, n, grain, args):
         def codegen(context, builder, given, values):
             threads, fork, n, grain, args = values
-            block = builder.alloca(ir.LiteralStructType([I64, I64, I64, args.type]))  # counter, n, grain, arguments
-            zero = ir.Constant(I64, 0)
-            for i, value in enumerate((zero, n, grain, args)):
+            zero, one = ir.Constant(I64, 0), ir.Constant(I64, 1)
+            threads = builder.select(builder.icmp_signed("<", threads, one), one, threads)
+            chunks = builder.sdiv(builder.add(n, builder.sub(grain, one)), grain)
+            counters = builder.alloca(I64, builder.mul(threads, ir.Constant(I64, _LINE)))
+            block = builder.alloca(ir.LiteralStructType([I64, I64, I64, I64, counters.type, args.type]))
+            for i, value in enumerate((threads, chunks, n, grain, counters, args)):
                 builder.store(value, cgutils.gep_inbounds(builder, block, 0, i))
+            with cgutils.for_range(builder, threads) as loop:
+                first = builder.sdiv(builder.mul(loop.index, chunks), threads)
+                builder.store(first, builder.gep(counters, [builder.mul(loop.index, ir.Constant(I64, _LINE))]))
             entry = ir.Function(
                 builder.module, ir.FunctionType(ir.VoidType(), [BYTES, I64]), f"{builder.function.name}.entry"
             )
@@ -146,7 +153,7 @@ def _make_run(work: Callable, fastmath: frozenset[str]) -> Any:
             entry.attributes.add("noinline")
             _emit_entry(context, entry, block.type, work, given.args[4], fastmath)
             data = builder.bitcast(block, BYTES)
-            alone = builder.icmp_signed("<=", threads, ir.Constant(I64, 1))
+            alone = builder.icmp_signed("<=", threads, one)
             with builder.if_else(alone) as (serial, parallel):
                 with serial:
                     builder.call(entry, [data, zero])
@@ -163,8 +170,11 @@ def _make_run(work: Callable, fastmath: frozenset[str]) -> Any:
     return run
 
 
+_LINE = 8  # counters lie so many numbers apart: a cache line each
+
+
 def _emit_entry(context: Any, entry: Any, block: Any, work: Callable, args: Any, fastmath: frozenset[str]) -> None:
-    """while (chunk = counter++) * grain < n: work(worker, lo, hi, *args)"""
+    """All chunks that worker, worker + 1, ... (round about) should do and have not begun yet."""
     flags = compiler.Flags()
     flags.nrt, flags.error_model = True, "numpy"
     if fastmath:
@@ -173,22 +183,28 @@ def _emit_entry(context: Any, entry: Any, block: Any, work: Callable, args: Any,
     builder = ir.IRBuilder(entry.append_basic_block("entry"))
     # caching: Numba would take what it compiled for another copy of the same source (see with_globals)
     compiled = context.compile_subroutine(builder, work, given, flags=flags, caching=False)
-    pointer = builder.bitcast(entry.args[0], block)
-
-    counter, n, grain, values = (cgutils.gep_inbounds(builder, pointer, 0, i) for i in range(4))
-    n, grain, values = builder.load(n), builder.load(grain), cgutils.unpack_tuple(builder, builder.load(values))
-    head, body, done = (entry.append_basic_block(name) for name in ("next", "chunk", "done"))
-    builder.branch(head)
-    builder.position_at_end(head)
-    chunk = builder.atomic_rmw("add", counter, ir.Constant(I64, 1), "monotonic")
-    lo = builder.mul(chunk, grain)
-    builder.cbranch(builder.icmp_signed("<", lo, n), body, done)
-    builder.position_at_end(body)
-    end = builder.add(lo, grain)
-    hi = builder.select(builder.icmp_signed("<", end, n), end, n)
-    context.call_internal_no_propagate(builder, compiled.fndesc, given, [entry.args[1], lo, hi, *values])
-    builder.branch(head)
-    builder.position_at_end(done)
+    pointer, worker = builder.bitcast(entry.args[0], block), entry.args[1]
+    threads, chunks, n, grain, counters, values = (
+        builder.load(cgutils.gep_inbounds(builder, pointer, 0, i)) for i in range(6)
+    )
+    values = cgutils.unpack_tuple(builder, values)
+    one = ir.Constant(I64, 1)
+    with cgutils.for_range(builder, threads) as loop:
+        owner = builder.srem(builder.add(worker, loop.index), threads)
+        counter = builder.gep(counters, [builder.mul(owner, ir.Constant(I64, _LINE))])
+        last = builder.sdiv(builder.mul(builder.add(owner, one), chunks), threads)
+        head, body, done = (builder.append_basic_block(name) for name in ("next", "chunk", "done"))
+        builder.branch(head)
+        builder.position_at_end(head)
+        chunk = builder.atomic_rmw("add", counter, one, "monotonic")
+        lo = builder.mul(chunk, grain)
+        builder.cbranch(builder.icmp_signed("<", chunk, last), body, done)
+        builder.position_at_end(body)
+        end = builder.add(lo, grain)
+        hi = builder.select(builder.icmp_signed("<", end, n), end, n)
+        context.call_internal_no_propagate(builder, compiled.fndesc, given, [worker, lo, hi, *values])
+        builder.branch(head)
+        builder.position_at_end(done)
     builder.ret_void()
 
 
