@@ -111,11 +111,11 @@ class Emit:
         lanes = ir.Constant(ir.VectorType(I32, self.width), [start + lane for lane in range(self.width)])
         return b.icmp_signed("<", lanes, self.splat(b.trunc(n, I32)))
 
-    def masked_load(self, pointer: Any, mask: Any) -> Any:
-        """Zero where the mask is off; memory there is not touched."""
+    def masked_load(self, pointer: Any, mask: Any, other: float = 0) -> Any:
+        """`other` where the mask is off; memory there is not touched."""
         pointer = self.b.bitcast(pointer, self.vector.as_pointer())
         name = f"llvm.masked.load.v{self.width}f32.p0"
-        return self.call(name, self.vector, pointer, ir.Constant(I32, 4), mask, self.const(0))
+        return self.call(name, self.vector, pointer, ir.Constant(I32, 4), mask, self.const(other))
 
     def masked_store(self, value: Any, pointer: Any, mask: Any) -> None:
         """Write the lanes where the mask is on."""

@@ -8,6 +8,8 @@ from caffelike.kernels.cpu.windows import (
     max_gradient_1,
     max_gradient_2,
     max_gradient_tiles,
+    max_plane_2,
+    max_plane_3,
     max_row_1,
     max_row_2,
     max_row_any,
@@ -50,6 +52,8 @@ def forward(
         argmax = _NONE if mask is None else np.empty(y.shape, np.int32)
     if method == "MAX" and _same_size(size, stride):
         same.forward(x1, y1, argmax.reshape(-1), size, kernel, pad)
+    elif method == "MAX" and stride[1] == 2 and kernel[1] in (2, 3) and not argmax.size and y.size:
+        _halve(planes, _grain(size, kernel), x1, y1, size, kernel, stride, pad)
     elif method == "MAX":
         _largest(planes, _grain(size, kernel), x1, y1, argmax.reshape(-1), size, kernel, stride, pad)
     else:
@@ -131,6 +135,20 @@ def _largest(worker, lo, hi, x, y, argmax, size, kernel, stride, pad):
                     max_row_any(
                         x, start, width, end - begin, column, kernel[1], stride[1], y, to + ow, argmax, first, n
                     )
+
+
+@task
+def _halve(worker, lo, hi, x, y, size, kernel, stride, pad):
+    """MAX in the planes lo..hi, steps of 2 columns, windows of 2 or 3; nobody asks where."""
+    height, width, out_h, out_w = size
+    for p in range(lo, hi):
+        at, to = p * height * width, p * out_h * out_w
+        for ow in range(0, out_w, LANES):
+            column, n = 2 * ow - pad[1], out_w - ow
+            if kernel[1] == 3:
+                max_plane_3(x, at, size[:2], column, kernel[0], pad[0], stride[0], y, to + ow, size[2:], n)
+            else:
+                max_plane_2(x, at, size[:2], column, kernel[0], pad[0], stride[0], y, to + ow, size[2:], n)
 
 
 @task

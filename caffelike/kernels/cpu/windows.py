@@ -108,6 +108,66 @@ def _make_row(stride: int) -> Any:
 max_row_1, max_row_2, max_row_any = (_make_row(stride) for stride in (1, 2, 0))
 
 
+def _make_halving(taps: int) -> Any:
+    @intrinsic
+    def halving(typingctx, x, at, size, column, high, pad, step, y, to, out_size, n):
+        """LANES columns of windows of `high` rows and `taps` (2 or 3) columns that move by 2 columns: their maxima.
+
+        One plane y[to:] of out_size from x[at:] of size, both (height, width): the windows whose first column is
+        `column`, column + 2, ...; n of them count. They begin `pad` rows above the plane and move by `step` rows.
+        Values as in max_row_2, without where they were found: a maximum over rows comes first, so that vectors are
+        taken apart once a window, not once a row.
+        """
+
+        def codegen(context, builder, given, values):
+            b, e = builder, Emit(builder)
+            source, target = (e.array(context, given.args[k], values[k], values[k + 1]) for k in (0, 7))
+            height, width = (b.extract_value(values[2], k) for k in (0, 1))
+            out_height, out_width = (b.extract_value(values[9], k) for k in (0, 1))
+            column, high, pad, step = values[3:7]
+            lowest, starts = float(-FLT_MAX), [k * LANES for k in range(taps)]
+            left = b.not_(e.first(b.neg(column)))
+            masks = [e.first(b.sub(width, column), start) for start in starts]
+            masks[0] = b.and_(masks[0], left)
+            written = e.first(values[10])
+
+            def row(k: Any, _: list) -> list:
+                top = b.sub(b.mul(k, step), pad)
+                below = b.add(top, high)
+                first = b.select(b.icmp_signed("<", top, e.int(0)), e.int(0), top)
+                rows = b.sub(b.select(b.icmp_signed("<", below, height), below, height), first)
+
+                def line(r: Any, most: list) -> list:
+                    place = b.gep(source, [b.add(b.mul(b.add(first, r), width), column)])
+                    found = [
+                        e.masked_load(b.gep(place, [e.int(start)]), mask, lowest)
+                        for start, mask in zip(starts, masks, strict=True)
+                    ]
+                    return [b.select(b.fcmp_ordered(">", f, m), f, m) for f, m in zip(found, most, strict=True)]
+
+                none = [e.const(lowest)] * taps
+                most = e.choose(b.icmp_signed(">", rows, e.int(0)), lambda: e.loop(rows, none, line), lambda: none)
+                even = e.shuffle(*most[:2], list(range(0, 2 * LANES, 2)))
+                odd = e.shuffle(*most[:2], list(range(1, 2 * LANES, 2)))
+                best = b.select(b.fcmp_ordered(">", odd, even), odd, even)
+                if taps == 3:
+                    beyond = e.shuffle(even, most[2], list(range(1, LANES + 1)))
+                    best = b.select(b.fcmp_ordered(">", beyond, best), beyond, best)
+                e.masked_store(best, b.gep(target, [b.mul(k, out_width)]), written)
+                return []
+
+            e.loop(out_height, [], row)
+            return context.get_dummy_value()
+
+        i, pair = types.intp, types.UniTuple(types.intp, 2)
+        return types.void(x, i, pair, i, i, i, i, y, i, pair, i), codegen
+
+    return halving
+
+
+max_plane_2, max_plane_3 = (_make_halving(taps) for taps in (2, 3))
+
+
 def _make_gradient(stride: int) -> Any:
     @intrinsic
     def gradient(typingctx, dy, start, index, widths, rows, width, taps, pad, dx, to, first, block):
