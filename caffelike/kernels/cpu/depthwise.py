@@ -1,8 +1,8 @@
 """Convolution with one input and one output channel a group (group = channels): no products of matrices in it.
 
-Windows of 3x3 and 5x5 look straight at the image, with all factors in vector registers: a load and a multiply-add per
-tap, and one store; only vectors at the left and right edge are masked. Others walk a padded plane (see pack_planes) as
-one long line, gaps between its rows included: one multiply-add per tap and number, without tails.
+Windows of 3x3 and 5x5 look straight at the image, with all factors in vector registers, a strip as wide as a vector
+after the other from top to bottom; only strips at the left and right edge are masked. Others walk a padded plane (see
+pack_planes) as one long line, gaps between its rows included: one multiply-add per tap and number, without tails.
 """
 
 from typing import Any
@@ -18,14 +18,13 @@ from caffelike.kernels.launch import get_num_threads, scratch, task
 from caffelike.kernels.vector import LANES, Emit
 
 _BLOCK = 2048  # numbers of a plane at a time: sums and plane stay in the first-level cache
-_AHEAD = 512  # floats of a plane to ask for in advance
 
 
-def _make_rows(side: int, step: int) -> Any:
-    """The intrinsic rows(...) for windows of side x side pixels without holes that move by `step` columns."""
+def _make_plane(side: int, step: int) -> Any:
+    """The intrinsic plane(...) for windows of side x side pixels without holes that move by `step` pixels."""
 
     @intrinsic
-    def rows(typingctx, x, at, size, weight, first, direction, start, pad, step_y, y, to, out, zeros, zero, relu):
+    def plane(typingctx, x, at, size, weight, first, direction, start, pad, y, to, out, zeros, zero, relu):
         """One plane y[to...] of size `out` = start + x[at...] of size `size` seen through the window; pairs are (y, x).
 
         weight[first + t*direction] belongs to tap t. zeros[zero...]: a line of zeros, for rows outside of the plane.
@@ -34,95 +33,102 @@ def _make_rows(side: int, step: int) -> Any:
         def codegen(context, builder, given, values):
             e, b = Emit(builder), builder
             pair = [lambda i, k=k: b.extract_value(values[i], k) for k in (0, 1)]
-            height, width, out_height, out_width = pair[0](2), pair[1](2), pair[0](11), pair[1](11)
+            height, width, out_height, out_width = pair[0](2), pair[1](2), pair[0](10), pair[1](10)
             pad_y, pad_x = pair[0](7), pair[1](7)
             source = e.array(context, given.args[0], *values[0:2])
             factor = e.array(context, given.args[3], *values[3:5])
-            target = e.array(context, given.args[9], *values[9:11])
-            nothing = e.array(context, given.args[12], *values[12:14])
-            direction, begin, step_y = values[5], e.splat(values[6]), values[8]
+            target = e.array(context, given.args[8], *values[8:10])
+            nothing = e.array(context, given.args[11], *values[11:13])
+            direction, begin = values[5], e.splat(values[6])
             factors = [e.splat(b.load(e.at(factor, b.mul(direction, e.int(t))))) for t in range(side * side)]
-            floor = b.select(values[14], e.const(0), e.const(float("-inf")))
+            floor = b.select(values[13], e.const(0), e.const(float("-inf")))
             reach = step * LANES + side - 1  # how many columns one vector looks at
             vectors = b.sdiv(b.add(out_width, e.int(LANES - 1)), e.int(LANES))
+            starts = list(range(side)) if step == 1 else [k for j in range(0, side, 2) for k in (j, j + LANES)]
 
-            def finish(total: Any) -> Any:
-                return e.at_least(total, floor)
+            def strip(v: Any, _: list) -> list:
+                """LANES columns of the output, from top to bottom."""
+                place = b.sub(b.mul(v, e.int(step * LANES)), pad_x)
+                to_right = b.mul(v, e.int(LANES))
+                written = e.first(b.sub(out_width, to_right))
+                whole = b.and_(
+                    b.icmp_signed(">=", place, e.int(0)), b.icmp_signed("<=", b.add(place, e.int(reach)), width)
+                )
 
-            def row(k: Any, _: list) -> list:
-                lines, top = [], b.sub(b.mul(k, step_y), pad_y)
-                for i in range(side):
-                    r = b.add(top, e.int(i))
-                    inside = b.icmp_unsigned("<", r, height)
-                    line = b.select(inside, e.at(source, b.mul(r, width)), nothing)
-                    lines.append(e.at(line, b.neg(pad_x)))
-                result = e.at(target, b.mul(k, out_width))
+                def rows_by(load: Any) -> list:
+                    def row(r: Any) -> list:
+                        """What the `side` taps of a window's row see in row r of the plane."""
+                        inside = b.icmp_unsigned("<", r, height)
+                        line = e.at(b.select(inside, e.at(source, b.mul(r, width)), nothing), place)
+                        seen = {k: load(line, k) for k in starts}
+                        if step == 1:
+                            return list(seen.values())
+                        lanes = [list(range(parity, 2 * LANES, 2)) for parity in (0, 1)]
+                        return [e.shuffle(seen[j - j % 2], seen[j - j % 2 + LANES], lanes[j % 2]) for j in range(side)]
 
-                def column(v: Any, _: list) -> list:
-                    left = b.mul(v, e.int(step * LANES))
-                    place, here = b.sub(left, pad_x), e.at(result, b.mul(v, e.int(LANES)))
-                    whole = b.and_(
-                        b.icmp_signed(">=", place, e.int(0)),
-                        b.icmp_signed("<=", b.add(place, e.int(reach)), width),
-                    )
+                    def add(total: Any, i: int, seen: list) -> Any:
+                        for j in range(side):
+                            total = e.fma(factors[i * side + j], seen[j], total)
+                        return total
 
-                    def sum_of(load: Any) -> Any:
+                    def finish(k: Any, total: Any) -> None:
+                        there = e.at(target, b.add(b.mul(k, out_width), to_right))
+                        e.masked_store(e.at_least(total, floor), there, written)
+
+                    if step == 1:  # a row of the plane is read once, for all rows of the output that see it
+                        sums: list = []
+                        for r in range(side - 1):
+                            seen = row(b.sub(e.int(r), pad_y))
+                            sums = [add(total, r - k, seen) for k, total in enumerate([*sums, begin])]
+
+                        def slide(k: Any, sums: list) -> list:
+                            seen = row(b.sub(b.add(k, e.int(side - 1)), pad_y))
+                            sums = [add(total, side - 1 - i, seen) for i, total in enumerate([*sums, begin])]
+                            finish(k, sums[0])
+                            return sums[1:]
+
+                        e.loop(out_height, sums, slide)
+                        return []
+
+                    def window(k: Any, _: list) -> list:
                         total = begin
-                        for i, line in enumerate(lines):
-                            seen = e.at(line, left)
-                            for j in range(side):
-                                if step == 1:
-                                    taken = load(seen, j)
-                                elif j % 2 == 0:
-                                    both = load(seen, j), load(seen, j + LANES)
-                                    taken = e.shuffle(*both, list(range(0, 2 * LANES, 2)))
-                                else:
-                                    taken = e.shuffle(*both, list(range(1, 2 * LANES, 2)))
-                                total = e.fma(factors[i * side + j], taken, total)
-                        return finish(total)
-
-                    def plain() -> list:
-                        e.prefetch(e.at(lines[-1], b.add(left, e.int(_AHEAD))))
-                        e.store(sum_of(lambda seen, j: e.load(e.at(seen, j))), here)
+                        for i in range(side):
+                            total = add(total, i, row(b.add(b.sub(b.mul(k, e.int(step)), pad_y), e.int(i))))
+                        finish(k, total)
                         return []
 
-                    def masked() -> list:
-                        masks: dict[int, Any] = {}
-
-                        def load(seen: Any, j: int) -> Any:
-                            if j not in masks:
-                                column = b.add(place, e.int(j))
-                                masks[j] = b.and_(e.first(b.sub(width, column)), b.not_(e.first(b.neg(column))))
-                            return e.masked_load(e.at(seen, j), masks[j])
-
-                        total = sum_of(load)
-                        e.masked_store(total, here, e.first(b.sub(out_width, b.mul(v, e.int(LANES)))))
-                        return []
-
-                    e.choose(whole, plain, masked)
+                    e.loop(out_height, [], window)
                     return []
 
-                e.loop(vectors, [], column)
+                masks = {}
+                for k in starts:
+                    column = b.add(place, e.int(k))
+                    masks[k] = b.and_(e.first(b.sub(width, column)), b.not_(e.first(b.neg(column))))
+                e.choose(
+                    whole,
+                    lambda: rows_by(lambda line, k: e.load(e.at(line, k))),
+                    lambda: rows_by(lambda line, k: e.masked_load(e.at(line, k), masks[k])),
+                )
                 return []
 
-            e.loop(out_height, [], row)
+            e.loop(vectors, [], strip)
             return context.get_dummy_value()
 
         intp, both = types.intp, types.UniTuple(types.intp, 2)
         return types.void(
-            x, intp, both, weight, intp, intp, types.float32, both, intp, y, intp, both, zeros, intp, types.boolean
+            x, intp, both, weight, intp, intp, types.float32, both, y, intp, both, zeros, intp, types.boolean
         ), codegen
 
-    return rows
+    return plane
 
 
-_rows_3_1, _rows_3_2 = _make_rows(3, 1), _make_rows(3, 2)
-_rows_5_1, _rows_5_2 = _make_rows(5, 1), _make_rows(5, 2)
+_plane_3_1, _plane_3_2 = _make_plane(3, 1), _make_plane(3, 2)
+_plane_5_1, _plane_5_2 = _make_plane(5, 1), _make_plane(5, 2)
 
 
 @task
 def _slide_3(worker, lo, hi, x, weight, bias, y, channels, size, out, stride, pad, mirrored, biased, relu, zeros, slot):
-    """Planes lo..hi = (n, channel) by windows of 3x3 with steps of 1 or 2 columns."""
+    """Planes lo..hi = (n, channel) by windows of 3x3 with steps of 1 or 2 pixels."""
     zero = worker * slot
     zeros[zero : zero + slot] = 0
     for q in range(lo, hi):
@@ -131,9 +137,9 @@ def _slide_3(worker, lo, hi, x, weight, bias, y, channels, size, out, stride, pa
         first, direction = (c * 9 + 8, -1) if mirrored else (c * 9, 1)
         at, to = q * size[0] * size[1], q * out[0] * out[1]
         if stride[1] == 1:
-            _rows_3_1(x, at, size, weight, first, direction, start, pad, stride[0], y, to, out, zeros, zero, relu)
+            _plane_3_1(x, at, size, weight, first, direction, start, pad, y, to, out, zeros, zero, relu)
         else:
-            _rows_3_2(x, at, size, weight, first, direction, start, pad, stride[0], y, to, out, zeros, zero, relu)
+            _plane_3_2(x, at, size, weight, first, direction, start, pad, y, to, out, zeros, zero, relu)
 
 
 @task
@@ -147,9 +153,9 @@ def _slide_5(worker, lo, hi, x, weight, bias, y, channels, size, out, stride, pa
         first, direction = (c * 25 + 24, -1) if mirrored else (c * 25, 1)
         at, to = q * size[0] * size[1], q * out[0] * out[1]
         if stride[1] == 1:
-            _rows_5_1(x, at, size, weight, first, direction, start, pad, stride[0], y, to, out, zeros, zero, relu)
+            _plane_5_1(x, at, size, weight, first, direction, start, pad, y, to, out, zeros, zero, relu)
         else:
-            _rows_5_2(x, at, size, weight, first, direction, start, pad, stride[0], y, to, out, zeros, zero, relu)
+            _plane_5_2(x, at, size, weight, first, direction, start, pad, y, to, out, zeros, zero, relu)
 
 
 @task(fastmath=SUMS)
@@ -196,7 +202,7 @@ def slide(
 ) -> None:
     """y (N, C, OH, OW) = each map of x (N, C, H, W) with its own window of weight (C, 1, kh, kw), plus bias."""
     side = window.kernel[0]
-    if window.kernel in ((3, 3), (5, 5)) and window.dilation == (1, 1) and window.stride[1] <= 2:
+    if window.kernel in ((3, 3), (5, 5)) and window.dilation == (1, 1) and window.stride in ((1, 1), (2, 2)):
         size, out, slot = x.shape[2:], y.shape[2:], x.shape[3] + 4 * LANES
         grain = max(1, 50_000 // (side * side * out[0] * out[1] + 1))
         (_slide_3 if side == 3 else _slide_5)(
