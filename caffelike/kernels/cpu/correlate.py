@@ -194,7 +194,7 @@ def plan_of(
         wanted = threads if 2 * maps * rows * depth * pixels < 100_000_000 else 2 * threads
         share = -(-wanted // maps)
         # A row part packs the panels again, but needs its own part of the weights only: better where these are larger
-        across = 1 if planes.image and rows > pixels else min(share, strips)
+        across = 1 if rows > pixels else min(share, strips)
         down = min(panels, share) if across < min(threads, share) else 1
         if down > 1:
             across = 1
