@@ -88,7 +88,7 @@ def detect(
         rows = output.reshape(-1, 7)
         rows = rows[(rows[:, 0] >= 0) & (rows[:, 2] >= threshold)]
         rows = rows[np.argsort(-rows[:, 2], kind="stable")]
-        boxes = recipe.to_picture(rows[:, 3:], size, net.blobs[net.inputs[0]].shape)
+        boxes = recipe.to_picture(rows[:, 3:], size, net.input_blobs[0].shape)
         yield Answer(
             name,
             [
@@ -134,7 +134,7 @@ def run(
     if len(net.inputs) != 1:
         raise CaffelikeError(f"The net has the inputs {', '.join(net.inputs) or '(none)'}; pictures go into one only.")
     output = recipe.output or (net.outputs[0] if len(net.outputs) == 1 else "")
-    if output not in net.blobs:
+    if all(output not in tops for tops in net.top_names.values()):
         raise CaffelikeError(
             f"Which output is the answer? The net has {', '.join(net.outputs)}; the recipe says '{recipe.output}'."
         )
@@ -157,14 +157,14 @@ def _prepare(net: "Net", recipe: Recipe, item: Any) -> tuple[np.ndarray | None, 
         return None, str(item), (0, 0)
     try:
         pixels = recipe.read(item)
-        return recipe.prepare(pixels, net.blobs[net.inputs[0]].shape), "", pixels.shape[:2]
+        return recipe.prepare(pixels, net.input_blobs[0].shape), "", pixels.shape[:2]
     except (DataError, FileError) as error:
         return None, str(error), (0, 0)
 
 
 def _forward(net: "Net", batch: np.ndarray, output: str) -> Sequence[np.ndarray]:
     """The output's values for each picture of a batch; of an output that is not one a picture, all of it."""
-    blob = net.blobs[net.inputs[0]]
+    blob = net.input_blobs[0]
     if blob.shape != batch.shape:
         blob.reshape(*batch.shape)
         net.reshape()

@@ -165,6 +165,10 @@ class Layer:
         if self.pairwise and bottoms != tops:
             raise self.fail(f"makes one top for each bottom, but has {bottoms} bottoms and {tops} tops.", ModelError)
 
+    def joins(self, *shapes: Shape) -> list[int] | None:
+        """Where in the top each bottom lies, for layers whose top is their bottoms one after the other; else None."""
+        return None
+
     @classmethod
     def definition(cls, name: str) -> Callable | None:
         """The module-level function `name` ("forward", "backward") of this type's file, if it has one."""

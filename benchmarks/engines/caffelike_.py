@@ -23,7 +23,8 @@ def load(job: Any) -> tuple[Any, str]:
         (name,) = net.inputs
         net.blobs[name].data[...] = job.input()
         (output,) = net.outputs
-        return lambda: net.forward()[output], "default"
+        net.share_memory()  # no other engine shows inner blobs, either
+        return lambda: net.forward()[output], "share_memory"
     with_loss(message, job.batch)
     solver = caffelike.SGDSolver(
         SolverParameter(
@@ -33,6 +34,7 @@ def load(job: Any) -> tuple[Any, str]:
     solver.net.copy_from(job.caffemodel)
     solver.net.blobs["data"].data[...] = job.input()
     solver.net.blobs["label"].data[...] = job.labels()
+    solver.net.share_memory()  # as `caffelike train` does
     return lambda: solver.step(1), "SGD, momentum 0.9"
 
 

@@ -81,4 +81,5 @@ def net(model: str, weights: str | None, given: dict[str, Any]) -> "Net":
     else:
         found = caffelike.load(model, weights=weights)
     found.recipe = recipe(found.recipe, given)
+    found.share_memory()
     return found

@@ -2,12 +2,15 @@
 
 A pass over n layers has 2n moments: layer i runs forward at moment i and backward at 2n - 1 - i. A `Lease` is a piece
 of memory from the first moment that writes it to the last that reads it; two may have the same addresses unless
-they overlap in time.
+they overlap in time. In a net that only predicts, the bottoms of a Concat of one image are made where they will lie in
+its top, which leaves nothing to copy.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from math import prod
+from types import MappingProxyType
+from typing import NamedTuple
 
 import numpy as np
 
@@ -40,32 +43,96 @@ class Shared:
 
     def __init__(self, nodes: Sequence[Node]):
         self._kept = list(_kept_arrays(nodes))
-        self._leases = leases(nodes) + [lease for lease, _, _ in self._kept]
+        self._parts = _joined(nodes)
+        self._leases = leases(nodes, self._parts) + [lease for lease, _, _ in self._kept]
         self.arena = aligned_zeros(place(self._leases))
         self.wanted = 4 * sum(lease.count for lease in self._leases)
         for lease in self._leases:
             if lease.storage:
                 lease.storage.adopt(self._part(lease))
+        for part in self._parts.values():
+            part.storage.adopt(part.whole.array[part.offset : part.offset + part.count])
         for lease, node, name in self._kept:
             saved = node.layer.saved[name]
-            part = self._part(lease).view(np.uint8)[: prod(saved.shape) * np.dtype(saved.dtype).itemsize]
-            node.arrays[name] = part.view(saved.dtype).reshape(saved.shape)
+            piece = self._part(lease).view(np.uint8)[: prod(saved.shape) * np.dtype(saved.dtype).itemsize]
+            node.arrays[name] = piece.view(saved.dtype).reshape(saved.shape)
 
     def _part(self, lease: Lease) -> np.ndarray:
         return self.arena[lease.offset : lease.offset + lease.count]
+
+    def joined(self, node: Node) -> bool:
+        """Whether the layer's bottoms lie in its top where it would copy them to."""
+        parts = [self._parts.get(id(blob.data_storage)) for blob in node.bottom]
+        offsets = node.layer.joins(*(b.shape for b in node.bottom)) if all(parts) and parts else None
+        if offsets is None:
+            return False
+        top = _address(node.top[0])
+        return all(_address(b) == top + 4 * at for b, at in zip(node.bottom, offsets, strict=True))
 
     def end(self) -> None:
         """Give every blob memory of its own, with what is in its place now."""
         for _, node, name in self._kept:
             node.arrays[name] = node.arrays[name].copy()
-        for lease in self._leases:
-            if lease.storage and np.may_share_memory(lease.storage.array, self.arena):  # else it grew and moved out
-                own = aligned_zeros(lease.count)
-                own[...] = lease.storage.array
-                lease.storage.adopt(own)
+        for holder in (*self._parts.values(), *self._leases):
+            storage = holder.storage
+            if storage and np.may_share_memory(storage.array, self.arena):  # else it grew and moved out
+                own = aligned_zeros(holder.count)
+                own[...] = storage.array
+                storage.adopt(own)
 
 
-def leases(nodes: Sequence[Node]) -> list[Lease]:
+class Part(NamedTuple):
+    """A blob's data that lies in that of another, from `offset` on."""
+
+    storage: Storage
+    whole: Storage
+    offset: int
+    count: int
+
+
+def _joined(nodes: Sequence[Node]) -> dict[int, Part]:
+    """By id of their storage, the data that can be made inside of what a later layer joins them to.
+
+    None in a net with a backward pass, and none that somebody may look at or that is written once more.
+    """
+    found: dict[int, Part] = {}
+    if any(node.needs_backward for node in nodes):
+        return found
+    fixed = {key for node in nodes for key in _ids(_kept(node))} | set(_ids(_unread(nodes)))
+    readers: dict[int, int] = {}  # the last layer that reads it
+    writers: dict[int, int] = {}  # the last layer that writes it
+    counts: dict[int, set[int]] = {}
+    for i, node in enumerate(nodes):
+        for blob in node.bottom:
+            readers[id(blob.data_storage)] = i
+        for blob in node.top:
+            if "data" not in node.layer.shares:
+                writers[id(blob.data_storage)] = i
+        for blob in (*node.bottom, *node.top):
+            counts.setdefault(id(blob.data_storage), set()).add(blob.count)
+    for i in reversed(range(len(nodes))):
+        node = nodes[i]
+        offsets = node.layer.joins(*(b.shape for b in node.bottom))
+        if offsets is None:
+            continue
+        top = node.top[0].data_storage
+        storages = [b.data_storage for b in node.bottom]
+        keys = [id(s) for s in storages]
+        if (
+            len(set(keys)) < len(keys)
+            or fixed.intersection([id(top), *keys])
+            or any(key in found or len(counts[key]) > 1 or key not in writers for key in keys)
+            or any(writers[key] > i or (readers[key] > i and writers[id(top)] > i) for key in keys)
+        ):
+            continue
+        within = found.get(id(top))
+        whole, start = (within.whole, within.offset) if within else (top, 0)
+        for blob, storage, offset in zip(node.bottom, storages, offsets, strict=True):
+            found[id(storage)] = Part(storage, whole, start + offset, blob.count)
+    return found
+
+
+def leases(nodes: Sequence[Node], parts: Mapping[int, Part] = MappingProxyType({})) -> list[Lease]:
     """What may lie in an arena, with the moments it is in use.
 
     Not among it: what layers without bottoms make (they may fill it once only), what layers see that work on blobs
@@ -75,6 +142,8 @@ def leases(nodes: Sequence[Node]) -> list[Lease]:
     kept: set[int] = set()
 
     def use(storage: Storage, count: int, moment: int) -> None:
+        if id(storage) in parts:
+            storage, count = parts[id(storage)].whole, 0
         lease = found.setdefault(id(storage), Lease(storage, 0, moment, moment))
         lease.count = max(lease.count, count)
         lease.first, lease.last = min(lease.first, moment), max(lease.last, moment)
@@ -96,6 +165,10 @@ def leases(nodes: Sequence[Node]) -> list[Lease]:
     unwritten = {id(b.diff_storage) for n in nodes for b in (*n.bottom, *n.top)} - written
     kept.update(_ids(_unread(nodes)), unwritten)
     return [lease for key, lease in found.items() if key not in kept and lease.count]
+
+
+def _address(blob: Blob) -> int:
+    return int(blob.data_storage.array.__array_interface__["data"][0])
 
 
 def _kept_arrays(nodes: Sequence[Node]) -> Iterator[tuple[Lease, Node, str]]:

@@ -125,7 +125,7 @@ class Plan:
             return
         steps: list[Step] = []
         function = implementation(layer, "forward")
-        if function is not None:
+        if function is not None and not (self._shared and self._shared.joined(node)):
             if layer.random:
                 steps.append((_next_pass, (node.key,)))
             if (copied := self._private_bottom(i)) is not None and copied is not self._producers_copy(i):

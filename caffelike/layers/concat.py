@@ -1,5 +1,7 @@
 """Concat: blobs one after the other along an axis."""
 
+from itertools import accumulate
+from math import prod
 from typing import Any
 
 import numpy as np
@@ -44,6 +46,12 @@ class Concat(Layer):
             edges.append(edges[-1] + shape[axis])
         self.options["points"] = tuple(edges[1:-1])
         return [(*first[:axis], edges[-1], *first[axis + 1 :])]
+
+    def joins(self, *shapes: Shape) -> list[int] | None:
+        """One after the other where no axis before `axis` is longer than 1, as for one image."""
+        if prod(shapes[0][: self.options["axis"]]) != 1:
+            return None
+        return [0, *accumulate(prod(shape) for shape in shapes[:-1])]
 
 
 def forward(xs: tuple[np.ndarray, ...], y: np.ndarray, axis: int) -> None:

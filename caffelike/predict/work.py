@@ -50,6 +50,7 @@ class Worker:
             self._net = caffelike.Net(job.model, caffelike.TEST, weights=job.weights)
         else:
             self._net = caffelike.load(job.model, job.weights or None)
+        self._net.share_memory()
         self._job = job
 
     def __call__(self, shard: Shard) -> Rows:

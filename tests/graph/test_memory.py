@@ -146,3 +146,46 @@ def test_leases_that_overlap_in_time_do_not_overlap_in_place():
             if a.first <= b.last and b.first <= a.last:
                 assert a.offset + a.count <= b.offset or b.offset + b.count <= a.offset
     assert size < 0.6 * sum(lease.count for lease in wanted)
+
+
+FIRE = """
+layer { name: "in" type: "Input" top: "x" input_param { shape { dim: 1 dim: 3 dim: 9 dim: 9 } } }
+layer { name: "a" type: "Convolution" bottom: "x" top: "a"
+  convolution_param { num_output: 5 kernel_size: 1 weight_filler { type: "xavier" } } }
+layer { name: "ra" type: "ReLU" bottom: "a" top: "a" }
+layer { name: "b" type: "Convolution" bottom: "x" top: "b"
+  convolution_param { num_output: 6 kernel_size: 3 pad: 1 weight_filler { type: "xavier" } } }
+layer { name: "c1" type: "Concat" bottom: "a" bottom: "b" top: "c1" }
+layer { name: "c" type: "Convolution" bottom: "c1" top: "c"
+  convolution_param { num_output: 4 kernel_size: 3 pad: 1 weight_filler { type: "xavier" } } }
+layer { name: "c2" type: "Concat" bottom: "c1" bottom: "c" top: "c2" }
+%s
+layer { name: "p" type: "Pooling" bottom: "c2" top: "p" pooling_param { global_pooling: true } }
+"""
+LATER = {
+    "": 4,
+    'layer { name: "r" type: "ReLU" bottom: "c2" top: "c2" }': 4,  # nobody reads the parts any more
+    # c1 is read after it was overwritten as a part of c2, so c2 is a copy
+    'layer { name: "r" type: "TanH" bottom: "c2" top: "c2" } layer { name: "q" type: "Pooling" bottom: "c1" top: "q"'
+    " pooling_param { global_pooling: true } }": 2,
+    'layer { name: "c3" type: "Concat" bottom: "c" bottom: "c" top: "c3" }': 4,  # an output, and a part twice
+}
+
+
+@pytest.mark.parametrize(("later", "parts"), LATER.items())
+def test_bottoms_of_a_concat_of_one_image_are_made_in_its_top(build, later, parts):
+    caffelike.set_random_seed(3)
+    net = build(FIRE % later, caffelike.TEST)
+    image = np.random.default_rng(1).standard_normal((1, 3, 9, 9)).astype(np.float32)
+    two = np.concatenate([image, -image])
+    expected = [{k: v.copy() for k, v in net.forward(x=x).items()} for x in (image, two)]
+    net.share_memory()
+    for x, wanted in [(image, expected[0]), (two, expected[1]), (image, expected[0])]:
+        for name, values in net.forward(x=x).items():
+            np.testing.assert_allclose(values, wanted[name], rtol=1e-6, atol=1e-6)
+        assert net.shares_memory
+        assert len(net._plan.shared._parts) == (parts if len(x) == 1 else 0)
+    inside = net.forward(["c1"], x=image)["c1"]
+    assert not net.shares_memory
+    np.testing.assert_array_equal(inside, net.blobs["c1"].data)
+    np.testing.assert_array_equal(inside[:, :5], net.blobs["a"].data)
