@@ -278,15 +278,7 @@ class ImageProducer:
         pixels = loaded[0] if loaded else self._pixels(lines[0])
         shape = self._out_shape(lines[0], pixels)
         arrays = [slot.array(0, (self._batch, *shape))]
-        arrays += [slot.array(1, wanted) for wanted in self._label_shapes(lines[0], shape)]
-
-        def finish(i: int, pixels: np.ndarray) -> None:
-            line, place = lines[i], self._transformer.place(pixels.shape, numbers[i])
-            self._transformer.fill(pixels, place, arrays[0][i])
-            if isinstance(line.label, str):
-                arrays[1][i, 0] = place.label_map(self._label_map(line, pixels.shape), self._outside)
-            elif line.label is not None:
-                arrays[1][i] = line.label
+        arrays += [slot.array(n, wanted) for n, wanted in enumerate(self._label_shapes(lines[0], shape), 1)]
 
         def prepare(i: int) -> None:
             pixels = loaded[i] if loaded else self._pixels(lines[i])
@@ -296,15 +288,24 @@ class ImageProducer:
                     f" one of its batch, '{lines[0].path}', {_by(shape)}. Set new_height and new_width, or crop_size,"
                     " or batch_size: 1."
                 )
-            finish(i, pixels)
+            self._fill(lines[i], numbers[i], pixels, [array[i : i + 1] for array in arrays])
 
-        finish(0, pixels)
+        self._fill(lines[0], numbers[0], pixels, [array[:1] for array in arrays])
         self._workers.run(prepare, 1, self._batch)
         count = len(self._lines)
         begin, end = (self._skip + self._shard.number(one) for one in (record, records[-1] + 1))
         restarts = end // count - begin // count
         self.position = {**self.position, "seed": self._transformer.draws.seed, "record": records[-1] + 1}
         return Batch(arrays, [line.path for line in lines], self.position, [_RESTART] * restarts)
+
+    def _fill(self, line: Line, number: int, pixels: np.ndarray, out: list[np.ndarray]) -> None:
+        """Fill arrays of one item from an entry, its number in the stream, its pixels (channels, height, width)."""
+        place = self._transformer.place(pixels.shape, number)
+        self._transformer.fill(pixels, place, out[0][0])
+        if isinstance(line.label, str):
+            out[1][0, 0] = place.label_map(self._label_map(line, pixels.shape), self._outside)
+        elif line.label is not None:
+            out[1][...] = line.label
 
     def close(self) -> None:
         """End the threads; no file is open between batches."""
