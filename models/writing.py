@@ -47,6 +47,14 @@ def save(script: str, files: dict[str, Any]) -> None:
         sys.exit(f"{folder.name}: {', '.join(stale)} not what {script} gives; run it without --check")
 
 
+def joined(name: str, n: NetSpec, part: list[Any]) -> Any:
+    """The net `n` with the layers of `part` in the place of the layer that has the same tops as the last of them."""
+    layers = list(n.to_proto().layer)
+    stand_in = next(layer for layer in layers if list(layer.top) == list(part[-1].top))
+    sources = [layer for layer in layers if not layer.bottom and layer is not stand_in]
+    return NetParameter(name=name, layer=[*sources, *part, *(layer for layer in layers if layer.bottom)])
+
+
 def deploy(name: str, body: Body, size: int) -> Any:
     """The net for prediction: data (1, 3, size, size) -> prob."""
     n = NetSpec()

@@ -50,6 +50,8 @@ TRAININGS = [  # see test_trainings.py and examples/test_learning.py
     "char_lstm",
     "cifar10_full",
     "cifar10_quick",
+    "image_qa",
+    "lrcn",
     "mnist_denoiser",
     "mnist_siamese",
 ]

@@ -14,7 +14,7 @@ from caffelike import params as P
 from caffelike.schema import TEST, TRAIN, NetParameter
 
 NOISE = 0.4  # its standard deviation, where ink is 1 and paper 0
-TRAINED, TESTED = 50, 90  # digits in a batch
+BATCH = 60  # digits
 FILLER = {"weight_filler": {"type": "msra"}}
 
 
@@ -34,17 +34,17 @@ def body(n: NetSpec, top: Any) -> Any:
 def train_test() -> Any:
     """New noise in every pass; the loss is half the squared error, summed over a digit's pixels."""
     found = NetParameter(name="MNISTDenoiser")
-    for source, batch, phase in (("digits_train_lmdb", TRAINED, TRAIN), ("digits_test_lmdb", TESTED, TEST)):
+    for source, phase in (("digits_train_lmdb", TRAIN), ("digits_test_lmdb", TEST)):
         n = NetSpec()
         n.data = L.Data(
             source=source,
             backend=P.Data.LMDB,
-            batch_size=batch,
+            batch_size=BATCH,
             include={"phase": phase},
             transform_param={"scale": 1 / 256},
         )
         n.noise = L.DummyData(
-            shape={"dim": [batch, 1, 28, 28]},
+            shape={"dim": [BATCH, 1, 28, 28]},
             data_filler={"type": "gaussian", "std": NOISE},
             include={"phase": phase},
         )

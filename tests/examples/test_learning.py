@@ -11,15 +11,27 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+import caffelike
 from caffelike import hub
 from caffelike.summary import describe
 
 EXAMPLES = Path(__file__).resolve().parents[2] / "examples"
 
-# model -> the example that prepares its data, iterations, changes of its solver, share of the loss that may be left
+# model -> the example that prepares its data (and has a narrow form of a large one), iterations, changes of its solver,
+# share of the loss that may be left
 RUNS = {
     "char_lstm": ("char_lstm", 20, {}, 0.9),
+    "image_qa": ("answer", 40, {}, 0.9),
+    "lrcn": ("caption", 40, {}, 0.6),
     "mnist_denoiser": ("denoise", 20, {"test_initialization": False}, 0.5),
+}
+
+# Shapes of what comes from data bases
+SHAPES = {
+    "char_lstm": dict.fromkeys(("char", "cont", "next"), (50, 16)),
+    "image_qa": {"features": (2, 1024)} | dict.fromkeys(("question", "cont", "answer"), (30, 100)),
+    "lrcn": {"data": (2, 3, 227, 227)} | {f"{name}_sentence": (3, 2) for name in ("cont", "input", "target")},
+    "mnist_denoiser": {"data": (60, 1, 28, 28)},
 }
 
 
@@ -41,10 +53,27 @@ def test_readme_tells_the_parameters(model):
 
 
 @pytest.mark.parametrize("model", RUNS)
+def test_training_definition_has_deploys_parameters(model):
+    """And builds in both phases, with the data's shapes that it expects."""
+    folder = hub.root() / model
+    deploy = describe(folder / "deploy.prototxt")
+    wanted = {row.name: row.parameters for row in deploy.layers if row.parameters}
+    (path,) = folder.glob("train*.prototxt")
+    for phase in (caffelike.TRAIN, caffelike.TEST):
+        trained = describe(path, phase, SHAPES.get(model))
+        assert wanted.items() <= {row.name: row.parameters for row in trained.layers}.items()
+        assert any("Loss" in row.type for row in trained.layers)
+
+
+@pytest.mark.parametrize("model", RUNS)
 def test_it_learns(model, tmp_path):
     name, iterations, changes, left = RUNS[model]
-    importlib.import_module(name).prepare(tmp_path)
-    run = importlib.import_module("learning").solver(model, tmp_path, display=0, **changes)
+    example = importlib.import_module(name)
+    example.prepare(tmp_path)
+    changes = getattr(example, "CHANGES", {}) | changes | {"display": 0}
+    if hasattr(example, "narrow"):
+        changes["net_param"] = example.narrow(True)
+    run = importlib.import_module("learning").solver(model, tmp_path, **changes)
     losses = []
     for _ in range(iterations):
         run.step(1)
@@ -85,3 +114,29 @@ def test_siamese_pairs_and_threshold():
 def test_psnr_worked_example():
     psnr = importlib.import_module("denoise").psnr
     assert psnr(np.array([0.0, 1.0]), np.array([0.1, 0.9])) == pytest.approx(20)
+
+
+def test_caption_says_sentences_of_its_words():
+    caption = importlib.import_module("caption")
+    net = caffelike.Net.build(caption.narrow(False), caffelike.TEST)
+    words = caption.say(net, np.zeros((3, 64, 64), np.uint8)).split()
+    assert len(words) <= caption.STEPS
+    assert set(words) <= set(caption.VOCABULARY)
+    net.params["predict"][1].data[3] = 100  # now it says the fourth word, and never the end
+    assert caption.say(net, np.zeros((3, 64, 64), np.uint8)) == " ".join(["of"] * caption.STEPS)
+
+
+def test_answers_belong_to_their_questions():
+    answer = importlib.import_module("answer")
+    picture = answer.made.Picture(("red", "circle"), ("blue", "square"))
+    rng = np.random.default_rng(0)
+    assert {answer.ask(picture, rng) for _ in range(200)} == {
+        ("what colour is the circle", "red"),
+        ("what colour is the square", "blue"),
+        ("what shape is the red", "circle"),
+        ("what shape is the blue", "square"),
+        ("what shape is on left", "circle"),
+        ("what shape is on right", "square"),
+        ("what colour is on left", "red"),
+        ("what colour is on right", "blue"),
+    }
