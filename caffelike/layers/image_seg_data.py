@@ -1,7 +1,7 @@
 """ImageSegData, DenseImageData: images with a label for each pixel, from a list of files."""
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, ClassVar
 
 from caffelike import log
 from caffelike.blob import Blob
@@ -32,8 +32,8 @@ class ImageSegData(SourceLayer):
     Source: DeepLab's fork of Caffe (Chen et al., ICLR 2015), DeconvNet's and PSPNet's; scale_factors: DeepLab v2.
     """
 
-    tops = ("data", "label", "data_dim?")
-    honours = (
+    tops: ClassVar[tuple[str, ...]] = ("data", "label", "data_dim?")
+    honours: ClassVar[tuple[str, ...]] = (
         "label_type", "ignore_label", "threads", "augment_param", "scale_factors", "crop_height", "crop_width",
         "crop_h", "crop_w",
     )  # fmt: skip
@@ -103,10 +103,11 @@ class ImageSegData(SourceLayer):
         p, cut = self.options_message(), self.cut()
         batch = p.batch_size if p.HasField("batch_size") else 1
         size = cut.size or ((p.new_height, p.new_width) if p.new_height and p.new_width else None)
-        if size is None:
-            return [None, None, (batch, 1, 1, 2)][:tops]
-        data = (batch, 3 if p.is_color else 1, *size)
-        label = (batch, 1, *(n // cut.divide for n in size))
+        data: Shape | None = None
+        label: Shape | None = None
+        if size is not None:
+            data = (batch, 3 if p.is_color else 1, *size)
+            label = (batch, 1, *(n // cut.divide for n in size))
         return [data, label, (batch, 1, 1, 2)][:tops]
 
 
