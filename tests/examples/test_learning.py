@@ -20,16 +20,17 @@ EXAMPLES = Path(__file__).resolve().parents[2] / "examples"
 # model -> the example that prepares its data (and has a narrow form of a large one), iterations, changes of its solver,
 # share of the loss that may be left
 RUNS = {
-    "char_lstm": ("char_lstm", 20, {}, 0.9),
-    "image_qa": ("answer", 40, {}, 0.9),
-    "lrcn": ("caption", 40, {}, 0.6),
+    "char_lstm": ("char_lstm", 12, {}, 0.9),
+    "image_qa": ("answer", 30, {"base_lr": 0.005}, 0.9),
+    "lrcn": ("caption", 60, {"base_lr": 0.005}, 0.7),
     "mnist_denoiser": ("denoise", 20, {"test_initialization": False}, 0.5),
 }
 
+PREPARED = {"image_qa": {"batches": 4}}  # how much data, where less will do
 # Shapes of what comes from data bases
 SHAPES = {
     "char_lstm": dict.fromkeys(("char", "cont", "next"), (50, 16)),
-    "image_qa": {"features": (2, 1024)} | dict.fromkeys(("question", "cont", "answer"), (30, 100)),
+    "image_qa": {"features": (2, 1024)} | dict.fromkeys(("question", "cont", "answer"), (3, 2)),
     "lrcn": {"data": (2, 3, 227, 227)} | {f"{name}_sentence": (3, 2) for name in ("cont", "input", "target")},
     "mnist_denoiser": {"data": (60, 1, 28, 28)},
 }
@@ -69,7 +70,7 @@ def test_training_definition_has_deploys_parameters(model):
 def test_it_learns(model, tmp_path):
     name, iterations, changes, left = RUNS[model]
     example = importlib.import_module(name)
-    example.prepare(tmp_path)
+    example.prepare(tmp_path, **PREPARED.get(model, {}))
     changes = getattr(example, "CHANGES", {}) | changes | {"display": 0}
     if hasattr(example, "narrow"):
         changes["net_param"] = example.narrow(True)
