@@ -47,7 +47,8 @@ def read_list(path: str, labels: int = 1, kind: str = "number") -> list[Line]:
     """The entries of a list of lines `path label`; a path may hold spaces, empty lines are skipped.
 
     kind: "number": `labels` numbers stand behind the path, after spaces; the last may be several, joined by commas,
-    as the converters take them. "image": the path of a label image. "none": a line is a path.
+    as the converters take them. "numbers": all words behind the first are. "image": the path of a label image. "none":
+    a line is a path.
     Raises FileError when it cannot be read, DataError when it is empty or a line is no such entry.
     """
     lines: list[Line] = []
@@ -56,7 +57,7 @@ def read_list(path: str, labels: int = 1, kind: str = "number") -> list[Line]:
             continue
         line = _entry(text.rstrip(), labels, kind)
         if line is None or not line.path:
-            wanted = {"image": "the path of its label image", "none": ""}.get(
+            wanted = {"image": "the path of its label image", "numbers": "its labels, numbers", "none": ""}.get(
                 kind, "the label, a number" if labels == 1 else f"{labels} labels, numbers"
             )
             raise DataError(
@@ -79,8 +80,8 @@ def _entry(text: str, labels: int, kind: str) -> Line | None:
     if kind == "image":
         name, _, label = text.rpartition(" ")
         return Line(name, label)
-    name, *words = text.rsplit(" ", labels)
-    if len(words) != labels:
+    name, *words = text.split() if kind == "numbers" else text.rsplit(" ", labels)
+    if len(words) != labels and (kind != "numbers" or not words):
         return None
     parts = [part for word in words for part in word.split(",")]
     try:

@@ -21,7 +21,7 @@ class SourceLayer(HostLayer):
     """
 
     bottoms = ()
-    tops = ("data", "label?")
+    tops: ClassVar[tuple[str, ...]] = ("data", "label?")
     messages: ClassVar[tuple[str, ...]] = ("transform_param",)
     folder: str = ""
     batch_keys: list[str]

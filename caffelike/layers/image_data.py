@@ -34,6 +34,7 @@ class ImageData(SourceLayer):
     """
 
     tops = ("data", "label?")
+    _any_number = False
     honours = ("labels", "label_type", "ignore_label", "threads", "augment_param")
 
     def setup(self, bottom: Sequence[Blob], top: Sequence[Blob]) -> None:  # type: ignore[override]
@@ -58,7 +59,7 @@ class ImageData(SourceLayer):
         transformer = Transformer(self.message.transform_param, self.phase, self.seed, self.name, self.folder)
         source = resolve(p.source, self.folder)
         log.info("image_data_layer.cpp:38", f"Opening file {source}")
-        lines = read_list(source, p.labels, kind)
+        lines = read_list(source, p.labels, "numbers" if kind == "number" and self._any_number else kind)
         log.info("image_data_layer.cpp:62", f"A total of {len(lines)} images.")
         producer = ImageProducer(
             lines,
@@ -93,3 +94,20 @@ class ImageData(SourceLayer):
         elif p.labels > 1:
             label = (p.batch_size, p.labels)
         return [data, label][:tops]
+
+
+@register("MultiLabelImageData", param="image_data_param")
+class MultiLabelImageData(ImageData):
+    """ImageData whose lines hold any number of labels: all words behind the first.
+
+    tops: data; label (batch_size, labels), or (batch_size) for one. Its other options are ImageData's. Those that take
+    the labels for points of a face and turn it (face_transform, max_rotate_angle, ...), balance_class and
+    label_cut_start are refused.
+    Raises FileError and DataError naming list, line and image. Source: happynear's fork of Caffe.
+    """
+
+    _any_number = True
+
+    def declared(self, tops: int) -> list[Shape | None]:
+        """As ImageData; how many labels there are only the list tells."""
+        return [super().declared(tops)[0], None][:tops]

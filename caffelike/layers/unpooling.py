@@ -82,7 +82,9 @@ class Unpooling(Layer):
         shape = shapes[0]
         if len(shape) != 4:
             raise self.fail(f"needs a bottom of 4 axes (N, C, H, W), but it is {shape}.")
-        kernel, stride, pad = (), self._stride, self._pad
+        kernel: Sizes = ()
+        size: Sizes
+        stride, pad = self._stride, self._pad
         if not self._parsenet:
             kernel, size = self._kernel, self._size
             if len(shapes) > 1 and shapes[1] != shape:

@@ -102,3 +102,24 @@ def test_without_labels(folder):
         OneLayer(text.replace('top: "data"', 'top: "data" top: "label"'))
     with pytest.raises(ModelError, match="label_type: NONE for a list without labels"):
         OneLayer(text.replace("label_type: NONE", ""))
+
+
+def test_multi_label_worked_example(folder):
+    with open("list.txt", "w") as file:
+        file.write("0.png  7 0.5   3\n1.png 8 -1 4\n2.png 9 0 5\n")
+    text = (
+        'type: "MultiLabelImageData" top: "data" top: "label"'
+        ' image_data_param { source: "list.txt" batch_size: 2 OPTIONS }'
+    )
+    found = OneLayer(text.replace("OPTIONS", ""))
+    for wanted in ([[7, 0.5, 3], [8, -1, 4]], [[9, 0, 5], [7, 0.5, 3]]):
+        data, labels = found.forward()
+        assert data[:, 2, 0, 0].tolist() == [COLORS[int(row[0]) - 7][0] for row in wanted]
+        assert labels.tolist() == wanted
+    found.net.close()
+    with pytest.raises(ModelError, match="face_transform belongs to"):
+        OneLayer(text.replace("OPTIONS", "face_transform: true"))
+    with open("list.txt", "a") as file:
+        file.write("2.png 3 4\n")
+    with pytest.raises(DataError, match=r"list.txt:4: .* has 2 label\(s\), but the first line 3"):
+        OneLayer(text.replace("OPTIONS", ""))
