@@ -457,15 +457,18 @@ def batch(kind: Kind, seeds: list[bytes], seed: int, start: int, count: int, kee
 
 def watch(pid: int, progress: Path) -> int | None:
     """The exit status of a process, or None when it had to be ended because one file took too long."""
-    last, since = "", time.monotonic()
+    last, spent, before = "", 0.0, time.monotonic()
     while True:
         done, status = os.waitpid(pid, os.WNOHANG)
         if done:
             return status
         now = progress.read_text() if progress.exists() else ""
+        # A long moment between two looks: this process was suspended, and the one it watches most likely, too.
+        spent += min(time.monotonic() - before, 0.1)
+        before = time.monotonic()
         if now != last:
-            last, since = now, time.monotonic()
-        if time.monotonic() - since > SLOWEST:
+            last, spent = now, 0.0
+        if spent > SLOWEST:
             os.kill(pid, signal.SIGKILL)
             os.waitpid(pid, 0)
             return None
