@@ -1,11 +1,15 @@
 """Models that are there to be trained: each learns for some iterations on made data, by its own solver and net."""
 
+import os
+import runpy
 import subprocess
 import sys
 
 import numpy as np
 import pytest
+from PIL import Image
 
+import caffelike
 from caffelike import hub
 from caffelike.data.writing import write_lmdb
 from caffelike.schema import text
@@ -47,6 +51,22 @@ CASES = [
     ("mnist_autoencoder", "solver_adadelta", DIGITS, 1.0, 10),
     ("mnist_siamese", "solver", PAIRS, 0.01, 15),
 ]
+DEFINED = sorted({case[0] for case in CASES} | {"finetune_style"})
+
+
+def made(model, solver, rate):
+    """A model's solver, with a rate for few iterations and one batch a test."""
+    path = MODELS / model / f"{solver}.prototxt"
+    param = text.read_solver(path).message
+    param.base_lr, param.random_seed, param.display, param.test_initialization = rate, 1, 0, False
+    param.test_iter[:] = [1] * len(param.test_iter)
+    return get_solver(param, filename=str(path))
+
+
+def data_of(model, monkeypatch, tmp_path):
+    """Run the model's make_data.py in a new working folder; what it defines."""
+    monkeypatch.chdir(tmp_path)
+    return runpy.run_path(os.fspath(MODELS / model / "make_data.py"), run_name="__main__")
 
 
 @pytest.mark.parametrize(("model", "solver", "data", "rate", "iterations"), CASES)
@@ -55,11 +75,7 @@ def test_it_learns(model, solver, data, rate, iterations, tmp_path, monkeypatch)
     for name, records in data.items():
         write_lmdb(name, records())
     write_mean("mean.binaryproto", np.full((3, 32, 32), 60, np.float32))
-    path = MODELS / model / f"{solver}.prototxt"
-    param = text.read_solver(path).message
-    param.base_lr, param.random_seed, param.display, param.test_initialization = rate, 1, 0, False
-    param.test_iter[:] = [1] * len(param.test_iter)
-    trained = get_solver(param, filename=str(path))
+    trained = made(model, solver, rate)
     trained.step(1)
     first = trained.smoothed_loss
     trained.step(iterations)
@@ -69,6 +85,91 @@ def test_it_learns(model, solver, data, rate, iterations, tmp_path, monkeypatch)
     trained.close()
 
 
-@pytest.mark.parametrize("model", sorted({case[0] for case in CASES}))
+@pytest.mark.parametrize("model", DEFINED)
 def test_definitions_are_what_their_scripts_give(model):
     subprocess.run([sys.executable, MODELS / model / "define.py", "--check"], check=True)
+
+
+@pytest.mark.parametrize(("solver", "iterations", "accuracy"), [("solver", 300, 0.74), ("hidden_solver", 300, 0.78)])
+def test_points_in_hdf5(solver, iterations, accuracy, monkeypatch, tmp_path):
+    data_of("hdf5_logistic", monkeypatch, tmp_path)
+    trained = made("hdf5_logistic", solver, 0.1)
+    trained.param.test_iter[:] = [25]
+    trained.step(iterations)
+    assert trained.test(0)["accuracy"] > accuracy
+
+
+def test_linear_regression_finds_the_exact_solution(monkeypatch, tmp_path, capsys):
+    module = data_of("linear_regression", monkeypatch, tmp_path)
+    monkeypatch.syspath_prepend(MODELS / "linear_regression")
+    monkeypatch.setattr(sys, "dont_write_bytecode", True)
+    trained = made("linear_regression", "solver", 0.1)
+    trained.step(1000)
+    data, progress = module["rows"]()
+    exact = module["exact"](data[:342], progress[:342])
+    weight, bias = (blob.data.ravel() for blob in trained.net.params["prediction"])
+    np.testing.assert_allclose([*weight, *bias], exact.ravel(), atol=1e-3)
+    printed = [float(line.split()[-1]) for line in capsys.readouterr().out.splitlines()]
+    assert [round(trained.smoothed_loss, 4), round(float(trained.test(0)["loss"]), 4)] == printed
+
+
+def test_a_loss_in_python_is_caffes(monkeypatch, tmp_path):
+    """models/linear_regression: the same numbers as EuclideanLoss, forward and backward, for both bottoms."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.syspath_prepend(MODELS / "linear_regression")
+    monkeypatch.setattr(sys, "dont_write_bytecode", True)
+    found = []
+    for layer in ('"Python" python_param { module: "squared_error" layer: "SquaredError" } loss_weight: 2',
+                  '"EuclideanLoss" loss_weight: 2'):  # fmt: skip
+        (tmp_path / "net.prototxt").write_text(
+            "force_backward: true "
+            'layer { name: "in" type: "Input" top: "a" top: "b" input_param { shape { dim: 3 dim: 4 } } }'
+            f'layer {{ name: "loss" bottom: "a" bottom: "b" top: "loss" type: {layer} }}'
+        )
+        net = caffelike.Net("net.prototxt", caffelike.TRAIN)
+        a, b = np.random.default_rng(2).standard_normal((2, 3, 4)).astype(np.float32)
+        loss = net.forward(a=a, b=b)["loss"].copy()
+        net.backward()
+        found.append([loss, *(net.blobs[name].diff.copy() for name in "ab")])
+    for ours, theirs in zip(*found, strict=True):
+        np.testing.assert_allclose(ours, theirs, rtol=1e-6)
+
+
+def test_pictures_in_styles(monkeypatch, tmp_path, capsys):
+    """models/finetune_style/make_data.py renders every photograph in every style, a quarter of them for the test."""
+    photos = tmp_path / "photos"
+    photos.mkdir()
+    for i in range(20):
+        Image.fromarray(RNG.integers(0, 256, (40, 60, 3), np.uint8)).save(photos / f"{i}.png")
+    monkeypatch.setattr(sys, "argv", ["make_data.py", os.fspath(photos)])
+    data_of("finetune_style", monkeypatch, tmp_path)
+    assert capsys.readouterr().out == "20 photographs in 5 styles\n"
+    for part, count in (("train", 15), ("test", 5)):
+        for style in ("haze", "noir", "plain", "soft", "vintage"):
+            assert len(list((tmp_path / part / style).glob("*.jpg"))) == count
+    noir = np.asarray(Image.open(tmp_path / "train/noir/1.jpg").convert("YCbCr"), int)
+    assert abs(noir[..., 1:] - 128).max() <= 1
+
+
+def test_a_frozen_base_stays_and_costs_no_backward(monkeypatch, tmp_path):
+    """models/finetune_style, on pictures of 67 x 67 pixels whose classes differ in their colours."""
+    monkeypatch.chdir(tmp_path)
+    folder = MODELS / "finetune_style"
+    colours = RNG.integers(0, 200, (5, 3, 1, 1))
+    records = [((colours[i % 5] + RNG.integers(0, 20, (3, 67, 67))).astype(np.uint8), i % 5) for i in range(15)]
+    for part in ("train", "test"):
+        write_lmdb(f"style_{part}_lmdb", records)
+    net = (folder / "train_val.prototxt").read_text().replace("crop_size: 227", "crop_size: 67")
+    (tmp_path / "small.prototxt").write_text(net)
+    param = text.read_solver(folder / "solver.prototxt").message
+    param.net, param.base_lr, param.random_seed, param.test_iter[0] = "small.prototxt", 0.05, 1, 1
+    trained = get_solver(param)
+    before = {name: [b.data.copy() for b in blobs] for name, blobs in trained.net.params.items()}
+    trained.step(1)
+    first = trained.smoothed_loss
+    trained.step(15)
+    assert trained.smoothed_loss < 0.9 * first
+    moved = [name for name, blobs in trained.net.params.items() if (blobs[0].data != before[name][0]).any()]
+    assert moved == ["conv10_style"]
+    assert not trained.net.blobs["fire9/concat"].diff.any()
+    trained.close()

@@ -72,6 +72,19 @@ def spread(weight: np.ndarray, count: int) -> np.ndarray:
     return np.repeat(weight.reshape(-1), count // max(1, weight.size))
 
 
+def factors(
+    labels: np.ndarray, counts: np.ndarray, weight: np.ndarray | None, class_weight: tuple[float, ...]
+) -> np.ndarray:
+    """What each place's loss is multiplied by, flat, float64; 0 where it does not count.
+
+    labels, counts: of `read_labels`. weight: of items or places, or None. class_weight: one for each class, or ().
+    """
+    found = counts.astype(np.float64)
+    if class_weight:
+        found *= np.asarray(class_weight)[labels]
+    return found if weight is None else found * spread(weight, found.size)
+
+
 def divisor(normalization: str | float, outer: int, inner: int, valid: float) -> float:
     """What the sum of losses is divided by, never less than 1.
 

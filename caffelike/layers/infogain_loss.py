@@ -11,6 +11,9 @@ from caffelike.layers._loss import (
     LOG_THRESHOLD,
     batch_size,
     check_label_count,
+    check_weights,
+    class_weights,
+    factors,
     loss_options,
     places_divisor,
     read_labels,
@@ -23,29 +26,33 @@ from caffelike.registry import register
 
 @register("InfogainLoss", param="infogain_loss_param")
 class InfogainLoss(Layer):
-    """loss = -sum over places and classes k of H[label, k] log p[k] / divisor, p = softmax(x), at least 1e-20.
+    """loss = -sum over places and classes k of w H[label, k] log p[k] / divisor, p = softmax(x), at least 1e-20.
 
     bottoms: x, scores with the K classes on `axis`; label, one whole number for each place; H, K * K values, unless
-        `source` gives it. tops: loss, a single number; prob, the softmax, if a second top is given.
+        `source` gives it; weight, optional, behind H: one factor for each item or for each label.
+    tops: loss, a single number; prob, the softmax, if a second top is given.
     infogain_loss_param: source, a .binaryproto with H; axis 1. loss_param: ignore_label (none), normalization VALID
-        (as for SoftmaxWithLoss).
-    Gradient to x: (p times the sum of H's row - the row) / divisor, 0 where ignored, plus the softmax's own from prob,
-        which Caffe leaves out. None to label and H.
-    Errors: LabelError for a label that is no class; ShapeError for a wrong number of labels or size of H.
-    Source: BVLC Caffe 1.0's InfogainLoss layer (before 1.0 it took probabilities).
+        (as for SoftmaxWithLoss), class_weight (none, or one for each class). w is the label's times the weight, else 1;
+        VALID adds up the w of the places that count.
+    Gradient to x: w (p times the sum of H's row - the row) / divisor, 0 where ignored, plus the softmax's own from
+        prob, which Caffe leaves out. None to label, H and weight.
+    Errors: LabelError for a label that is no class; ShapeError for a wrong number of labels or weights or size of H.
+    Source: BVLC Caffe 1.0's InfogainLoss layer (before 1.0 it took probabilities); weights: our own.
     """
 
-    bottoms = ("x", "label", "H?")
+    bottoms = ("x", "label", "H?", "weight?")
     tops = ("loss", "prob?")
     messages = ("loss_param",)
     loss = True
-    no_gradient = ("label", "H")
-    backward_reads = ("label", "H", "probability")
+    no_gradient = ("label", "H", "weight")
+    backward_reads = ("label", "H", "weight", "probability")
+    honours = ("class_weight",)
 
     def setup(self, p: Any, *shapes: Shape) -> None:
         """Read the options and the matrix."""
         self._axis = int(p.axis)
         self.options = loss_options(self, "VALID", legacy=False)
+        self.options["class_weight"] = class_weights(self)["class_weight"]
         if len(shapes) < 3:
             if not p.HasField("source"):
                 raise self.fail(
@@ -61,13 +68,15 @@ class InfogainLoss(Layer):
 
     def reshape(self, *shapes: Shape) -> list[Shape]:
         """A single number, and the shape of x; `probability` is the softmax."""
-        scores, label, *matrix = shapes
+        scores, label, *more = shapes
         axis = self.options["axis"] = canonical_axis(self, self._axis, len(scores))
         batch_size(self, scores, label)
         check_label_count(self, scores, label, axis)
-        shape = matrix[0] if matrix else self.options["H"].shape
+        shape = more[0] if more else self.options["H"].shape
         if int(np.prod(shape, dtype=np.int64)) != scores[axis] ** 2:
             raise self.fail(f"the matrix must hold {scores[axis]} x {scores[axis]} values, but it is {shape}.")
+        places = scores[:axis] + scores[axis + 1 :]
+        check_weights(self, scores[axis], places, more[1] if len(more) > 1 else None, bottom=3)
         self.keep("probability", scores)
         return [(), scores][: max(1, len(self.message.top))]
 
@@ -76,12 +85,14 @@ def forward(
     x: np.ndarray,
     label: np.ndarray,
     H: np.ndarray,
+    weight: np.ndarray | None,
     loss: np.ndarray,
     prob: np.ndarray | None,
     probability: np.ndarray | None,
     axis: int,
     normalization: str | float,
     ignore_label: int | None,
+    class_weight: tuple[float, ...],
 ) -> None:
     """Softmax, then the weighted logarithms."""
     if probability is None:
@@ -90,9 +101,10 @@ def forward(
     softmax(x, axis, probability)
     if prob is not None and prob is not probability:
         np.copyto(prob, probability)
-    terms = np.log(np.maximum(probability, LOG_THRESHOLD)) * _rows(H, labels, counts, x.shape, axis)
+    weights = factors(labels, counts, weight, class_weight)
+    terms = np.log(np.maximum(probability, LOG_THRESHOLD)) * _rows(H, labels, weights, x.shape, axis)
     np.copyto(terms, 0, where=_ignored(counts, x.shape, axis))  # where p is NaN too
-    loss[...] = -terms.sum(dtype=np.float64) / places_divisor(x.shape, axis, normalization, counts)
+    loss[...] = -terms.sum(dtype=np.float64) / places_divisor(x.shape, axis, normalization, weights)
 
 
 def backward(
@@ -100,18 +112,21 @@ def backward(
     dprob: np.ndarray | None,
     label: np.ndarray,
     H: np.ndarray,
+    weight: np.ndarray | None,
     probability: np.ndarray,
     dx: np.ndarray,
     axis: int,
     normalization: str | float,
     ignore_label: int | None,
+    class_weight: tuple[float, ...],
 ) -> None:
     """dx = dloss (p sum(row) - row) / divisor, and through the second top."""
     labels, counts = read_labels(label, dx.shape[axis], ignore_label, dx.shape[0])
-    rows = _rows(H, labels, counts, dx.shape, axis)
+    weights = factors(labels, counts, weight, class_weight)
+    rows = _rows(H, labels, weights, dx.shape, axis)
     np.multiply(probability, rows.sum(axis=axis, keepdims=True), out=dx)
     dx -= rows
-    dx *= float(dloss) / places_divisor(dx.shape, axis, normalization, counts)
+    dx *= float(dloss) / places_divisor(dx.shape, axis, normalization, weights)
     np.copyto(dx, 0, where=_ignored(counts, dx.shape, axis))
     if dprob is not None:
         dx += softmax_gradient(dprob, probability, axis)
@@ -122,7 +137,7 @@ def _ignored(counts: np.ndarray, shape: Shape, axis: int) -> np.ndarray:
     return ~np.expand_dims(counts.reshape(shape[:axis] + shape[axis + 1 :]), axis)
 
 
-def _rows(H: np.ndarray, labels: np.ndarray, counts: np.ndarray, shape: Shape, axis: int) -> np.ndarray:
-    """H's row for the label of each place, with the classes on `axis`; zeros where the label is ignored."""
-    rows = H.reshape(shape[axis], -1)[labels] * counts[:, None]
+def _rows(H: np.ndarray, labels: np.ndarray, weights: np.ndarray, shape: Shape, axis: int) -> np.ndarray:
+    """H's row for the label of each place times its weight (0 where it is ignored), with the classes on `axis`."""
+    rows = H.reshape(shape[axis], -1)[labels] * weights.astype(H.dtype)[:, None]
     return np.moveaxis(rows.reshape(*shape[:axis], *shape[axis + 1 :], shape[axis]), -1, axis)

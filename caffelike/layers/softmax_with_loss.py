@@ -11,13 +11,13 @@ from caffelike.layers._loss import (
     check_label_count,
     check_weights,
     class_weights,
+    factors,
     loss_options,
     pick,
     places_divisor,
     read_labels,
     softmax,
     softmax_gradient,
-    spread,
 )
 from caffelike.layers._spatial import canonical_axis
 from caffelike.registry import register
@@ -91,9 +91,9 @@ def forward(
     if prob is not None and prob is not probability:
         np.copyto(prob, probability)
     at_label = np.maximum(pick(probability, labels, axis), probability.dtype.type(FLT_MIN))
-    factors = _factors(labels, counts, weight, class_weight)
-    total = -(np.log(at_label) * factors)[counts].sum(dtype=np.float64)
-    loss[...] = total / places_divisor(x.shape, axis, normalization, factors if weighted else counts)
+    weights = factors(labels, counts, weight, class_weight)
+    total = -(np.log(at_label) * weights)[counts].sum(dtype=np.float64)
+    loss[...] = total / places_divisor(x.shape, axis, normalization, weights if weighted else counts)
 
 
 def forward_made_up(
@@ -139,19 +139,9 @@ def backward(
     index = np.expand_dims(labels.reshape(places), axis)
     np.copyto(dx, probability)
     np.put_along_axis(dx, index, np.take_along_axis(dx, index, axis) - 1, axis)
-    factors = _factors(labels, counts, weight, class_weight)
-    dx *= np.expand_dims(factors.reshape(places), axis).astype(dx.dtype)
-    dx *= float(dloss) / places_divisor(dx.shape, axis, normalization, factors if weighted else counts)
+    weights = factors(labels, counts, weight, class_weight)
+    dx *= np.expand_dims(weights.reshape(places), axis).astype(dx.dtype)
+    dx *= float(dloss) / places_divisor(dx.shape, axis, normalization, weights if weighted else counts)
     np.copyto(dx, 0, where=~np.expand_dims(counts.reshape(places), axis))  # where p is NaN too
     if dprob is not None:
         dx += softmax_gradient(dprob, probability, axis)
-
-
-def _factors(
-    labels: np.ndarray, counts: np.ndarray, weight: np.ndarray | None, class_weight: tuple[float, ...]
-) -> np.ndarray:
-    """What each place's loss is multiplied by, flat; 0 where it does not count."""
-    factors = counts.astype(np.float64)
-    if class_weight:
-        factors *= np.asarray(class_weight)[labels]
-    return factors if weight is None else factors * spread(weight, factors.size)

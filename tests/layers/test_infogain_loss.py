@@ -16,6 +16,11 @@ CONTRACT = [
     ),
     Case("loss_param { normalization: NONE }", [(2, 3, 7), (2, 7), (9,)], inputs={"label": labels(3)}),
     Case("loss_param { normalization: BATCH_SIZE }", [(2, 3, 7), (2, 7), (9,)], inputs={"label": labels(3)}),
+    Case(
+        "loss_param { class_weight: [2, 0, 0.5] ignore_label: 1 }",
+        [(2, 3, 7), (2, 7), (9,), (2, 7)],
+        inputs={"label": labels(3), "weight": positive},
+    ),
 ]
 H = [[1.0, 0.5], [0.0, 2.0]]
 
@@ -28,6 +33,23 @@ def test_worked_example():
     layer.net.backward()
     gradient = [[1.5 * 0.25 - 1, 1.5 * 0.75 - 0.5], [2 * 0.5, 2 * 0.5 - 2]]
     np.testing.assert_allclose(layer.net.blobs["x"].diff, np.array(gradient) / 2, rtol=1e-6)
+
+
+def test_weights_of_classes_and_items():
+    layer = OneLayer(
+        'type: "InfogainLoss" bottom: "x" bottom: "l" bottom: "h" bottom: "w" top: "loss"'
+        " loss_param { class_weight: [0.5, 3] }",
+        x=(2, 2),
+        l=(2,),
+        h=(2, 2),
+        w=(2,),
+    )
+    value = layer.forward(x=[[0, np.log(3)], [0, 0]], l=[0, 1], h=H, w=[8, 2])
+    expected = -4 * (np.log(0.25) + 0.5 * np.log(0.75)) - 6 * 2 * np.log(0.5)
+    np.testing.assert_allclose(value, expected / (4 + 6), rtol=1e-6)
+    layer.net.backward()
+    gradient = [[4 * (1.5 * 0.25 - 1), 4 * (1.5 * 0.75 - 0.5)], [6 * (2 * 0.5), 6 * (2 * 0.5 - 2)]]
+    np.testing.assert_allclose(layer.net.blobs["x"].diff, np.array(gradient) / 10, rtol=1e-6)
 
 
 def from_file(path, classes=2, options=""):

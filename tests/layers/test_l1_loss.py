@@ -7,6 +7,8 @@ from caffelike.testing import Case
 
 CONTRACT = [
     Case("", [(2, 3, 5), (2, 3, 5)]),
+    Case("", [(2, 3, 5), (2, 3, 5), (2,)]),
+    Case("", [(2, 3), (2, 3), (2, 3)]),
     Case("l1_loss_param { }", [(2, 3, 5)], special=False),
     Case("l1_loss_param { l2_per_location: true }", [(2, 3, 5), (2, 3, 5)], special=False),
     Case(
@@ -28,6 +30,16 @@ def test_worked_example():
     da, db = layer.backward(2)
     assert da.tolist() == [[0, 1, -1], [1, 0, -1]]
     assert db.tolist() == [[0, -1, 1], [-1, 0, 1]]
+
+
+def test_weights_of_items():
+    layer = l1("", a=(2, 3), b=(2, 3), w=(2,))
+    assert layer.forward(a=[[1, 2, 3], [4, 5, 6]], b=[[1, 0, 5], [0, 5, 7]], w=[3, 0.5]) == (3 * 4 + 0.5 * 5) / 2
+    da, db = layer.backward(2)[:2]
+    assert da.tolist() == [[0, 3, -3], [0.5, 0, -0.5]]
+    assert db.tolist() == [[0, -3, 3], [-0.5, 0, 0.5]]
+    with pytest.raises(ModelError, match="takes no weights with l1_loss_param"):
+        l1("l1_loss_param { }", a=(2, 3), b=(2, 3), w=(2,))
 
 
 def test_flow_worked_example():
