@@ -17,6 +17,8 @@ The graph never knows a layer's class, and a layer never knows the graph or its 
 import inspect
 import sys
 from collections.abc import Callable, Sequence
+from enum import Enum
+from fractions import Fraction
 from typing import Any, ClassVar, NamedTuple
 
 import numpy as np
@@ -35,6 +37,21 @@ class Saved(NamedTuple):
     shape: Shape
     dtype: type
     for_backward: bool  # not made where no backward pass will run: forward then gets None
+
+
+class Reach(NamedTuple):
+    """What pixel p of a top is computed from: `extent` pixels of a bottom, from start + step * p on, axis by axis."""
+
+    extent: tuple[int, ...]
+    step: tuple[int | Fraction, ...]
+    start: tuple[int, ...]
+
+
+class Sees(Enum):
+    """What a pixel of a top is computed from where it is no window: that pixel, all of them, none of their values
+    (a shape alone counts), or what depends on the data."""
+
+    PIXEL, ALL, NOTHING, UNKNOWN = range(4)
 
 
 class Layer:
@@ -98,6 +115,15 @@ class Layer:
     def macs(self, bottom: Sequence[Shape], top: Sequence[Shape]) -> int:
         """Multiply-accumulates of one forward pass for these shapes; only products with weight matrices count."""
         return 0
+
+    def reach(self, index: int, bottom: Shape, top: Shape) -> Reach | Sees:
+        """What a pixel of a top is computed from in bottom number `index`; called after reshape().
+
+        Pixels are the axes behind the first two. As this stands it is right for layers that treat every pixel by
+        itself, and for those that make something of another size from all of them.
+        """
+        keeps = "data" in self.shares or (len(bottom) == len(top) and bottom[2:] == top[2:])
+        return Sees.PIXEL if keeps else Sees.ALL
 
     # What it may use ---------------------------------------------------------------------------
 

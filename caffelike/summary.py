@@ -1,8 +1,8 @@
-"""What a net is made of: shapes, parameters, multiply-accumulates and memory, counted from the built net."""
+"""What a net is made of: shapes, receptive fields, parameters, multiply-accumulates and memory, from the built net."""
 
 import os
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
@@ -19,11 +19,23 @@ FIRST = ""  # as a name in `inputs`: the first blob that is not computed from ot
 
 
 @dataclass(frozen=True)
+class ReceptiveField:
+    """So many pixels of an input, along each axis, make a pixel of a top; padding counts.
+
+    stride: how many pixels the windows of two neighbours lie apart; 0 where all pixels are made of the same.
+    """
+
+    size: tuple[int, ...]
+    stride: tuple[float, ...]
+
+
+@dataclass(frozen=True)
 class Row:
     """One layer: shapes of its tops by name, learnable numbers, multiply-accumulates of a forward pass, bytes.
 
     parameters: shared ones count with their owner. activation_bytes: float32 memory of the tops; 0 where a top lies
-    in its bottom's memory (in place, Reshape, Flatten).
+    in its bottom's memory (in place, Reshape, Flatten). receptive_field: by the name of the input; empty where the
+    inputs are no images, or where it depends on the data.
     """
 
     name: str
@@ -32,15 +44,36 @@ class Row:
     parameters: int
     macs: int
     activation_bytes: int
+    receptive_field: dict[str, ReceptiveField]
+
+
+@dataclass(frozen=True)
+class Memory:
+    """Bytes that passes through a net take, without what the kernels put by and data layers read ahead.
+
+    parameters: weights; for training also their gradients and SGD's momentum. blobs: data, for training also gradients
+    and what layers keep for them, each in memory of its own, as in a net used from Python. shared: the same where
+    they take turns, as in `caffelike train` and `time`.
+    """
+
+    parameters: int
+    blobs: int
+    shared: int
 
 
 @dataclass(frozen=True)
 class Summary:
-    """The rows of a net, Split layers that the graph put in left out, and their sums."""
+    """The rows of a net, Split layers that the graph put in left out, and their sums.
+
+    inference, training: the memory of its TEST and its TRAIN net, where they can be built; a net without a loss is
+    not trained. They are None from `summarize`, but for the phase of the net that it is given.
+    """
 
     name: str
     phase: str
     layers: list[Row]
+    inference: Memory | None = None
+    training: Memory | None = None
 
     @cached_property
     def totals(self) -> dict[str, int]:
@@ -55,12 +88,14 @@ class Summary:
 
 def summarize(net: "Net") -> Summary:
     """Count a built net."""
+    from caffelike.graph.receptive import receptive_fields, widest
+
     owned: dict[str, int] = {}
     for own in net.learnable:
         owned[own.layer] = owned.get(own.layer, 0) + own.count
     counted: set[int] = set()
     rows = []
-    for node in net._nodes:
+    for node, fields in zip(net._nodes, receptive_fields(net._nodes), strict=True):
         size = 0
         for blob in node.top:
             if id(blob.data_storage) not in counted:
@@ -77,9 +112,25 @@ def summarize(net: "Net") -> Summary:
                 parameters=owned.pop(node.name, 0),
                 macs=node.layer.macs([blob.shape for blob in node.bottom], shapes),
                 activation_bytes=size,
+                receptive_field={
+                    name: ReceptiveField(field.rounded(), tuple(map(float, field.stride)))
+                    for name, field in widest(fields).items()
+                },
             )
         )
-    return Summary(net.name, "TRAIN" if net.phase == TRAIN else "TEST", rows)
+    if net.phase == TRAIN:
+        return Summary(net.name, "TRAIN", rows, training=memory(net))
+    return Summary(net.name, "TEST", rows, inference=memory(net))
+
+
+def memory(net: "Net") -> Memory | None:
+    """What inference with a TEST net, or training a TRAIN net, takes; None for a TRAIN net without a loss."""
+    from caffelike.graph.memory import needed
+
+    if net.phase == TRAIN and not any(node.needs_backward for node in net._nodes):
+        return None
+    blobs = needed(net._nodes, backward=net.phase == TRAIN)
+    return Memory(net.arena_data.nbytes * (3 if net.phase == TRAIN else 1), blobs.own, blobs.shared)
 
 
 def describe(path: str | os.PathLike, phase: int = TEST, inputs: Mapping[str, Shape] | None = None) -> Summary:
@@ -87,14 +138,24 @@ def describe(path: str | os.PathLike, phase: int = TEST, inputs: Mapping[str, Sh
 
     inputs: shapes by blob name (or FIRST). The layer that makes such a blob is not built: its tops become inputs of
     these shapes, and one that is not given gets the batch size alone, as labels have. So a net is counted whose data
-    are not here, or with another batch size.
+    are not here, or with another batch size. The net of the other phase is built too, for its memory alone, if it
+    can be.
     Raises what Net raises; an error about a missing source says how `inputs` helps.
     """
     net = build_without_data(path, phase, inputs)
     try:
-        return summarize(net)
+        summary = summarize(net)
     finally:
         net.close()
+    try:
+        other = build_without_data(path, TEST if phase == TRAIN else TRAIN, inputs)
+    except CaffelikeError:  # its data are not here, say; the net that was asked for is
+        return summary
+    try:
+        needed = memory(other)
+        return replace(summary, inference=needed) if phase == TRAIN else replace(summary, training=needed)
+    finally:
+        other.close()
 
 
 def build_without_data(path: str | os.PathLike, phase: int, inputs: Mapping[str, Shape] | None = None) -> "Net":

@@ -1,4 +1,4 @@
-"""`caffelike summary`: shapes, parameters, multiply-accumulates and memory of a net, layer by layer."""
+"""`caffelike summary`: shapes, receptive fields, parameters, multiply-accumulates and memory of a net, by layer."""
 
 import json
 import os
@@ -22,7 +22,10 @@ def command(model: str, inputs: tuple[str, ...], phase: str, as_json: bool) -> N
     """Count the net of FILE (a prototxt) or of MODEL (lenet, alexnet, caffenet).
 
     MACs: multiply-accumulates with weights in one forward pass of the whole batch. Activations: bytes of float32
-    outputs, none for layers that work in place. Nothing is run and no data are needed if --input gives a shape.
+    outputs, none for layers that work in place. Field: so many pixels of the input, padding included, make one of the
+    output. Below: the memory of inference and training. Nothing is run and no data are needed if --input gives a shape.
+
+    Example: caffelike summary train_val.prototxt --input 32,3,227,227
     """
     from caffelike import TEST, TRAIN
     from caffelike.summary import describe
@@ -54,14 +57,25 @@ def _print(summary: Any) -> None:
     table.add_column("layer", footer="total")
     table.add_column("type")
     table.add_column("output")
+    table.add_column("field", no_wrap=True)
     for title, column in (("parameters", "parameters"), ("MACs", "macs"), ("activations", "activation_bytes")):
         table.add_column(title, footer=f"{summary.totals[column]:,}", justify="right", no_wrap=True)
     for row in summary.layers:
         shapes = "\n".join(" x ".join(map(str, shape)) or "scalar" for shape in row.tops.values())
         numbers = (row.parameters, row.macs, row.activation_bytes)
-        table.add_row(row.name, row.type, shapes, *(f"{n:,}" if n else "" for n in numbers))
+        fields = sorted(field.size for field in row.receptive_field.values())
+        field = " x ".join(map(str, fields[-1])) if fields else ""
+        table.add_row(row.name, row.type, shapes, field, *(f"{n:,}" if n else "" for n in numbers))
     # Where nobody looks at a terminal's width, a table must not be cut.
     console = Console(width=None if sys.stdout.isatty() else 200)
     with console.capture() as text:
         console.print(table, highlight=False)
     click.echo("\n".join(line.rstrip() for line in text.get().rstrip().splitlines()))
+    for what, needed in (("inference", summary.inference), ("training", summary.training)):
+        if needed:
+            total, least = (needed.parameters + size for size in (needed.blobs, needed.shared))
+            click.echo(f"Memory for {what}: {_size(total)}; {_size(least)} where blobs take turns (train, time)")
+
+
+def _size(count: int) -> str:
+    return f"{count / 1e6:,.1f} MB"

@@ -132,12 +132,40 @@ def _joined(nodes: Sequence[Node]) -> dict[int, Part]:
     return found
 
 
+@dataclass(frozen=True)
+class Needed:
+    """Bytes for the blobs of a net and what its layers keep: own, each by itself; shared, as `Shared` places them."""
+
+    own: int
+    shared: int
+
+
+def needed(nodes: Sequence[Node], backward: bool = True) -> Needed:
+    """What passes through these layers take, without parameters: forward and, if wanted and needed, backward."""
+    kept = [lease for lease, _, _ in _kept_arrays(nodes)]
+    apart, others = _sorted(nodes, {}, backward)
+    together, _ = _sorted(nodes, _joined(nodes), backward)
+    fixed = 4 * sum(lease.count for lease in others) + sum(
+        prod(saved.shape) * np.dtype(saved.dtype).itemsize
+        for node in nodes
+        for saved in node.layer.saved.values()
+        if not saved.for_backward
+    )
+    own = 4 * sum(lease.count for lease in (*apart, *kept))
+    return Needed(fixed + own, fixed + 4 * place([*together, *kept]))
+
+
 def leases(nodes: Sequence[Node], parts: Mapping[int, Part] = MappingProxyType({})) -> list[Lease]:
     """What may lie in an arena, with the moments it is in use.
 
     Not among it: what layers without bottoms make (they may fill it once only), what layers see that work on blobs
     themselves, losses, outputs, and gradients that nobody writes (they are read as zeros).
     """
+    return _sorted(nodes, parts)[0]
+
+
+def _sorted(nodes: Sequence[Node], parts: Mapping[int, Part], backward: bool = True) -> tuple[list[Lease], list[Lease]]:
+    """All leases of blobs: those that may lie in an arena, and the others."""
     found: dict[int, Lease] = {}
     kept: set[int] = set()
 
@@ -152,6 +180,9 @@ def leases(nodes: Sequence[Node], parts: Mapping[int, Part] = MappingProxyType({
         back = 2 * len(nodes) - 1 - i
         for blob in (*node.bottom, *node.top):
             use(blob.data_storage, blob.count, i)
+        kept.update(_ids(_kept(node)))
+        if not backward:
+            continue
         if node.needs_backward:
             for blob in _read_back(node):
                 use(blob.data_storage, blob.count, back)
@@ -160,11 +191,11 @@ def leases(nodes: Sequence[Node], parts: Mapping[int, Part] = MappingProxyType({
         for blob, wanted in zip(node.bottom, node.bottom_backward, strict=True):
             if wanted:
                 use(blob.diff_storage, blob.count, back)
-        kept.update(_ids(_kept(node)))
     written = {id(b.diff_storage) for n in nodes for b, on in zip(n.bottom, n.bottom_backward, strict=True) if on}
     unwritten = {id(b.diff_storage) for n in nodes for b in (*n.bottom, *n.top)} - written
     kept.update(_ids(_unread(nodes)), unwritten)
-    return [lease for key, lease in found.items() if key not in kept and lease.count]
+    inner = [lease for key, lease in found.items() if key not in kept and lease.count]
+    return inner, [lease for key, lease in found.items() if key in kept]
 
 
 def _address(blob: Blob) -> int:

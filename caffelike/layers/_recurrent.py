@@ -6,7 +6,7 @@ from typing import Any, ClassVar
 import numpy as np
 
 from caffelike.errors import ModelError
-from caffelike.layer import Layer, Shape
+from caffelike.layer import Layer, Sees, Shape
 
 
 class Recurrent(Layer):
@@ -73,6 +73,10 @@ class Recurrent(Layer):
             for name, blob in zip(self.param_names, self.blobs, strict=True)
             if name.startswith("weight")
         )
+
+    def reach(self, index: int, bottom: Shape, top: Shape) -> Sees:
+        """The whole sequence."""
+        return Sees.ALL
 
 
 def _features(layer: Layer, shape: Shape, axis: int, name: str) -> int:

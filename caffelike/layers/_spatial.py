@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from caffelike.errors import ModelError
-from caffelike.layer import Layer, Shape
+from caffelike.layer import Layer, Reach, Shape
 
 Sizes = tuple[int, ...]
 
@@ -23,6 +23,14 @@ class Window(NamedTuple):
     stride: Sizes
     pad: Sizes
     dilation: Sizes
+
+
+def window_reach(options: dict[str, Any]) -> Reach:
+    """What a top's pixel is computed from, for options kernel, stride, pad and perhaps dilation."""
+    kernel: Sizes = options["kernel"]
+    dilation = options.get("dilation", (1,) * len(kernel))
+    extent = tuple(d * (k - 1) + 1 for k, d in zip(kernel, dilation, strict=True))
+    return Reach(extent, options["stride"], tuple(-q for q in options["pad"]))
 
 
 def canonical_axis(layer: Layer, axis: int, ndim: int, field: str = "axis") -> int:

@@ -6,7 +6,7 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-from caffelike.layer import Layer, Shape
+from caffelike.layer import Layer, Reach, Sees, Shape
 from caffelike.layers._spatial import (
     Sizes,
     Window,
@@ -19,6 +19,7 @@ from caffelike.layers._spatial import (
     convolved_size,
     im2col,
     volume_window,
+    window_reach,
 )
 from caffelike.registry import register
 
@@ -82,6 +83,10 @@ class Convolution(Layer):
     def macs(self, bottom: Sequence[Shape], top: Sequence[Shape]) -> int:
         """Every weight is used once for each place of an output channel."""
         return sum(prod(shape) for shape in top) // self._outputs * self.blobs[0].count
+
+    def reach(self, index: int, bottom: Shape, top: Shape) -> Reach | Sees:
+        """The window."""
+        return window_reach(self.options)
 
 
 @register("ConvolutionDepthwise", param="convolution_param")

@@ -5,7 +5,7 @@ from typing import Any
 import numpy as np
 
 from caffelike.errors import ModelError
-from caffelike.layer import Layer, Shape
+from caffelike.layer import Layer, Reach, Shape
 from caffelike.registry import register
 
 
@@ -55,6 +55,12 @@ class Correlation(Layer):
         if min(out) < 1:
             raise self.fail(f"displacements of {o['reach']} do not fit into the bottom {a} with pad {o['pad']}.")
         return [(a[0], (2 * (o["reach"] // o["shift"]) + 1) ** 2, *out)]
+
+    def reach(self, index: int, bottom: Shape, top: Shape) -> Reach:
+        """The patch; in b, those of all displacements."""
+        o = self.options
+        far = index * (o["reach"] // o["shift"]) * o["shift"]
+        return Reach((o["kernel"] + 2 * far,) * 2, (o["step"],) * 2, (o["reach"] - o["pad"] - far,) * 2)
 
 
 def forward(

@@ -5,7 +5,7 @@ from typing import Any
 import numpy as np
 
 from caffelike.errors import ModelError
-from caffelike.layer import Layer, Shape
+from caffelike.layer import Layer, Reach, Sees, Shape
 from caffelike.layers._spatial import Sizes, canonical_axis
 from caffelike.registry import register
 
@@ -50,6 +50,13 @@ class Crop(Layer):
                 )
         self.options["offset"] = (*[0] * self._axis, *offsets)
         return [(*x[: self._axis], *ref[self._axis : len(x)])]
+
+    def reach(self, index: int, bottom: Shape, top: Shape) -> Reach | Sees:
+        """The pixel `offset` further on; the reference only gives a size."""
+        if index:
+            return Sees.NOTHING
+        axes = len(bottom) - 2
+        return Reach((1,) * axes, (1,) * axes, self.options["offset"][2:])
 
 
 def _part(array: np.ndarray, offset: Sizes, shape: Shape) -> np.ndarray:

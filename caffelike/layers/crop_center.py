@@ -5,7 +5,7 @@ from typing import Any
 import numpy as np
 
 from caffelike.errors import ModelError
-from caffelike.layer import Layer, Shape
+from caffelike.layer import Layer, Reach, Shape
 from caffelike.registry import register
 
 
@@ -34,6 +34,11 @@ class CropCenter(Layer):
         if any(n < 1 for n, m in zip(top, margins, strict=True) if m):
             raise self.fail(f"crop_size {margins} leaves nothing of the bottom {shape}.")
         return [top]
+
+    def reach(self, index: int, bottom: Shape, top: Shape) -> Reach:
+        """The pixel a margin further on."""
+        axes = len(bottom) - 2
+        return Reach((1,) * axes, (1,) * axes, self.options["margins"][2:])
 
 
 def _middle(array: np.ndarray, margins: Shape) -> np.ndarray:

@@ -1,12 +1,13 @@
 """Deconvolution: convolution's transpose, for learned upsampling."""
 
 from collections.abc import Sequence
+from fractions import Fraction
 from math import prod
 from typing import Any, ClassVar
 
 import numpy as np
 
-from caffelike.layer import Layer, Shape
+from caffelike.layer import Layer, Reach, Shape
 from caffelike.layers._spatial import (
     Sizes,
     Window,
@@ -74,6 +75,16 @@ class Deconvolution(Layer):
     def macs(self, bottom: Sequence[Shape], top: Sequence[Shape]) -> int:
         """Every weight is used once for each place of an input channel."""
         return sum(prod(shape) for shape in bottom) // self._channels * self.blobs[0].count
+
+    def reach(self, index: int, bottom: Shape, top: Shape) -> Reach:
+        """The pixels whose windows cover it: as many as the stride leaves."""
+        kernel, stride, pad, dilation = (self.options[k] for k in ("kernel", "stride", "pad", "dilation"))
+        covered = [d * (k - 1) + 1 for k, d in zip(kernel, dilation, strict=True)]
+        return Reach(
+            tuple(-(-n // s) for n, s in zip(covered, stride, strict=True)),
+            tuple(Fraction(1, s) for s in stride),
+            tuple(-((n - 1 - q) // s) for n, q, s in zip(covered, pad, stride, strict=True)),
+        )
 
 
 @register("Deconvolution3D", param="convolution3d_param")

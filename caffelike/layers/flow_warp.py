@@ -4,7 +4,7 @@ from typing import Any
 
 import numpy as np
 
-from caffelike.layer import Layer, Shape
+from caffelike.layer import Layer, Sees, Shape
 from caffelike.registry import register
 
 
@@ -34,6 +34,10 @@ class FlowWarp(Layer):
         if len(image) != 4 or flow != (image[0], 2, *image[2:]):
             raise self.fail(f"needs an image (N, C, H, W) and a flow (N, 2, H, W), but they are {image} and {flow}.")
         return [image]
+
+    def reach(self, index: int, bottom: Shape, top: Shape) -> Sees:
+        """What the flow says."""
+        return Sees.UNKNOWN
 
 
 def forward(image: np.ndarray, flow: np.ndarray, y: np.ndarray, fill: float) -> None:

@@ -4,7 +4,7 @@ from typing import Any
 
 import numpy as np
 
-from caffelike.layer import Layer, Shape
+from caffelike.layer import Layer, Reach, Sees, Shape
 from caffelike.layers._spatial import (
     Sizes,
     canonical_axis,
@@ -13,6 +13,7 @@ from caffelike.layers._spatial import (
     convolution_window,
     convolved_size,
     im2col,
+    window_reach,
 )
 from caffelike.registry import register
 
@@ -43,6 +44,10 @@ class Im2col(Layer):
         out = convolved_size(size, **self.options)
         check_fits(self, size, out, f"A kernel of {'x'.join(map(str, kernel))}")
         return [(*shape[: self._axis], shape[self._axis] * int(np.prod(kernel)), *out)]
+
+    def reach(self, index: int, bottom: Shape, top: Shape) -> Reach | Sees:
+        """The window."""
+        return window_reach(self.options)
 
 
 def _columns(y: np.ndarray, kernel: Sizes) -> np.ndarray:

@@ -5,7 +5,7 @@ from typing import Any
 import numpy as np
 
 from caffelike.errors import ModelError
-from caffelike.layer import Layer, Shape
+from caffelike.layer import Layer, Sees, Shape
 from caffelike.layers._spatial import canonical_axis
 from caffelike.registry import register
 
@@ -48,6 +48,10 @@ class InnerDistance(Layer):
         if int(np.prod(shapes[0][axis:], dtype=np.int64)) != self._inputs:
             raise self.fail(f"the weights are for {self._inputs} inputs, but the bottom is {shapes[0]}.")
         return [(*shapes[0][:axis], self._outputs)]
+
+    def reach(self, index: int, bottom: Shape, top: Shape) -> Sees:
+        """All its inputs."""
+        return Sees.ALL
 
 
 def forward(x: np.ndarray, weight: np.ndarray, bias: np.ndarray | None, y: np.ndarray, squared: bool) -> None:

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from caffelike.errors import ModelError
-from caffelike.layer import Layer, Shape
+from caffelike.layer import Layer, Sees, Shape
 from caffelike.layers._spatial import canonical_axis
 from caffelike.registry import register
 
@@ -54,6 +54,10 @@ class InnerProduct(Layer):
     def macs(self, bottom: Sequence[Shape], top: Sequence[Shape]) -> int:
         """Every weight is used once for each vector of the batch."""
         return sum(prod(shape) for shape in top) // self._outputs * self.blobs[0].count
+
+    def reach(self, index: int, bottom: Shape, top: Shape) -> Sees:
+        """All its inputs."""
+        return Sees.ALL
 
 
 def forward(

@@ -1,11 +1,12 @@
 """Interp: images enlarged or reduced by bilinear interpolation, corner pixels on corner pixels."""
 
+from fractions import Fraction
 from typing import Any
 
 import numpy as np
 
 from caffelike.errors import ModelError
-from caffelike.layer import Layer, Shape
+from caffelike.layer import Layer, Reach, Sees, Shape
 from caffelike.registry import register
 
 
@@ -62,6 +63,14 @@ class Interp(Layer):
         elif any(self._size):
             out = list(self._size)
         return [(*shape[:2], *out)]
+
+    def reach(self, index: int, bottom: Shape, top: Shape) -> Reach | Sees:
+        """Two pixels along each axis, or one where they fall on each other."""
+        if index:
+            return Sees.NOTHING
+        crop = self.options["crop"]
+        steps = tuple(Fraction(n - sum(crop) - 1, max(m - 1, 1)) for n, m in zip(bottom[2:], top[2:], strict=True))
+        return Reach(tuple(2 - (step.denominator == 1) for step in steps), steps, (crop[0],) * 2)
 
 
 def forward(x: np.ndarray, y: np.ndarray, crop: tuple[int, int]) -> None:

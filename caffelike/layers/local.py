@@ -7,8 +7,8 @@ from typing import Any
 import numpy as np
 
 from caffelike.errors import ModelError
-from caffelike.layer import Layer, Shape
-from caffelike.layers._spatial import Sizes, check_fits, col2im, convolved_size, im2col
+from caffelike.layer import Layer, Reach, Shape
+from caffelike.layers._spatial import Sizes, check_fits, col2im, convolved_size, im2col, window_reach
 from caffelike.registry import register
 
 
@@ -52,6 +52,10 @@ class Local(Layer):
     def macs(self, bottom: Sequence[Shape], top: Sequence[Shape]) -> int:
         """Every weight is used once for each image."""
         return bottom[0][0] * self.blobs[0].count
+
+    def reach(self, index: int, bottom: Shape, top: Shape) -> Reach:
+        """The window."""
+        return window_reach(self.options)
 
 
 def forward(

@@ -5,7 +5,7 @@ from typing import Any
 import numpy as np
 
 from caffelike.errors import ModelError
-from caffelike.layer import Layer, Shape
+from caffelike.layer import Layer, Reach, Sees, Shape
 from caffelike.registry import register
 
 
@@ -41,6 +41,12 @@ class LRN(Layer):
         if len(shape) != 4:
             raise self.fail(f"needs a bottom of 4 axes (N, C, H, W), but it is {shape}.")
         return [shape]
+
+    def reach(self, index: int, bottom: Shape, top: Shape) -> Reach | Sees:
+        """Its neighbours, within channels."""
+        size = self.options["size"]
+        around = Reach((size,) * 2, (1, 1), (-(size // 2),) * 2)
+        return around if self.options["region"] == "WITHIN_CHANNEL" else Sees.PIXEL
 
 
 def _window_sum(v: np.ndarray, axis: int, size: int) -> np.ndarray:

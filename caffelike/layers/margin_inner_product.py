@@ -5,7 +5,7 @@ from typing import Any
 import numpy as np
 
 from caffelike.errors import ModelError
-from caffelike.layer import Layer, Shape
+from caffelike.layer import Layer, Sees, Shape
 from caffelike.layers._loss import check_one_label_each, read_labels
 from caffelike.layers._spatial import canonical_axis
 from caffelike.registry import register
@@ -68,6 +68,10 @@ class MarginInnerProduct(Layer):
     def restore(self, state: dict[str, Any]) -> None:
         """Go on counting where `state` was taken."""
         self._passes[0] = state["passes"]
+
+    def reach(self, index: int, bottom: Shape, top: Shape) -> Sees:
+        """All its inputs."""
+        return Sees.ALL
 
 
 def forward(

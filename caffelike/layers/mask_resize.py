@@ -1,11 +1,12 @@
 """MaskResize: maps in another size, interpolated bilinearly."""
 
+from fractions import Fraction
 from typing import Any
 
 import numpy as np
 
 from caffelike.errors import ModelError
-from caffelike.layer import Layer, Shape
+from caffelike.layer import Layer, Reach, Shape
 from caffelike.layers._rois import bilinear
 from caffelike.registry import register
 
@@ -33,6 +34,11 @@ class MaskResize(Layer):
         if len(shape) != 4 or 0 in shape[2:]:
             raise self.fail(f"needs maps (N, C, H, W), but the bottom is {shape}.")
         return [(*shape[:2], *self._size)]
+
+    def reach(self, index: int, bottom: Shape, top: Shape) -> Reach:
+        """Two pixels along each axis."""
+        steps = tuple(Fraction(n, m) for n, m in zip(bottom[2:], top[2:], strict=True))
+        return Reach((2, 2), steps, tuple(int((step - 1) // 2) for step in steps))
 
 
 def forward(x: np.ndarray, y: np.ndarray) -> None:

@@ -4,7 +4,7 @@ from typing import Any
 
 import numpy as np
 
-from caffelike.layer import Shape
+from caffelike.layer import Sees, Shape
 from caffelike.layers._elementwise import Elementwise
 from caffelike.registry import register
 
@@ -35,6 +35,10 @@ class MVN(Elementwise):
         self.options["groups"] = groups
         self.keep("deviation", (groups, 1))
         return [shape]
+
+    def reach(self, index: int, bottom: Shape, top: Shape) -> Sees:
+        """All pixels, through mean and variance."""
+        return Sees.ALL
 
 
 def forward(

@@ -5,7 +5,7 @@ from typing import Any
 import numpy as np
 
 from caffelike.errors import ModelError
-from caffelike.layer import Layer, Shape
+from caffelike.layer import Layer, Sees, Shape
 from caffelike.registry import register
 from caffelike.schema import FillerParameter
 
@@ -58,6 +58,10 @@ class Normalize(Layer):
         across = self.options["across_spatial"]
         self.save("norm", (shape[0], 1, *((1,) * len(shape[2:]) if across else shape[2:])))
         return [shape]
+
+    def reach(self, index: int, bottom: Shape, top: Shape) -> Sees:
+        """All pixels where the norm is over them."""
+        return Sees.ALL if self.options["across_spatial"] else Sees.PIXEL
 
 
 def forward(

@@ -5,7 +5,7 @@ from typing import Any
 import numpy as np
 
 from caffelike.errors import ModelError
-from caffelike.layer import Layer, Shape
+from caffelike.layer import Layer, Sees, Shape
 from caffelike.registry import register
 
 
@@ -41,6 +41,10 @@ class Permute(Layer):
         if len(shape) != len(order):
             raise self.fail(f"was set up for {len(order)} axes, but the bottom is {shape} now.")
         return [tuple(shape[axis] for axis in order)]
+
+    def reach(self, index: int, bottom: Shape, top: Shape) -> Sees:
+        """The pixel, wherever it is put."""
+        return Sees.PIXEL
 
 
 def forward(x: np.ndarray, y: np.ndarray, order: tuple[int, ...]) -> None:

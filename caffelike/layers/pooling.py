@@ -6,7 +6,7 @@ import numpy as np
 
 from caffelike import rng
 from caffelike.errors import ModelError
-from caffelike.layer import Layer, Shape
+from caffelike.layer import Layer, Reach, Shape
 from caffelike.layers._spatial import (
     Sizes,
     Window,
@@ -15,6 +15,7 @@ from caffelike.layers._spatial import (
     pooled_size,
     pooling_window,
     taps,
+    window_reach,
 )
 from caffelike.registry import register
 
@@ -108,6 +109,10 @@ class Pooling(Layer):
             raise self.fail(f"a volume needs kernel_size, or kernel_size_3d, of at least 1, not {kernel}.", ModelError)
         check_pooling_pad(self, kernel, pad)
         return Window(kernel, stride, pad, (1, 1, 1)), ceil
+
+    def reach(self, index: int, bottom: Shape, top: Shape) -> Reach:
+        """The window."""
+        return window_reach(self.options)
 
 
 @register("Pooling3D", param="pooling3d_param")

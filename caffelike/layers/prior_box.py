@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 
 from caffelike.errors import ModelError
-from caffelike.layer import Layer, Shape
+from caffelike.layer import Layer, Sees, Shape
 from caffelike.registry import register
 
 
@@ -68,6 +68,10 @@ class PriorBox(Layer):
         made[0, 1] = np.resize(np.array(variance, np.float32), boxes.size)
         self.options = {"made": made}
         return [made.shape]
+
+    def reach(self, index: int, bottom: Shape, top: Shape) -> Sees:
+        """Sizes alone."""
+        return Sees.NOTHING
 
 
 def forward(boxes: np.ndarray, made: np.ndarray) -> None:

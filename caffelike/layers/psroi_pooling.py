@@ -5,7 +5,7 @@ from typing import Any
 import numpy as np
 
 from caffelike.errors import ModelError
-from caffelike.layer import Layer, Shape
+from caffelike.layer import Layer, Sees, Shape
 from caffelike.layers._rois import check_region_shapes, read_regions, rounded, with_nearest_items
 from caffelike.registry import register
 
@@ -46,6 +46,10 @@ class PSROIPooling(Layer):
                 f" '{self.message.bottom[0]}' is {x}."
             )
         return [(rois[0], self._classes, group, group)]
+
+    def reach(self, index: int, bottom: Shape, top: Shape) -> Sees:
+        """What the regions say."""
+        return Sees.UNKNOWN
 
 
 def forward_made_up(x: np.ndarray, rois: np.ndarray, y: np.ndarray, group_size: int, spatial_scale: float) -> None:

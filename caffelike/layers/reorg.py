@@ -1,11 +1,12 @@
 """Reorg: the pixels of small squares moved into channels, or back."""
 
+from fractions import Fraction
 from typing import Any
 
 import numpy as np
 
 from caffelike.errors import ModelError
-from caffelike.layer import Layer, Shape
+from caffelike.layer import Layer, Reach, Sees, Shape
 from caffelike.registry import register
 
 
@@ -44,6 +45,11 @@ class Reorg(Layer):
         if h % s or w % s:
             raise self.fail(f"stride {s} must divide the height and width of {shape}.")
         return [(n, c * s * s, h // s, w // s)]
+
+    def reach(self, index: int, bottom: Shape, top: Shape) -> Reach | Sees:
+        """Darknet's order mixes far places; in reverse, each pixel becomes a square."""
+        step = Fraction(1, self.options["stride"])
+        return Reach((1, 1), (step, step), (0, 0)) if self.options["reverse"] else Sees.ALL
 
 
 def forward(x: np.ndarray, y: np.ndarray, stride: int, reverse: bool) -> None:

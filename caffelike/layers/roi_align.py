@@ -4,7 +4,7 @@ from typing import Any
 
 import numpy as np
 
-from caffelike.layer import Layer, Shape
+from caffelike.layer import Layer, Sees, Shape
 from caffelike.layers._rois import bilinear, check_region_shapes, pooled_sizes, read_regions, with_nearest_items
 from caffelike.registry import register
 
@@ -39,6 +39,10 @@ class ROIAlign(Layer):
         x, rois = shapes
         check_region_shapes(self, x, rois)
         return [(rois[0], x[1], self.options["pooled_h"], self.options["pooled_w"])]
+
+    def reach(self, index: int, bottom: Shape, top: Shape) -> Sees:
+        """What the regions say."""
+        return Sees.UNKNOWN
 
 
 def forward_made_up(

@@ -4,7 +4,7 @@ from typing import Any
 
 import numpy as np
 
-from caffelike.layer import Layer, Shape
+from caffelike.layer import Layer, Sees, Shape
 from caffelike.layers._rois import check_region_shapes, pooled_sizes, read_regions, rounded, with_nearest_items
 from caffelike.registry import register
 
@@ -41,6 +41,10 @@ class ROIPooling(Layer):
         top = (rois[0], x[1], self.options["pooled_h"], self.options["pooled_w"])
         self.keep("argmax", top, np.int32)
         return [top]
+
+    def reach(self, index: int, bottom: Shape, top: Shape) -> Sees:
+        """What the regions say."""
+        return Sees.UNKNOWN
 
 
 def forward_made_up(

@@ -4,7 +4,7 @@ from typing import Any
 
 import numpy as np
 
-from caffelike.layer import Layer, Shape
+from caffelike.layer import Layer, Sees, Shape
 from caffelike.layers._rois import bilinear, check_region_shapes, pooled_sizes, read_regions, rounded
 from caffelike.registry import register
 
@@ -37,6 +37,10 @@ class ROIWarping(Layer):
         x, rois = shapes
         check_region_shapes(self, x, rois)
         return [(rois[0], x[1], self.options["pooled_h"], self.options["pooled_w"])]
+
+    def reach(self, index: int, bottom: Shape, top: Shape) -> Sees:
+        """What the regions say."""
+        return Sees.UNKNOWN
 
 
 def forward(x: np.ndarray, rois: np.ndarray, y: np.ndarray, pooled_h: int, pooled_w: int, spatial_scale: float) -> None:

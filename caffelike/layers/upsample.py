@@ -1,11 +1,12 @@
 """Upsample: larger images, by repeating pixels or by putting them where a pooling layer took them from."""
 
+from fractions import Fraction
 from typing import Any
 
 import numpy as np
 
 from caffelike.errors import ModelError
-from caffelike.layer import Layer, Shape
+from caffelike.layer import Layer, Reach, Sees, Shape
 from caffelike.layers._unpool import check_mask, put_back, take_out
 from caffelike.registry import register
 
@@ -60,6 +61,12 @@ class Upsample(Layer):
             raise self.fail(f"the mask must be of the bottom's shape {shape}, but it is {shapes[1]}.")
         out = [n * s - less for n, s, less in zip(shape[2:], self._scale, self._less, strict=True)]
         return [(*shape[:2], *(self._size if any(self._size) else out))]
+
+    def reach(self, index: int, bottom: Shape, top: Shape) -> Reach | Sees:
+        """The pixel repeated; with a mask, one near by whose place depends on the data."""
+        if len(self.message.bottom) > 1:
+            return Sees.UNKNOWN
+        return Reach((1, 1), tuple(Fraction(1, s) for s in self.options["scale"]), (0, 0))
 
 
 def forward(x: np.ndarray, mask: np.ndarray | None, y: np.ndarray, scale: tuple[int, int]) -> None:

@@ -2,9 +2,11 @@
 
 import json
 
+import numpy as np
 import pytest
 
-from caffelike import TRAIN
+import caffelike
+from caffelike import TEST, TRAIN
 from caffelike.cli import main
 from caffelike.errors import CaffelikeError, ModelError
 from caffelike.summary import FIRST, describe
@@ -74,6 +76,38 @@ def test_totals(small):
         assert total == sum(getattr(row, column) for row in summary.layers) > 0
 
 
+@pytest.mark.parametrize("phase", [TRAIN, TEST])
+@pytest.mark.parametrize("share", [False, True])
+def test_memory_is_what_a_pass_takes(tmp_path, phase, share):
+    """What is said before running is what has been allocated after a pass."""
+    path = tmp_path / "net.prototxt"
+    path.write_text(
+        NET.replace('Data"', 'Input"').replace(
+            'data_param { source: "nowhere_lmdb" backend: LMDB batch_size: 8 }',
+            "input_param { shape { dim: 2 dim: 4 dim: 5 dim: 5 } shape { dim: 2 } }",
+        )
+    )
+    if phase == TEST:  # else it has a loss, and its passes are those of training
+        path.write_text(path.read_text().rpartition("layer {")[0])
+    summary = describe(path, phase)
+    said = summary.training if phase == TRAIN else summary.inference
+    net = caffelike.Net(path, phase)
+    net.share_memory(share)
+    if phase == TRAIN:
+        net.forward_backward()
+    else:
+        net.run_forward()
+    nodes = net._nodes
+    blobs = [blob for node in nodes for blob in (*node.bottom, *node.top)]
+    found = {id(storage): storage.array for blob in blobs for storage in (blob.data_storage, blob.diff_storage)}
+    arrays = [*found.values(), *(array for node in nodes for array in node.arrays.values() if array is not None)]
+    shared = net._plan.shared
+    outside = [a for a in arrays if not (shared and np.may_share_memory(a, shared.arena))]
+    taken = sum(array.nbytes for array in outside) + (shared.arena.nbytes if shared else 0)
+    assert taken == (said.shared if share else said.blobs)
+    assert said.parameters == net.arena_data.nbytes * (3 if phase == TRAIN else 1)
+
+
 def test_missing_data_says_what_helps(small, capsys):
     assert main(["summary", str(small)]) == 1
     message = capsys.readouterr().err
@@ -93,9 +127,10 @@ def test_table(small, capsys):
     lines = capsys.readouterr().out.splitlines()
     assert lines[0] == "small (TRAIN)"
     assert next(line.split() for line in lines if "conv " in line) == [
-        *("conv", "Convolution", "2", "x", "6", "x", "3", "x", "3", "114", "1,944", "432")
+        *("conv", "Convolution", "2", "x", "6", "x", "3", "x", "3", "3", "x", "3", "114", "1,944", "432")
     ]
-    assert lines[-1].split()[0] == "total"
+    assert lines[-3].split()[0] == "total"
+    assert [line.split(":")[0] for line in lines[-2:]] == ["Memory for inference", "Memory for training"]
     assert all(line == line.rstrip() for line in lines)
 
 
@@ -109,7 +144,9 @@ def test_json(small, capsys):
         "parameters": 114,
         "macs": 1944,
         "activation_bytes": 432,
+        "receptive_field": {"data": {"size": [3, 3], "stride": [1, 1]}},
     }
+    assert set(told["training"]) == {"parameters", "blobs", "shared"}
     assert told["totals"]["parameters"] == sum(layer["parameters"] for layer in told["layers"])
 
 
