@@ -6,9 +6,8 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from caffelike import rng
 from caffelike.data import images
-from caffelike.data.order import Shuffle
+from caffelike.data.order import Shuffle, first_record
 from caffelike.data.paths import missing
 from caffelike.data.prefetch import Batch, Position, Slot
 from caffelike.data.resize import resize, resize_nearest
@@ -178,8 +177,7 @@ class ImageProducer:
         """How many images are skipped at the start."""
         if not self._rand_skip:
             return 0
-        draws = self._transformer.draws
-        skip = int(rng.generator(draws.seed, f"{draws.name}/skip").integers(self._rand_skip))
+        skip = first_record(self._rand_skip, self._transformer.draws.seed)
         if skip >= len(self._lines):
             raise DataError(
                 f"Not enough points to skip: rand_skip {self._rand_skip} chose {skip}, but {self._source} lists"

@@ -38,14 +38,25 @@ class Shuffle:
         return int(self._order[index])
 
 
+def first_record(rand_skip: int, seed: int) -> int:
+    """How many records are left out at the start: 0, or a random number below `rand_skip`.
+
+    It depends on the seed alone, not on the layer: pictures here and their labels there stay in step.
+    """
+    return int(rng.generator(seed, "skip").integers(rand_skip)) if rand_skip else 0
+
+
 class Order(Protocol):
     """Takes records from a source, one after the other, without end."""
 
     def take(self, count: int) -> tuple[list[Entry], int]:
         """The next records, and how many times the end was passed. Raises DataError when there are none."""
 
-    def seek(self, seed: int, record: int, key: bytes | None, skip: int) -> None:
-        """Go on after `record` records of our own; our next one comes `skip` records after `key` (None: the start)."""
+    def seek(self, seed: int, record: int, key: bytes | None, skip: int, first: int = 0) -> None:
+        """Go on after `record` records of our own; our next one comes `skip` records after `key` (None: the start).
+
+        first: how many records of the whole stream are left out at its start.
+        """
 
 
 class KeyOrder:
@@ -58,9 +69,10 @@ class KeyOrder:
         self._last: bytes | None = None  # where the walk begins
         self._skip = shard.rank  # of the records that come next, before the first of our own
 
-    def seek(self, seed: int, record: int, key: bytes | None, skip: int) -> None:
-        """Go on after `record` records of our own; our next one comes `skip` records after `key` (None: the start)."""
-        self._walk, self._ended, self._last, self._skip = iter(()), True, key, skip
+    def seek(self, seed: int, record: int, key: bytes | None, skip: int, first: int = 0) -> None:
+        """See Order."""
+        self._walk, self._ended, self._last = iter(()), True, key
+        self._skip = skip if key is not None else skip + first
 
     def take(self, count: int) -> tuple[list[Entry], int]:
         """The next records, and how many times the end was passed."""
@@ -98,11 +110,11 @@ class ShuffledOrder:
         self._source, self._shard = source, shard
         self._keys: list[bytes] = []
         self._shuffle = Shuffle(1, seed)
-        self._seed, self._record = seed, 0
+        self._seed, self._record, self._first = seed, 0, 0
 
-    def seek(self, seed: int, record: int, key: bytes | None, skip: int) -> None:
-        """Go on after `record` records of our own; our next one comes `skip` records after `key` (None: the start)."""
-        self._seed, self._record = seed, record
+    def seek(self, seed: int, record: int, key: bytes | None, skip: int, first: int = 0) -> None:
+        """See Order."""
+        self._seed, self._record, self._first = seed, record, first
         self._shuffle.reseed(seed)
 
     def take(self, count: int) -> tuple[list[Entry], int]:
@@ -111,9 +123,9 @@ class ShuffledOrder:
             self._source.first()  # says when there is none
             self._keys = self._source.keys()
             self._shuffle = Shuffle(len(self._keys), self._seed)
-        numbers = [self._shard.number(self._record + i) for i in range(count)]
+        numbers = [self._first + self._shard.number(self._record + i) for i in range(count)]
         keys = [self._keys[self._shuffle.at(number)] for number in numbers]
         self._record += count
         size = len(self._keys)
-        passes = self._shard.number(self._record) // size - numbers[0] // size
+        passes = (self._first + self._shard.number(self._record)) // size - numbers[0] // size
         return [(key, self._source.get(key)) for key in keys], passes

@@ -6,7 +6,7 @@ import numpy as np
 
 from caffelike import log
 from caffelike.data import datum, images
-from caffelike.data.order import Entry, KeyOrder, Order, ShuffledOrder
+from caffelike.data.order import Entry, KeyOrder, Order, ShuffledOrder, first_record
 from caffelike.data.prefetch import Batch, Position, Slot
 from caffelike.data.shard import ALL, Shard
 from caffelike.data.source import Source
@@ -24,7 +24,8 @@ class RecordProducer:
 
     batch: records in a batch. labels: how many each has: 1: the Datum's label, as (batch,); k > 1 or `vector`: the
     numbers in float_data beside the pixels, as (batch, k); 0: none are made. shuffle: a new order in each pass.
-    shard: which records are ours. threads: that decode and transform (0: as many as are good).
+    rand_skip: start at a random one of the first so many. shard: which records are ours. threads: that decode and
+    transform (0: as many as are good).
     The batch has the shape of its first record; a batch may go over the end of the data base to its start.
     position: seed, record (how many of our own were delivered or skipped), key of the last one ("" at the start), and
         shard, the [rank, size] that both are of: another worker, or one of another number of them, can go on there.
@@ -41,6 +42,7 @@ class RecordProducer:
         shard: Shard = ALL,
         threads: int = 0,
         vector: bool = False,
+        rand_skip: int = 0,
     ):
         self._source, self._transformer, self._shard = source, transformer, shard
         self._batch, self._labels, self._vector = batch, int(labels), vector or labels > 1
@@ -51,6 +53,10 @@ class RecordProducer:
         self._workers = Workers(threads)
         self._tolerance = Tolerance("data_layer.cpp:73")
         self._plain = _Plain()
+        self._rand_skip = rand_skip
+        if rand_skip:
+            log.info("data_layer.cpp:38", f"Skipping first {first_record(rand_skip, seed)} data points.")
+            self.seek(self.position)
         self._told = False
         self._encoded = False
 
@@ -77,7 +83,8 @@ class RecordProducer:
         self._transformer.draws.reseed(position["seed"])
         key = position["key"].encode("latin-1") if position["key"] else None
         before = written.number(position["record"] - 1) if key else -1  # the key's number in the whole stream
-        self._order.seek(position["seed"], self._record, key, self._shard.number(self._record) - before - 1)
+        skip = self._shard.number(self._record) - before - 1
+        self._order.seek(position["seed"], self._record, key, skip, first_record(self._rand_skip, position["seed"]))
 
     def produce(self, slot: Slot) -> Batch:
         """The next batch. Raises DataError naming the record that cannot be used."""

@@ -13,6 +13,7 @@ from caffelike.errors import CaffelikeError, ModelError
 from caffelike.layer import Shape
 from caffelike.layers._source import SourceLayer, log_size
 from caffelike.registry import register
+from caffelike.schema import TRAIN
 
 
 @register("Data", param="data_param")
@@ -22,14 +23,15 @@ class Data(SourceLayer):
     tops: data (batch_size, channels, height, width), shaped by the batch's first record; label (batch_size), or
     (batch_size, labels), optional.
     source: the data base. batch_size. backend: LMDB or LEVELDB (the default; looked at when absent). prefetch (4):
-    batches made ahead. rand_skip, force_encoded_color: without effect, as in Caffe. transform_param: see `Transformer`;
+    batches made ahead. force_encoded_color: without effect, as in Caffe. transform_param: see `Transformer`;
     encoded records are decoded as they are stored, or as force_color and force_gray say. scale 1, mean_file, crop_size,
     mirror: moved to transform_param from old definitions, without effect in new ones, as in Caffe.
-    shuffle (false): a new order in every pass; layers of one net that shuffle equally many records stay in step.
+    rand_skip (0): in TRAIN, start at a random one of the first so many records (the whole stream's, where it is shared
+    out). shuffle (false): a new order in every pass. Layers of one net with equally many records stay in step.
     labels (0: the record's one label): so many numbers, whole or not, from its float_data beside the pixels. threads
     (0: as many as processors, at most 4): that decode. transform_param's augment_param: random changes.
-    Raises FileError, and DataError naming data base and record. Source: BVLC Caffe's Data layer; shuffle, threads:
-    NVIDIA's and Intel's forks.
+    Raises FileError, and DataError naming data base and record. Source: BVLC Caffe's Data layer; rand_skip: that
+    of 2014 (1.0 reads and ignores it); shuffle, threads: NVIDIA's and Intel's forks.
     """
 
     honours = ("shuffle", "threads", "labels", "augment_param")
@@ -52,6 +54,7 @@ class Data(SourceLayer):
             shard_of(self.phase),
             p.threads,
             vector=bool(p.labels) and len(top) > 1,
+            rand_skip=p.rand_skip if self.phase == TRAIN else 0,
         )
         try:
             shapes = producer.shapes()

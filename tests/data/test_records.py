@@ -17,7 +17,7 @@ from caffelike.schema import TEST, TRAIN, TransformationParameter
 PIXELS = np.random.default_rng(1).integers(0, 256, (10, 2, 5, 6), np.uint8)
 
 
-PRODUCER = {"shuffle", "shard", "threads", "vector"}
+PRODUCER = {"shuffle", "shard", "threads", "vector", "rand_skip"}
 
 
 def make(path, records, batch, phase=TEST, labels=1, seed=3, **options):
@@ -58,6 +58,35 @@ def test_batches_wrap_inside_and_say_so(producers):
         assert [text for _, text in batch.notes] == (["Restarting data prefetching from start."] if i in (2, 5) else [])
         order += numbers
     assert order == list(range(10)) * 2 + [0, 1, 2, 3]
+
+
+def test_rand_skip_starts_somewhere_among_the_first(producers):
+    starts = {producers(plain(), batch=1, rand_skip=3, seed=seed).produce(Slot()).keys[0][-1] for seed in range(30)}
+    assert starts == {"0", "1", "2"}
+    producer = producers(plain(), rand_skip=1000)
+    assert producer.shapes() == [(4, 2, 5, 6), (4,)]
+    numbers = [int(key) for _ in range(5) for key in producer.produce(Slot()).keys]
+    assert numbers == [(numbers[0] + i) % 10 for i in range(20)]
+
+
+@pytest.mark.parametrize("shuffle", [False, True])
+@pytest.mark.parametrize("after", [0, 1, 4])
+def test_rand_skip_in_shares_and_going_on(producers, shuffle, after):
+    """Two shares together are the stream of one worker, which goes on where it was, whatever seed it was made with."""
+    whole = producers(plain(), rand_skip=7, shuffle=shuffle)
+    stream = [key for _ in range(10) for key in whole.produce(Slot()).keys]
+    if shuffle:
+        plain_order = producers(plain(), shuffle=True)
+        unskipped = [key for _ in range(11) for key in plain_order.produce(Slot()).keys]
+        assert unskipped != stream
+        assert any(unskipped[n : n + 30] == stream[:30] for n in range(7))
+    for rank in (0, 1):
+        share = producers(plain(), rand_skip=7, shuffle=shuffle, shard=Shard(rank, 2))
+        for _ in range(after):
+            share.produce(Slot())
+        other = producers(plain(), rand_skip=7, shuffle=shuffle, shard=Shard(rank, 2), seed=99)
+        other.seek(dict(share.position))
+        assert other.produce(Slot()).keys == stream[8 * after + rank : 8 * after + 8 : 2]
 
 
 def test_a_batch_may_be_larger_than_the_data_base(producers):

@@ -34,6 +34,7 @@ LIST = 'type: "ImageData" image_data_param {{ source: "{0}/list.txt" root_folder
 LAYERS = {
     "Data": LMDB + " }}",
     "Data shuffled": LMDB + " shuffle: true }}",
+    "Data skipped": LMDB + " rand_skip: 9 }}",
     "ImageData": LIST + " }}",
     "ImageData shuffled": LIST + " shuffle: true }}",
     "HDF5Data": 'type: "HDF5Data" hdf5_data_param {{ source: "{0}/h5.txt" batch_size: 2 }}',
