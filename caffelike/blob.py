@@ -2,6 +2,9 @@
 
 A `Storage` owns memory, a `Blob` is a shape over two of them: data and diff (the gradient).
 Blobs that share (a test net's weights, Split, Reshape) point to one Storage.
+
+Where a net runs on the GPU, a Storage has an array there too; as in Caffe its `head` says which one holds the values,
+and they are copied when the other side asks.
 """
 
 import math
@@ -13,9 +16,13 @@ from typing import Any
 
 import numpy as np
 
+from caffelike import device
 from caffelike.errors import ShapeError
 
 _MOST_VALUES = 2**31 - 1
+# Where a Storage's values are; Caffe's words.
+UNINITIALIZED, AT_CPU, AT_GPU, SYNCED = "UNINITIALIZED", "HEAD_AT_CPU", "HEAD_AT_GPU", "SYNCED"
+
 _ALIGNMENT = 64  # bytes: a cache line, and the widest vector a kernel loads
 
 
@@ -30,17 +37,19 @@ def aligned_zeros(count: int, dtype: type = np.float32) -> np.ndarray:
 class Storage:
     """A growing piece of float32 memory that knows whether somebody may have written into it.
 
-    array: (capacity,) float32, for code inside this package; taking it changes nothing.
+    array: (capacity,) float32 in the computer's memory, for code inside this package; taking it changes nothing.
     view(shape): what `.data` and `.diff` hand out; taking it counts as a write.
+    head: whether the values are UNINITIALIZED (zeros, nobody asked yet), HEAD_AT_CPU, HEAD_AT_GPU or SYNCED.
     """
 
-    __slots__ = ("_derived", "_lock", "_public", "_version", "array")
+    __slots__ = ("_derived", "_gpu", "_lock", "_public", "_version", "array", "head")
 
     def __init__(self, count: int = 0):
         self._version = 0
         self._derived: dict[Hashable, tuple[tuple[int, ...], Any]] = {}
         self._lock = threading.Lock()
         self.adopt(aligned_zeros(count))
+        self.head = UNINITIALIZED
 
     def adopt(self, array: np.ndarray) -> None:
         """Use `array` (1-D float32, contiguous) as the memory from now on."""
@@ -48,6 +57,8 @@ class Storage:
         # Views handed out have this object as their base and not `array`, so that its
         # reference count tells whether any of them, or a slice of one, is still alive.
         self._public = np.frombuffer(memoryview(array), np.float32) if array.size else array  # type: ignore[arg-type]
+        self._gpu: Any = None
+        self.head = AT_CPU
         self._version += 1
 
     def reserve(self, count: int) -> bool:
@@ -55,23 +66,85 @@ class Storage:
         if count <= self.array.size:
             return False
         self.adopt(aligned_zeros(count))
+        self.head = UNINITIALIZED
         return True
 
     def trim(self, count: int) -> None:
         """Move into memory of `count` elements, if it has more; the first ones are kept."""
         if count < self.array.size:
+            self.to_host()
             smaller = aligned_zeros(count)
             smaller[...] = self.array[:count]
             self.adopt(smaller)
 
     def view(self, shape: tuple[int, ...], count: int) -> np.ndarray:
         """A writable array of `shape` over the first `count` elements."""
+        self.write_host()
         self._version += 1
         return self._public[:count].reshape(shape)
 
     def owns(self, array: np.ndarray) -> bool:
         """Whether `array`, handed out by `view`, still looks at this memory."""
         return array.base is self._public
+
+    # The two sides ------------------------------------------------------------------------------
+
+    def to_host(self) -> None:
+        """Bring the values to `array`, for reading."""
+        if self.head is AT_GPU:
+            device.use().download(self._gpu, self.array)
+            self.head = SYNCED
+
+    def write_host(self) -> None:
+        """Bring the values to `array`, which may be written from here on."""
+        if self.head is not AT_CPU:
+            self.to_host()
+            self.head = AT_CPU
+
+    @property
+    def gpu_array(self) -> Any:
+        """(capacity,) float32 in the GPU's memory, made when first asked for; what it holds says `head`.
+
+        Raises DeviceMemoryError.
+        """
+        if self._gpu is None:
+            self._gpu = device.use().empty(self.array.size)
+        return self._gpu
+
+    def to_gpu(self) -> None:
+        """Bring the values to `gpu_array`, for reading."""
+        if self.head is AT_CPU:
+            device.use().upload(self.array, self.gpu_array)
+            self.head = SYNCED
+        elif self.head is UNINITIALIZED:
+            device.use().fill(self.gpu_array, 0)
+            self.head = SYNCED
+
+    def write_gpu(self) -> None:
+        """Bring the values to `gpu_array`, which may be written from here on."""
+        if self.head is not AT_GPU:
+            self.to_gpu()
+            self.head = AT_GPU
+            self._version += 1
+
+    def zero(self, count: int) -> None:
+        """Set the first `count` values to 0, on the GPU where there is an array."""
+        if self._gpu is None:
+            self.write_host()
+            self.array[:count] = 0
+        else:
+            self.write_gpu()
+            device.use().fill(self._gpu[:count], 0)
+
+    @property
+    def on_gpu(self) -> bool:
+        """Whether there is an array on the GPU."""
+        return self._gpu is not None
+
+    @property
+    def held(self) -> bool:
+        """Whether somebody outside has a view, through which values may be read and written at any time."""
+        return sys.getrefcount(self._public) > 2
 
     def wrote(self) -> None:
         """Say that the contents changed (an update, weights read from a file)."""
@@ -80,7 +153,7 @@ class Storage:
     @property
     def version(self) -> int:
         """A number that differs whenever the contents may differ; grows while a view is held outside."""
-        if sys.getrefcount(self._public) > 2:
+        if self.held:
             self._version += 1
         return self._version
 
@@ -164,6 +237,7 @@ class Blob:
         return array
 
     def _raw_view(self, which: int, storage: Storage) -> np.ndarray:
+        storage.write_host()
         array = self._raw[which]
         if array is None or array.base is not storage.array.base:
             array = self._raw[which] = storage.array[: self.count].reshape(self.shape)
@@ -192,6 +266,41 @@ class Blob:
         return self._raw_view(1, self._diff)
 
     @property
+    def gpu_data(self) -> Any:
+        """The values on the GPU: a writable device array of `shape`; take it anew for each use.
+
+        It is brought up to date now, and counts as written. Raises DeviceError where there is no GPU.
+        """
+        return self._on_gpu(self._data)
+
+    @property
+    def gpu_diff(self) -> Any:
+        """The gradient on the GPU, as `gpu_data`."""
+        self._diff.reserve(self.count)
+        return self._on_gpu(self._diff)
+
+    def _on_gpu(self, storage: Storage) -> Any:
+        storage.wrote()
+        storage.write_gpu()
+        return storage.gpu_array[: self.count].reshape(self.shape)
+
+    @property
+    def _gpu_data_ptr(self) -> int:
+        return device.door().pointer(self.gpu_data)
+
+    @property
+    def _gpu_diff_ptr(self) -> int:
+        return device.door().pointer(self.gpu_diff)
+
+    @property
+    def __cuda_array_interface__(self) -> dict[str, Any]:
+        """The data on the GPU, for CuPy, PyTorch and others: `torch.as_tensor(blob, device="cuda")` copies nothing."""
+        if not device.used():
+            raise AttributeError("This blob is in the computer's memory: no net has run on a GPU.")
+        pointer = self._gpu_data_ptr
+        return {"shape": self.shape, "typestr": "<f4", "data": (pointer, False), "version": 3, "strides": None}
+
+    @property
     def data_storage(self) -> Storage:
         """The Storage behind `data`: shared with every blob that shares it."""
         return self._data
@@ -200,6 +309,11 @@ class Blob:
     def diff_storage(self) -> Storage:
         """The Storage behind `diff`."""
         return self._diff
+
+    def zero_diff(self) -> None:
+        """Set the gradient to 0, where it is: on the GPU or in the computer's memory."""
+        self._diff.reserve(self.count)
+        self._diff.zero(self.count)
 
     def share_data(self, other: "Blob") -> None:
         """Use the data memory of `other` (at least as large) from now on."""

@@ -93,6 +93,11 @@ def use() -> ModuleType:
     return door()
 
 
+def simulated() -> bool:
+    """Whether "cuda" is Numba's simulator (NUMBA_ENABLE_CUDASIM=1), which runs kernels in Python."""
+    return os.environ.get("NUMBA_ENABLE_CUDASIM", "0") == "1" and CUDA in usable()
+
+
 def usable() -> tuple[str, ...]:
     """The devices that kernels can run on here: "cpu", and "cuda" where a GPU (or Numba's simulator of one) answers."""
     try:

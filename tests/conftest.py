@@ -7,6 +7,8 @@ from typing import NamedTuple
 
 import pytest
 
+from caffelike import device
+
 
 class Demo(NamedTuple):
     """A demonstration that ran: in which folder, with what exit code, and what it printed."""
@@ -14,6 +16,14 @@ class Demo(NamedTuple):
     folder: Path
     code: int
     printed: str
+
+
+def pytest_collection_modifyitems(items):
+    """Tests on a GPU are for machines that have one, and for Numba's simulator."""
+    marked = [item for item in items if item.get_closest_marker("gpu")]
+    if marked and "cuda" not in device.usable():
+        for item in marked:
+            item.add_marker(pytest.mark.skip(reason="no GPU here; test_cuda_simulator.py runs it in the simulator"))
 
 
 @pytest.fixture(scope="session")

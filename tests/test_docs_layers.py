@@ -82,10 +82,10 @@ def test_its_kernel_is_used_and_checked(folder, monkeypatch):
     import squash
     import squash_cpu
 
-    from caffelike.graph.plan import implementation
+    from caffelike.graph.place import HOST
 
-    assert implementation(squash.Squash, "forward") is squash_cpu.forward
-    assert implementation(squash.Squash, "backward") is squash.backward
+    assert HOST.function(squash.Squash, "forward") is squash_cpu.forward
+    assert HOST.function(squash.Squash, "backward") is squash.backward
     assert entry("Squash").kernels == ("NumPy", "CPU")
     monkeypatch.setattr(squash_cpu, "forward", lambda x, y, strength: np.copyto(y, x))
     from caffelike import device

@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from caffelike import log, rng
+from caffelike import device, log, rng
 from caffelike.blob import Blob, Storage
 from caffelike.errors import CaffelikeError, FileError, ShapeError
 from caffelike.graph import backward, batches, weights
@@ -39,7 +39,9 @@ class Net:
 
     recipe: how a picture becomes its input, where it came from a bundle (`caffelike.recipe.Recipe`), else None.
 
-    Raises FileError, ParseError (with file:line:column), ModelError, ShapeError, WeightsError.
+    device: where it runs, "cpu" or "cuda"; None: where set_mode_cpu() and set_mode_gpu() say at each pass.
+
+    Raises FileError, ParseError (with file:line:column), ModelError, ShapeError, WeightsError, DeviceError.
 
     Several nets may run in several threads at once; one net runs in one thread at a time, and a second one gets a
     CaffelikeError. A net can be pickled: as its definition and weights, to be built anew where it is loaded (data
@@ -47,6 +49,7 @@ class Net:
     """
 
     recipe: Any = None
+    _device: str | None = None
 
     def __init__(
         self,
@@ -55,8 +58,13 @@ class Net:
         level: int | str | os.PathLike | None = None,
         stages: Sequence[str] | None = None,
         weights: str | os.PathLike | None = None,
+        *,
+        device: str | None = None,
     ):
         from caffelike.schema import text
+
+        if device is not None:
+            self.device = device
 
         if not isinstance(phase, int):  # Net(file, weights, phase)
             log.warning(
@@ -89,13 +97,14 @@ class Net:
         weights: str | None = None,
         share: "Net | None" = None,
         fill: bool = True,
+        device: str | None = None,
     ) -> "Net":
         """A net from a NetParameter in today's form (`schema.upgrade` makes it one).
 
         phase, level: written into the message's state unless None; stages: added to it. filename: for messages and
         for files that layers name. where: index in message.layer -> "file:line". weights: a file to copy. share: a net
         whose parameter data is used instead of memory of its own. fill: give parameters that are neither loaded nor
-        shared their fillers' values; False leaves zeros, for a net that is only looked at.
+        shared their fillers' values; False leaves zeros, for a net that is only looked at. device: as of Net().
         """
         copy = type(message)()
         copy.CopyFrom(message)
@@ -106,6 +115,8 @@ class Net:
         copy.state.stage.extend(stages)
         places = [where(i) if where else "" for i in range(len(copy.layer))]
         net = cls.__new__(cls)
+        if device is not None:
+            net.device = device
         net._init(copy, filename, places, weights, share, fill=fill)
         return net
 
@@ -143,7 +154,7 @@ class Net:
         built = build(definitions, self.phase, self.seed, os.path.dirname(filename), self._on_change)
         self._nodes = built.nodes
         self.learnable: list[Learnable] = built.learnable
-        self.arena_data, self.arena_diff = built.arena_data, built.arena_diff
+        self._arenas = built.arena_data, built.arena_diff
         self.inputs, self.outputs = built.inputs, built.outputs
         self._blobs_by_name: OrderedDict[str, Blob] = OrderedDict(zip(built.blob_names, built.blobs, strict=True))
         self._blob_list, self._blob_names = built.blobs, built.blob_names
@@ -173,7 +184,32 @@ class Net:
             node.layer.fill_params(fresh)
             given.update(id(node.layer.blobs[i].data_storage) for i in fresh)
 
+    # Where it runs -----------------------------------------------------------------------------
+
+    @property
+    def device(self) -> str:
+        """Where its next pass runs: "cpu" or "cuda". Setting it moves the net, with the values it has."""
+        return self._device or device.mode()
+
+    @device.setter
+    def device(self, name: str) -> None:
+        self._device = device.named(name)
+
     # Memory ------------------------------------------------------------------------------------
+
+    @property
+    def arena_data(self) -> np.ndarray:
+        """All parameters that learn, one after the other, in the computer's memory; take it anew for each use."""
+        for own in self.learnable:
+            own.blob.data_storage.write_host()
+        return self._arenas[0]
+
+    @property
+    def arena_diff(self) -> np.ndarray:
+        """Their gradients, as `arena_data`."""
+        for own in self.learnable:
+            own.blob.diff_storage.write_host()
+        return self._arenas[1]
 
     def share_memory(self, on: bool = True) -> None:
         """Let data and gradients inside the net take turns in one piece of memory: for runs that nobody looks into.
@@ -421,11 +457,11 @@ class Net:
         last = len(self._nodes) - 1 if end is None else end
         with self._running() as plan:
             if not self._callbacks:
-                return plan.forward(start, last)
+                return plan.forward(start, last, self.device)
             loss = 0.0
             for i in range(start, last + 1):
                 self._call("before_forward", i)
-                loss += plan.forward(i, i)
+                loss += plan.forward(i, i, self.device)
                 self._call("after_forward", i)
             return loss
 
@@ -437,13 +473,13 @@ class Net:
         first = len(self._nodes) - 1 if start is None else start
         with self._running() as plan:
             if not self._callbacks:
-                plan.backward(first, end, beta)
+                plan.backward(first, end, beta, self.device)
                 return
             if beta == 0:
                 self.clear_param_diffs()
             for i in range(first, end - 1, -1):
                 self._call("before_backward", i)
-                plan.backward(i, i, 1)
+                plan.backward(i, i, 1, self.device)
                 self._call("after_backward", i)
 
     def on_layer_done(self, function: Callable[[int], None] | None) -> None:
@@ -467,11 +503,11 @@ class Net:
         """
         with self._running() as plan:
             plan.shape_changed()
-            plan.refresh()
+            plan.refresh(self.device)
             if shrink:
                 self._shrink()
                 plan.shape_changed()
-                plan.refresh()
+                plan.refresh(self.device)
 
     def _shrink(self) -> None:
         """Cut the memory of activations, parameters left out, to what their largest blob needs."""
@@ -487,7 +523,7 @@ class Net:
     def clear_param_diffs(self) -> None:
         """Set all parameter gradients to zero."""
         for own in self.learnable:
-            own.blob.raw_diff[...] = 0
+            own.blob.zero_diff()
 
     def before_forward(self, function: Callable[[int], None]) -> None:
         """Call function(layer index) before each layer's forward from now on."""
@@ -633,6 +669,7 @@ class Net:
         self._plan = None
         for node in self._nodes:
             node.arrays.clear()
+            node.gpu_arrays.clear()
             if isinstance(node.layer, HostLayer):
                 node.layer.close()
 

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 
@@ -19,7 +20,8 @@ class Node:
     loss_weights: one a top, 0 where it does not count.
     needs_backward: whether the backward pass visits it; bottom_backward, param_backward: for which
     bottoms and parameters it computes a gradient.
-    arrays: saved arrays by name; key: the random key, for layers that draw.
+    arrays, gpu_arrays: saved arrays by name, in the computer's memory and in the GPU's.
+    key: the random key, for layers that draw.
     place: "file:line" of the definition.
     """
 
@@ -36,6 +38,7 @@ class Node:
     bottom_backward: list[bool] = field(default_factory=list)
     param_backward: list[bool] = field(default_factory=list)
     arrays: dict[str, np.ndarray] = field(default_factory=dict)
+    gpu_arrays: dict[str, Any] = field(default_factory=dict)
     key: np.ndarray | None = None
 
     @property

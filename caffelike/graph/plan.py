@@ -12,12 +12,14 @@ import numpy as np
 
 from caffelike import device
 from caffelike.binding import bind, by_name
-from caffelike.errors import CaffelikeError, LabelError, LabelWarning, ModelError
+from caffelike.blob import Blob, Storage
+from caffelike.errors import CaffelikeError, DeviceError, LabelError, LabelWarning, ModelError
 from caffelike.graph import fuse
 from caffelike.graph.build import Learnable, fill_loss_diffs
 from caffelike.graph.definition import at
 from caffelike.graph.memory import Shared
 from caffelike.graph.node import Node, Step
+from caffelike.graph.place import HOST, after_gpu, before_cpu, before_gpu, place_of, storages
 from caffelike.layer import HostLayer
 from caffelike.schema import TEST
 
@@ -29,9 +31,13 @@ class Plan:
         self._nodes, self._learnable = nodes, learnable
         self._forward: list[list[Step]] = [[] for _ in nodes]
         self._whole: list[list[Step]] = [[] for _ in nodes]  # as _forward, with in-place chains fused
-        self._losses: list[list[tuple[np.ndarray, np.ndarray]]] = [[] for _ in nodes]
+        self._losses: list[list[tuple[Blob, np.ndarray, np.ndarray]]] = [[] for _ in nodes]
         self._backward: dict[int, list[list[Step]]] = {}
-        self._unwritten: list[np.ndarray] = []
+        self._unwritten: list[Blob] = []
+        self._device = device.CPU  # where the steps are bound for
+        self._places: list[Any] = [HOST for _ in nodes]
+        self._told: set[str] = set()  # layers of which was said that they stay on the CPU
+        self._used: list[Storage] = []  # what the steps may touch
         self._stale = True
         self._fitted = True
         self.sharing = False  # see share_memory
@@ -58,13 +64,19 @@ class Plan:
         """The memory that blobs share, while they do."""
         return self._shared
 
-    def refresh(self) -> None:
-        """Fit every layer to its bottoms' shapes and bind all steps, if anything changed."""
+    def refresh(self, on: str = device.CPU) -> None:
+        """Fit every layer to its bottoms' shapes and bind all steps for that device, if anything changed."""
+        if on != self._device:
+            self._device, self._stale = on, True
         if not self._stale:
             return
         if not self._fitted:
             self._fit_from(0)
-        if self.sharing:
+        if on == device.CUDA:
+            if self._shared:  # blobs have memory of their own there
+                self._shared.end()
+                self._shared = None
+        elif self.sharing:
             self._shared = Shared(self._nodes)
         self._bind_from(0)
 
@@ -82,8 +94,25 @@ class Plan:
 
     def _bind_from(self, start: int) -> None:
         for i in range(start, len(self._nodes)):
-            self._bind_forward(i)
+            self._bind_node(i)
+        blobs = {id(b): b for n in self._nodes for b in (*n.bottom, *n.top, *n.layer.blobs)}.values()
+        used = [*storages(blobs), *storages(blobs, diffs=True)]
+        self._used = list({id(s): s for s in used if s.array.size}.values())
         self._whole[start:] = self._forward[start:]
+        self._backward.clear()
+        self._stale = False
+        if self._device == device.CPU:
+            self._fuse_from(start)
+
+    def _bind_node(self, i: int) -> None:
+        node = self._nodes[i]
+        try:
+            self._places[i] = HOST if self._device == device.CPU else place_of(node, self._told)
+            self._bind_forward(i)
+        except DeviceError as error:
+            raise self._explain(i, error) from error
+
+    def _fuse_from(self, start: int) -> None:
         done = start
         for i in range(start, len(self._nodes)):
             if i < done:  # the kernel of an earlier layer does this one, too
@@ -91,60 +120,75 @@ class Plan:
             elif (found := fuse.chain(self._nodes, i, self.values, self._keeps_copy)) is not None:
                 step, length = found
                 self._whole[i], done = [step], i + length
-        self._backward.clear()
-        self._stale = False
 
-    def values(self, node: Node) -> dict[str, Any]:
+    def values(self, node: Node, place: Any = HOST) -> dict[str, Any]:
         """Arrays by name for `bind`, without gradients."""
-        layer = node.layer
-        values = by_name(layer.bottoms, [b.raw_data for b in node.bottom])
-        values |= by_name(layer.tops, [t.raw_data for t in node.top])
-        values |= {name: blob.raw_data for name, blob in zip(layer.param_names, layer.blobs, strict=False)}
-        values |= self._saved(node)
+        layer, data = node.layer, place.data
+        values = by_name(layer.bottoms, [data(b) for b in node.bottom])
+        values |= by_name(layer.tops, [data(t) for t in node.top])
+        values |= {name: data(blob) for name, blob in zip(layer.param_names, layer.blobs, strict=False)}
+        values |= self._saved(node, place)
         values["key"] = node.key
         return values
 
-    def _saved(self, node: Node) -> dict[str, np.ndarray | None]:
-        arrays: dict[str, np.ndarray | None] = {}
+    def _saved(self, node: Node, place: Any) -> dict[str, Any]:
+        arrays: dict[str, Any] = {}
         for name, saved in node.layer.saved.items():
-            if saved.for_backward and not node.needs_backward:
-                arrays[name] = None
-                continue
-            array = node.arrays.get(name)
-            if array is None or array.shape != saved.shape or array.dtype != saved.dtype:
-                array = node.arrays[name] = np.zeros(saved.shape, saved.dtype)
-            arrays[name] = array
+            skipped = saved.for_backward and not node.needs_backward
+            arrays[name] = None if skipped else self._array(node, place, name, saved.shape, saved.dtype)
         return arrays
 
     def _bind_forward(self, i: int) -> None:
         node = self._nodes[i]
         layer = node.layer
-        self._losses[i] = [(t.raw_data, t.raw_diff) for t, w in zip(node.top, node.loss_weights, strict=True) if w]
+        place = self._places[i]
+        self._losses[i] = self._weighted(node)
         if isinstance(layer, HostLayer):
-            self._forward[i] = [(self._run_host, (i,))]
+            self._forward[i] = [*self._crossing(node, place), (self._run_host, (i,))]
             return
         steps: list[Step] = []
-        function = implementation(layer, "forward")
+        function = place.function(layer, "forward")
         if function is not None and not (self._shared and self._shared.joined(node)):
             if layer.random:
                 steps.append((_next_pass, (node.key,)))
             if (copied := self._private_bottom(i)) is not None and copied is not self._producers_copy(i):
-                steps.append((np.copyto, (copied, node.bottom[0].raw_data)))
-            if (packed := fuse.packed(node, self.values)) is not None:
+                steps.append((place.copy, (copied, place.data(node.bottom[0]))))
+            if self._device == device.CPU and (packed := fuse.packed(node, self.values)) is not None:
                 steps.append(packed)
             else:
-                steps += [(function, bind(function, layer, values)) for values in self._pairs(node)]
+                steps += [(function, bind(function, layer, values)) for values in self._pairs(node, place)]
             if (copied := self._private_top(i)) is not None:
-                steps.append((np.copyto, (copied, node.top[0].raw_data)))
-        self._forward[i] = steps
+                steps.append((place.copy, (copied, place.data(node.top[0]))))
+        self._forward[i] = [*self._crossing(node, place), *steps] if steps else []
 
-    def _pairs(self, node: Node) -> list[dict[str, Any]]:
+    @staticmethod
+    def _weighted(node: Node) -> list[tuple[Blob, np.ndarray, np.ndarray]]:
+        """The tops that count in the loss, with their values and weights."""
+        return [(t, t.raw_data, t.raw_diff) for t, w in zip(node.top, node.loss_weights, strict=True) if w]
+
+    def _crossing(self, node: Node, place: Any) -> list[Step]:
+        """The step before a layer's forward that brings its blobs to where it runs; none in a net on the CPU."""
+        if self._device == device.CPU:
+            return []
+        return [place.crossing(storages(node.bottom), storages((*node.top, *node.layer.blobs)))]
+
+    def _crossing_back(self, node: Node, place: Any) -> list[Step]:
+        """The same for its backward."""
+        if self._device == device.CPU:
+            return []
+        params = node.layer.blobs
+        read = [*storages((*node.bottom, *node.top, *params)), *storages(node.top, diffs=True)]
+        written = [b for b, on in zip(node.bottom, node.bottom_backward, strict=True) if on]
+        written += [b for b, on in zip(params, node.param_backward, strict=True) if on]
+        return [place.crossing(read, storages(written, diffs=True))]
+
+    def _pairs(self, node: Node, place: Any) -> list[dict[str, Any]]:
         """One dictionary of values, or one for each (bottom, top) pair of a pairwise layer."""
-        values = self.values(node)
+        values, data = self.values(node, place), place.data
         if not node.layer.pairwise or len(node.bottom) < 2:
             return [values]
         x, y = node.layer.bottoms[0], node.layer.tops[0]
-        return [values | {x: b.raw_data, y: t.raw_data} for b, t in zip(node.bottom, node.top, strict=True)]
+        return [values | {x: data(b), y: data(t)} for b, t in zip(node.bottom, node.top, strict=True)]
 
     def _private_bottom(self, i: int) -> np.ndarray | None:
         """A copy of an in-place layer's input, where its backward reads what it overwrites."""
@@ -154,13 +198,14 @@ class Plan:
             return None
         if (kept := self._producers_copy(i)) is not None:
             return kept
-        return self._array(node, "(bottom)", node.bottom[0].shape)
+        return self._array(node, self._places[i], "(bottom)", node.bottom[0].shape)
 
     def _producers_copy(self, i: int) -> np.ndarray | None:
         """The copy that the layer before keeps of what is layer i's bottom, if it keeps one."""
         bottom = self._nodes[i].bottom[0]
         producer = next((j for j in range(i - 1, -1, -1) if any(bottom is t for t in self._nodes[j].top)), None)
-        return None if producer is None else self._private_top(producer)
+        same = producer is not None and self._places[producer] is self._places[i]
+        return self._private_top(producer) if producer is not None and same else None
 
     def _keeps_copy(self, i: int) -> bool:
         return self._private_bottom(i) is not None or self._private_top(i) is not None
@@ -172,13 +217,16 @@ class Plan:
         if not (reads and node.needs_backward and node.top):
             return None
         overwritten = any(node.top[0] is b for later in self._nodes[i + 1 :] for b in later.top)
-        return self._array(node, "(top)", node.top[0].shape) if overwritten else None
+        return self._array(node, self._places[i], "(top)", node.top[0].shape) if overwritten else None
 
     @staticmethod
-    def _array(node: Node, name: str, shape: tuple[int, ...]) -> np.ndarray:
-        if name not in node.arrays or node.arrays[name].shape != shape:
-            node.arrays[name] = np.empty(shape, np.float32)
-        return node.arrays[name]
+    def _array(node: Node, place: Any, name: str, shape: tuple[int, ...], dtype: Any = np.float32) -> Any:
+        """An array that a layer keeps, made anew when it must have another shape."""
+        kept = place.arrays(node)
+        array = kept.get(name)
+        if array is None or tuple(array.shape) != shape or array.dtype != dtype:
+            array = kept[name] = place.zeros(shape, dtype)
+        return array
 
     def _bind_backward(self, first_beta: int) -> list[list[Step]]:
         """Backward steps of every node; `first_beta` 0 lets a parameter's first gradient overwrite."""
@@ -189,41 +237,48 @@ class Plan:
             node = self._nodes[i]
             if not node.needs_backward or not (any(node.bottom_backward) or any(node.param_backward)):
                 continue
-            layer = node.layer
+            layer, place = node.layer, self._places[i]
             if isinstance(layer, HostLayer):
-                all_steps[i] = [(layer.backward, (node.top, node.bottom_backward, node.bottom))]
+                step = layer.backward, (node.top, node.bottom_backward, node.bottom)
+                all_steps[i] = [*self._crossing_back(node, place), step]
                 continue
-            function = implementation(layer, "backward")
+            function = place.function(layer, "backward")
             if function is None:
                 if "diff" not in layer.shares:
                     raise layer.fail(
                         "has no gradient, but one is asked for; set propagate_down: false on its bottoms.", ModelError
                     )
                 continue
-            for values in self._gradients(node, i):
+            all_steps[i] = self._crossing_back(node, place)
+            try:
+                gradients = self._gradients(node, i)
+            except DeviceError as error:
+                raise self._explain(i, error) from error
+            for values in gradients:
                 learning = [b for b, on in zip(layer.blobs, node.param_backward, strict=True) if on]
                 fresh = [b for b in learning if id(b.diff_storage) not in written]
                 values["beta"] = first_beta if len(fresh) == len(learning) else 1
                 if values["beta"]:  # added to beside a shared one: must start from zero
-                    self._unwritten += [b.raw_diff for b in fresh]
+                    self._unwritten += fresh
                 written.update(id(b.diff_storage) for b in learning)
                 all_steps[i].append((function, bind(function, layer, values)))
-        self._unwritten += [own.blob.raw_diff for own in self._learnable if id(own.blob.diff_storage) not in written]
+        self._unwritten += [own.blob for own in self._learnable if id(own.blob.diff_storage) not in written]
         return all_steps
 
     def _gradients(self, node: Node, i: int) -> list[dict[str, Any]]:
         """Values for backward: arrays and diffs by name, one dictionary for each pair of a pairwise layer."""
-        layer = node.layer
-        down = [b.raw_diff if wanted else None for b, wanted in zip(node.bottom, node.bottom_backward, strict=True)]
+        layer, place = node.layer, self._places[i]
+        diff = place.diff
+        down = [diff(b) if wanted else None for b, wanted in zip(node.bottom, node.bottom_backward, strict=True)]
         diffs = {f"d{k}": v for k, v in by_name(layer.bottoms, down).items()}
-        diffs |= {f"d{k}": v for k, v in by_name(layer.tops, [t.raw_diff for t in node.top]).items()}
+        diffs |= {f"d{k}": v for k, v in by_name(layer.tops, [diff(t) for t in node.top]).items()}
         for name, blob, wanted in zip(layer.param_names, layer.blobs, node.param_backward, strict=True):
-            diffs[f"d{name}"] = blob.raw_diff if wanted else None
-        pairs = [values | diffs for values in self._pairs(node)]
+            diffs[f"d{name}"] = diff(blob) if wanted else None
+        pairs = [values | diffs for values in self._pairs(node, place)]
         if len(pairs) > 1:
             x, y = layer.bottoms[0], layer.tops[0]
             for values, top, dx in zip(pairs, node.top, down, strict=True):
-                values |= {f"d{x}": dx, f"d{y}": top.raw_diff}
+                values |= {f"d{x}": dx, f"d{y}": diff(top)}
         if (copied := self._private_bottom(i)) is not None:
             pairs[0][layer.bottoms[0]] = copied
         if (copied := self._private_top(i)) is not None:
@@ -232,9 +287,27 @@ class Plan:
 
     # Running ---------------------------------------------------------------------------------
 
-    def forward(self, start: int, end: int) -> float:
-        """Run layers start..end (both included); the sum of their weighted losses."""
-        self.refresh()
+    def forward(self, start: int, end: int, on: str = device.CPU) -> float:
+        """Run layers start..end (both included) on that device; the sum of their weighted losses."""
+        self.refresh(on)
+        self._before()
+        try:
+            return self._run_forward(start, end)
+        finally:
+            self._after()
+
+    def _before(self) -> None:
+        """Make the values current where the steps expect them."""
+        if self._device == device.CUDA:
+            before_gpu(self._used)
+        elif device.used():
+            before_cpu(self._used)
+
+    def _after(self) -> None:
+        if self._device == device.CUDA:
+            after_gpu(self._used)
+
+    def _run_forward(self, start: int, end: int) -> float:
         loss = 0.0
         i = start
         steps = self._whole if start == 0 and end == len(self._nodes) - 1 else self._forward
@@ -246,7 +319,9 @@ class Plan:
                             function(*arguments)
                         except LabelError as error:
                             self._run_made_up(i, function, arguments, error)
-                    for data, weight in self._losses[i]:
+                    for blob, data, weight in self._losses[i]:
+                        blob.data_storage.to_host()
+                        blob.diff_storage.to_host()
                         loss += float(np.vdot(data, weight))
         except CaffelikeError as error:
             raise self._explain(i, error) from error
@@ -270,8 +345,14 @@ class Plan:
         how = "the numbers mean nothing" if own else "they are taken for the nearest class"
         text = f"{self._explain(i, error)} As they are inputs of a TEST net, {how}."
         warnings.warn(text, LabelWarning, stacklevel=4)
+        if self._device == device.CUDA:
+            crossing, blobs = HOST.crossing(storages(node.bottom), storages((*node.top, *node.layer.blobs)))
+            crossing(*blobs)
+            kernel = HOST.function(node.layer, "forward")
+            assert kernel is not None
+            function, arguments = kernel, bind(kernel, node.layer, self._pairs(node, HOST)[0])
         if own:
-            own(*bind(own, node.layer, self._pairs(node)[0]))
+            own(*bind(own, node.layer, self._pairs(node, HOST)[0]))
             return
         moved = [
             np.clip(np.nan_to_num(np.trunc(a)), 0, error.classes - 1)
@@ -281,18 +362,28 @@ class Plan:
         ]
         function(*moved)
 
-    def backward(self, start: int, end: int, beta: int) -> None:
-        """Run the backward steps of layers start down to end (both included).
+    def backward(self, start: int, end: int, beta: int, on: str = device.CPU) -> None:
+        """Run the backward steps of layers start down to end (both included) on that device.
 
         beta 0: parameter gradients are overwritten (a whole pass only), 1: added to.
         """
-        self.refresh()
+        self.refresh(on)
         if beta not in self._backward:
             self._backward[beta] = self._bind_backward(beta)
+        self._before()
+        try:
+            self._run_backward(start, end, beta)
+        finally:
+            self._after()
+
+    def _run_backward(self, start: int, end: int, beta: int) -> None:
         steps = self._backward[beta]
         if beta == 0:
-            for diff in self._unwritten:
-                diff[...] = 0
+            for blob in self._unwritten:
+                if self._device == device.CPU:
+                    blob.raw_diff[...] = 0
+                else:
+                    blob.zero_diff()
         i = start
         try:
             with np.errstate(all="ignore"):
@@ -315,7 +406,7 @@ class Plan:
                 self.share_memory(False)
             self._fit_from(i + 1)
             self._bind_from(i + 1)
-            self._losses[i] = [(t.raw_data, t.raw_diff) for t, w in zip(node.top, node.loss_weights, strict=True) if w]
+            self._losses[i] = self._weighted(node)
 
     def _explain(self, i: int, error: CaffelikeError) -> CaffelikeError:
         """The error with place and layer, and for a bad label the record it came from."""
@@ -337,11 +428,6 @@ def _is_input(node: Node) -> bool:
     """Whether its tops are filled from outside."""
     layer = node.layer
     return not layer.bottoms and not isinstance(layer, HostLayer) and layer.definition("forward") is None
-
-
-def implementation(layer: Any, name: str) -> Callable | None:
-    """The fast kernel of a layer's type for `name`, else its definition, else None."""
-    return device.kernel(layer.stem(), name) or layer.definition(name)
 
 
 def _next_pass(key: np.ndarray) -> None:

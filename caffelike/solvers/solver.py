@@ -17,8 +17,9 @@ from typing import Any, ClassVar
 import numpy as np
 
 from caffelike import device, log, registry, rng
-from caffelike.blob import aligned_zeros
+from caffelike.blob import Storage
 from caffelike.errors import FileError, SolverError
+from caffelike.graph.place import after_gpu, before_gpu
 from caffelike.layer import parameters
 from caffelike.solvers import debug, definition, extras, guard, lr, snapshot
 from caffelike.solvers.average import WeightAverage
@@ -74,9 +75,10 @@ class Solver:
         rule = registry.solvers[self.type].__module__
         update = sys.modules[rule].update
         names = parameters(update)
-        self.history = [aligned_zeros(self.net.arena_data.size) for _ in range(names.index("scale") - 2)]
+        self._histories = [Storage(self.net.arena_data.size) for _ in range(names.index("scale") - 2)]
         self._constants = names[names.index("rate") + 1 :]
-        self._update = device.kernel(rule.rpartition(".")[2], "update") or update
+        self._rule = rule.rpartition(".")[2]
+        self._update = device.kernel(self._rule, "update") or update
         self._outputs = Outputs(self.net)
         self.listeners = extras.chosen(self)
         self.ranks = Ranks()
@@ -100,6 +102,13 @@ class Solver:
     def type(self) -> str:
         """The name of the update rule, as a solver.prototxt writes it."""
         return next(name for name in registry.solvers if issubclass(type(self), registry.solvers[name]))
+
+    @property
+    def history(self) -> list[np.ndarray]:
+        """What the rule remembers, laid out as the arenas, in the computer's memory; take it anew for each use."""
+        for storage in self._histories:
+            storage.write_host()
+        return [storage.array for storage in self._histories]
 
     @property
     def lr(self) -> float:
@@ -244,6 +253,20 @@ class Solver:
             history = [h[own.offset : own.offset + own.count] for h in self.history]
             yield blob, blob.raw_data.reshape(-1), blob.raw_diff.reshape(-1), history, own.lr_mult, own.decay_mult
 
+    def _gpu_parts(self) -> Iterator[tuple]:
+        """`_parts` in the GPU's memory."""
+        for storage in self._histories:
+            storage.write_gpu()
+        for own in self.net.learnable:
+            blob, part = own.blob, slice(own.offset, own.offset + own.count)
+            weight, diff = blob.gpu_data.reshape(-1), blob.gpu_diff.reshape(-1)
+            history = [storage.gpu_array[part] for storage in self._histories]
+            yield blob, weight, diff, history, own.lr_mult, own.decay_mult
+
+    def _on_gpu(self) -> Callable | None:
+        """The kernel that updates on the GPU, if the net runs there and the rule has one."""
+        return device.kernel(self._rule, "update", device.CUDA) if self.net.device == device.CUDA else None
+
     def apply_update(self) -> bool:
         """Update the weights from the gradients in the parameters' diffs; whether all weights are finite.
 
@@ -264,13 +287,20 @@ class Solver:
         rate = lr.rate(p, self.iter, step)
         if display:
             log.info("sgd_solver.cpp:112", f"Iteration {self.iter}, lr = {log.number(rate)}")
+        used = [storage for own in self.net.learnable for storage in (own.blob.data_storage, own.blob.diff_storage)]
+        update = self._on_gpu()
+        if update is not None:
+            before_gpu(used)
+            parts = list(self._gpu_parts())
+        elif device.used():
+            parts = list(self._parts())
         scale = np.float32(self._gradient_factor(parts) / p.iter_size)
         l1, l2 = (p.weight_decay, 0.0) if p.regularization_type == "L1" else (0.0, p.weight_decay)
         constants = [self.iter if name == "iteration" else np.float32(getattr(p, name)) for name in self._constants]
-        finite = True
+        answers = set()  # a GPU gives the same answer for all parameters: it is asked once
         with np.errstate(all="ignore"):  # a diverging net overflows; check_finite tells what matters
             for blob, weight, diff, history, lr_mult, decay_mult in parts:
-                finite &= self._update(
+                answer = (update or self._update)(
                     weight,
                     diff,
                     *history,
@@ -280,7 +310,11 @@ class Solver:
                     np.float32(rate * lr_mult),
                     *constants,
                 )
+                answers.add(answer)
                 blob.data_storage.wrote()
+        finite = all(answers)
+        if update is not None:
+            after_gpu(used)
         for listener in self.listeners:
             listener.after_update(self)
         return finite

@@ -7,8 +7,8 @@ check_layer("SoftmaxWithLoss", shapes=[(4, 5), (4,)], inputs={"label": labels(5)
 """
 
 from caffelike.testing.bench import Bench
-from caffelike.testing.contract import Case, check_layer
+from caffelike.testing.contract import Case, check_kernel, check_layer
 from caffelike.testing.gradient import check_gradient
 from caffelike.testing.inputs import away_from_zero, labels, positive
 
-__all__ = ["Bench", "Case", "away_from_zero", "check_gradient", "check_layer", "labels", "positive"]
+__all__ = ["Bench", "Case", "away_from_zero", "check_gradient", "check_kernel", "check_layer", "labels", "positive"]

@@ -20,9 +20,10 @@ class Bench:
 
     definition: the inside of a prototxt's `layer { }`; name, bottom and top may be left out.
     shapes: of the bottoms. tops: how many, at least as many as the type needs by default. phase: 0 TRAIN, 1 TEST.
-    dtype: of blobs and saved arrays. device: None runs the definition, "cpu" the kernels of caffelike/kernels/cpu.
-    in_place: the first top is the first bottom's memory. seed, inputs: what the blobs are filled with, by the names
-    the layer type declares (see caffelike.testing.inputs); parameters are blobs too.
+    dtype: of blobs and saved arrays. device: None runs the definition, "cpu" the kernels of caffelike/kernels/cpu,
+    "cuda" those of caffelike/kernels/cuda, on copies. in_place: the first top is the first bottom's memory.
+    seed, inputs: what the blobs are filled with, by the names the layer type declares (see
+    caffelike.testing.inputs); parameters are blobs too.
 
     Every forward() starts from the same inputs, parameters and saved arrays, cleared or (if kept for backward) spoilt.
     Raises what the layer raises, and TypeError for a type that works on blobs itself (HostLayer).
@@ -132,7 +133,7 @@ class Bench:
         if function is not None:
             with np.errstate(all="ignore"):  # as the graph runs it: infinities and NaN are values like others
                 for values in self._pairs(self._values()):
-                    function(*bind(function, self.layer, values))
+                    self._run("forward", function, values)
         return self.tops
 
     def backward(
@@ -176,9 +177,31 @@ class Bench:
         values |= {f"d{n}": v for n, v in sums.items()}
         with np.errstate(all="ignore"):
             for i, pair in enumerate(self._pairs(values, top_diffs, down)):
-                function(*bind(function, layer, pair | {"beta": beta if i == 0 else 1}))
+                self._run("backward", function, pair | {"beta": beta if i == 0 else 1})
         gradients = dict(zip(self.bottom_labels, down, strict=True)) | sums
         return {label: array for label, array in gradients.items() if array is not None}
+
+    def _run(self, name: str, function: Callable, values: dict[str, Any]) -> None:
+        """Call a definition or kernel; one for the GPU with copies there, which are copied back."""
+        if self.device != devices.CUDA or function is self.layer.definition(name):
+            function(*bind(function, self.layer, values))
+            return
+        door = devices.use()
+        copies: dict[tuple[int, int], tuple[np.ndarray, Any]] = {}
+
+        def moved(value: Any) -> Any:
+            if isinstance(value, tuple):
+                return tuple(moved(v) for v in value)
+            if not isinstance(value, np.ndarray) or value is values["key"]:
+                return value
+            place = value.__array_interface__["data"][0], value.size  # in place: one array under two names
+            if place not in copies:
+                copies[place] = value, door.on_device(value)
+            return copies[place][1].reshape(value.shape)
+
+        function(*bind(function, self.layer, {n: moved(v) for n, v in values.items()}))
+        for host, copied in copies.values():
+            host[...] = door.on_host(copied).reshape(host.shape)
 
     def _values(self) -> dict[str, Any]:
         layer = self.layer

@@ -2,11 +2,12 @@
 
 import importlib
 
+import numpy as np
 import pytest
 
-from caffelike import registry
+from caffelike import device, registry
 from caffelike.layer import HostLayer
-from caffelike.testing import check_layer
+from caffelike.testing import check_kernel, check_layer
 
 
 def cases_of(module, type_name):
@@ -30,6 +31,24 @@ for name in TYPES:
 )
 def test_contract(type_name, case):
     check_layer(type_name, **vars(case))
+
+
+def gpu_cases():
+    """Every example of a type with CUDA kernels; of each type the smallest two where a simulator runs them."""
+    for name in TYPES:
+        stem = registry.layers[name].stem()
+        cases = [case for other, case in CASES if other == name]
+        if "cuda" not in device.kernel_devices(stem):
+            continue
+        if device.simulated():
+            cases = sorted(cases, key=lambda case: sum(int(np.prod(s)) for s in case.shapes))[:2]
+        yield from (pytest.param(name, case, id=f"{name} {case.options} {case.shapes}") for case in cases)
+
+
+@pytest.mark.gpu
+@pytest.mark.parametrize(("type_name", "case"), list(gpu_cases()))
+def test_contract_on_the_gpu(type_name, case):
+    check_kernel(type_name, "cuda", **vars(case))
 
 
 def test_no_type_is_missed():

@@ -50,16 +50,9 @@ _OUT_OF_MEMORY = 2  # CUDA_ERROR_OUT_OF_MEMORY
 _CHECK = "CAFFELIKE_CUDA_CHECK"  # set to 1: wait for each kernel, so that an error names the one that failed
 
 if SIMULATED:
-    from numba.cuda.simulator import kernel as _simulator
+    from caffelike.kernels.cuda import simulator
 
-    class _Thread(_simulator.BlockThread):
-        """A thread for which infinities and NaN are values like others, as they are on a GPU."""
-
-        def run(self) -> None:
-            with np.errstate(all="ignore"):
-                super().run()
-
-    _simulator.BlockThread = _Thread
+    simulator.mend()
 
 
 # GPUs --------------------------------------------------------------------------------------------
@@ -192,6 +185,11 @@ def download(array: Any, host: np.ndarray) -> None:
             array.copy_to_host(host)
 
 
+def copy(to: Any, source: Any) -> None:
+    """Copy a device array into another of its shape and dtype."""
+    _copy(to.size, to.reshape(-1), source.reshape(-1))
+
+
 def on_device(host: np.ndarray) -> Any:
     """A copy of an array of the computer's memory on the GPU, of its shape and dtype."""
     array = empty(host.size, host.dtype)
@@ -283,6 +281,11 @@ def _argument(value: Any) -> Any:
 def _inner(value: Any) -> Any:
     """An argument in a tuple: the simulator is faster at NumPy's arrays, and copies none that lies in a tuple."""
     return value._ary if SIMULATED and hasattr(value, "_ary") else value
+
+
+@task
+def _copy(i, to, source):
+    to[i] = source[i]
 
 
 @task

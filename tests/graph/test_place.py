@@ -1,0 +1,127 @@
+"""A net on the GPU: it computes what it computes on the CPU, and what Python sees is always current."""
+
+import logging
+
+import numpy as np
+import pytest
+from google.protobuf import text_format
+
+import caffelike
+from caffelike import device
+from caffelike.blob import AT_CPU, AT_GPU, SYNCED
+from caffelike.schema import NetParameter
+
+pytestmark = pytest.mark.gpu
+
+# Crop has no CUDA kernel: it runs on the CPU between layers on the GPU.
+NET = """
+name: "mixed" force_backward: true
+layer { name: "x" type: "Input" top: "x" input_param { shape { dim: 2 dim: 3 dim: 4 } } }
+layer { name: "t" type: "Input" top: "t" input_param { shape { dim: 2 dim: 3 dim: 4 } } }
+layer { name: "scale" type: "Scale" bottom: "x" top: "scaled"
+  scale_param { bias_term: true filler { type: "uniform" min: 1 max: 2 } bias_filler { type: "uniform" } } }
+layer { name: "relu" type: "ReLU" bottom: "scaled" top: "scaled" }
+layer { name: "norm" type: "Crop" bottom: "scaled" bottom: "t" top: "cut" crop_param { axis: 1 } }
+layer { name: "tanh" type: "TanH" bottom: "cut" top: "y" }
+"""
+
+
+def made(text=NET, **more):
+    caffelike.set_random_seed(5)
+    return caffelike.Net.build(text_format.Parse(text, NetParameter()), caffelike.TRAIN, **more)
+
+
+@pytest.fixture
+def x():
+    return np.random.default_rng(0).standard_normal((2, 3, 4)).astype(np.float32)
+
+
+def test_same_numbers_as_on_the_cpu(x, caplog):
+    caplog.set_level(logging.INFO, "caffelike")
+    nets = [made(device=name) for name in ("cpu", "cuda")]
+    for net in nets:
+        net.blobs["x"].data[...] = x
+        net.forward()
+        net.blobs["y"].diff[...] = 1 + x
+        net.backward()
+        net.backward()  # adds to the parameters' gradients
+    cpu, gpu = nets
+    for name, blob in cpu.blobs.items():
+        np.testing.assert_allclose(gpu.blobs[name].data, blob.data, 1e-5, 1e-6, err_msg=name)
+        np.testing.assert_allclose(gpu.blobs[name].diff, blob.diff, 1e-5, 1e-6, err_msg=name)
+    for a, b in zip(cpu.params["scale"], gpu.params["scale"], strict=True):
+        np.testing.assert_allclose(b.diff, a.diff, 1e-5, 1e-6)
+    told = [m for m in caplog.messages if "no CUDA kernel" in m]
+    assert told == [
+        "Layer 'norm' (Crop) has no CUDA kernel for forward and backward: it runs on the CPU, and its blobs are copied."
+    ]
+
+
+def test_views_that_are_held_take_effect_and_stay_current(x):
+    net = made(device="cuda")
+    given, weight, out = net.blobs["x"].data, net.params["scale"][0].data, net.blobs["y"].data
+    given[...] = x
+    net.forward()
+    first = out.copy()
+    assert np.abs(first).max() > 0
+    weight *= 0.5
+    given[0] = 1
+    net.forward()
+    expected = made(device="cpu")
+    expected.params["scale"][0].data[...] *= 0.5
+    expected.blobs["x"].data[...] = given
+    np.testing.assert_allclose(out, expected.forward()["y"], 1e-5, 1e-6)
+    assert not np.array_equal(out, first)
+
+
+def test_the_mode_may_change_between_passes(x):
+    net = made()
+    net.blobs["x"].data[...] = x
+    before = net.forward()["y"].copy()
+    try:
+        caffelike.set_mode_gpu()
+        assert net.device == "cuda"
+        np.testing.assert_allclose(net.forward()["y"], before, 1e-5, 1e-6)
+        net.blobs["y"].diff[...] = 1
+        net.backward()
+    finally:
+        caffelike.set_mode_cpu()
+    gradient = net.params["scale"][0].diff.copy()
+    net.backward()
+    np.testing.assert_allclose(net.params["scale"][0].diff, 2 * gradient, 1e-5, 1e-6)
+
+
+def test_reshaping_and_memory_taken_in_turns(x):
+    net = made(device="cuda")
+    net.share_memory()
+    net.blobs["x"].reshape(1, 3, 4)
+    net.blobs["t"].reshape(1, 3, 4)
+    net.blobs["x"].data[...] = x[:1]
+    y = net.forward()["y"]
+    expected = made(device="cpu")
+    expected.blobs["x"].data[...] = x
+    np.testing.assert_allclose(y, expected.forward()["y"][:1], 1e-5, 1e-6)
+
+
+def test_head_of_a_blob():
+    """Caffe's states: each side is copied only when the other asks."""
+    blob = caffelike.Blob((2, 2))
+    storage = blob.data_storage
+    blob.data[...] = 3
+    assert storage.head is AT_CPU
+    array = blob.gpu_data
+    assert storage.head is AT_GPU
+    array[0, 1] = 7
+    assert blob.data.tolist() == [[3, 7], [3, 3]]
+    assert storage.head is AT_CPU
+    storage.to_gpu()
+    assert storage.head is SYNCED
+    assert device.door().on_host(blob.gpu_diff).tolist() == [[0, 0], [0, 0]]
+
+
+def test_other_libraries_find_the_gpu_memory():
+    blob = caffelike.Blob((2, 3))
+    pointer = blob._gpu_data_ptr
+    assert pointer == device.door().pointer(blob.data_storage.gpu_array) != blob._gpu_diff_ptr
+    interface = blob.__cuda_array_interface__
+    assert interface == {"shape": (2, 3), "typestr": "<f4", "data": (pointer, False), "version": 3, "strides": None}
