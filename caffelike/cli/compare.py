@@ -1,11 +1,10 @@
 """`caffelike compare`: a net's blobs beside recorded ones, layer by layer."""
 
-import json
-import sys
 from dataclasses import asdict
 
 import click
 
+from caffelike.cli import _table
 from caffelike.errors import CaffelikeError
 
 minloglevel = 1
@@ -20,7 +19,7 @@ minloglevel = 1
 @click.option(
     "--tolerance", default=1e-4, show_default=True, help="Largest difference allowed, over the largest value."
 )
-@click.option("--json", "as_json", is_flag=True, help="Print JSON instead of a table.")
+@_table.option
 def command(
     net: str, weights: str | None, recorded: str | None, target: str, inputs: str, tolerance: float, as_json: bool
 ) -> int:
@@ -44,7 +43,7 @@ def command(
     found = compare(loaded, read_blobs(recorded or ""))
     bad = [blob for blob in found if blob.error or not blob.relative <= tolerance]
     if as_json:
-        click.echo(json.dumps([asdict(blob) for blob in found], indent=1))
+        _table.echo_json([asdict(blob) for blob in found])
     else:
         _print(found, bad)
     return int(bool(bad))
@@ -52,7 +51,6 @@ def command(
 
 def _print(found: list, bad: list) -> None:
     from rich.box import SIMPLE_HEAD
-    from rich.console import Console
     from rich.table import Table
 
     table = Table(box=SIMPLE_HEAD)
@@ -65,9 +63,5 @@ def _print(found: list, bad: list) -> None:
         mark = blob.error or ("differs" if blob in bad else "")
         shape = " x ".join(map(str, blob.shape)) or "scalar"
         table.add_row(blob.blob, blob.layer, shape, f"{blob.largest:.3g}", f"{blob.relative:.3g}", mark)
-    # Where nobody looks at a terminal's width, a table must not be cut.
-    console = Console(width=None if sys.stdout.isatty() else 200)
-    with console.capture() as text:
-        console.print(table, highlight=False, markup=False)
-    click.echo("\n".join(line.rstrip() for line in text.get().rstrip().splitlines()))
+    _table.echo(table)
     click.echo(f"The first that differs is {bad[0].blob} (layer {bad[0].layer})." if bad else "All blobs agree.")

@@ -1,10 +1,10 @@
 """`caffelike inspect`: what a file of weights, a solver state or a mean file holds."""
 
-import json
-import sys
 from typing import TYPE_CHECKING
 
 import click
+
+from caffelike.cli import _table
 
 if TYPE_CHECKING:
     from caffelike.weights_report import FileReport, Values
@@ -16,7 +16,7 @@ _KINDS = {"weights": "weights", "state": "solver state", "array": "array (.binar
 
 @click.command()
 @click.argument("weights", metavar="WEIGHTS")
-@click.option("--json", "as_json", is_flag=True, help="Print JSON instead of a table.")
+@_table.option
 def command(weights: str, as_json: bool) -> None:
     """Show layers, types, shapes and ranges of values of WEIGHTS.
 
@@ -27,14 +27,13 @@ def command(weights: str, as_json: bool) -> None:
 
     report = inspect(weights)
     if as_json:
-        click.echo(json.dumps(report.to_dict(), indent=1))
+        _table.echo_json(report.to_dict())
     else:
         _print(report)
 
 
 def _print(report: "FileReport") -> None:
     from rich.box import SIMPLE_HEAD
-    from rich.console import Console
     from rich.table import Table
 
     facts = [_KINDS[report.kind], report.generation, f"{report.bytes:,} bytes", report.name and f'net "{report.name}"']
@@ -66,11 +65,7 @@ def _print(report: "FileReport") -> None:
                 *_numbers(array.values),
                 _bad(array.values.nans, array.values.infinities),
             )
-    # Where nobody looks at a terminal's width, a table must not be cut.
-    console = Console(width=None if sys.stdout.isatty() else 200)
-    with console.capture() as text:
-        console.print(table, highlight=False, markup=False)
-    click.echo("\n".join(line.rstrip() for line in text.get().rstrip().splitlines()))
+    _table.echo(table)
 
 
 def _numbers(values: "Values") -> list[str]:

@@ -1,13 +1,11 @@
 """`caffelike summary`: shapes, receptive fields, parameters, multiply-accumulates and memory of a net, by layer."""
 
-import json
 import os
-import sys
 from typing import Any
 
 import click
 
-from caffelike.cli import _options
+from caffelike.cli import _options, _table
 from caffelike.errors import FileError
 
 minloglevel = 1
@@ -17,7 +15,7 @@ minloglevel = 1
 @click.argument("model", metavar="FILE|MODEL")
 @_options.inputs
 @click.option("--phase", type=click.Choice(["TRAIN", "TEST"]), default="TEST", show_default=True)
-@click.option("--json", "as_json", is_flag=True, help="Print JSON instead of a table.")
+@_table.option
 def command(model: str, inputs: tuple[str, ...], phase: str, as_json: bool) -> None:
     """Count the net of FILE (a prototxt) or of MODEL (lenet, alexnet, caffenet).
 
@@ -32,7 +30,7 @@ def command(model: str, inputs: tuple[str, ...], phase: str, as_json: bool) -> N
 
     summary = describe(_definition(model), TRAIN if phase == "TRAIN" else TEST, _options.shapes(inputs))
     if as_json:
-        click.echo(json.dumps(summary.to_dict(), indent=1))
+        _table.echo_json(summary.to_dict())
     else:
         _print(summary)
 
@@ -50,7 +48,6 @@ def _definition(model: str) -> str:
 
 def _print(summary: Any) -> None:
     from rich.box import SIMPLE_HEAD
-    from rich.console import Console
     from rich.table import Table
 
     table = Table(box=SIMPLE_HEAD, title=f"{summary.name} ({summary.phase})", title_justify="left", show_footer=True)
@@ -66,11 +63,7 @@ def _print(summary: Any) -> None:
         fields = sorted(field.size for field in row.receptive_field.values())
         field = " x ".join(map(str, fields[-1])) if fields else ""
         table.add_row(row.name, row.type, shapes, field, *(f"{n:,}" if n else "" for n in numbers))
-    # Where nobody looks at a terminal's width, a table must not be cut.
-    console = Console(width=None if sys.stdout.isatty() else 200)
-    with console.capture() as text:
-        console.print(table, highlight=False)
-    click.echo("\n".join(line.rstrip() for line in text.get().rstrip().splitlines()))
+    _table.echo(table)
     for what, needed in (("inference", summary.inference), ("training", summary.training)):
         if needed:
             total, least = (needed.parameters + size for size in (needed.blobs, needed.shared))
