@@ -50,6 +50,7 @@ TRAININGS = [  # see test_trainings.py and examples/test_learning.py
     "char_lstm",
     "cifar10_full",
     "cifar10_quick",
+    "dqn",
     "finetune_style",
     "image_qa",
     "lrcn",

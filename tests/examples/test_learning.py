@@ -35,6 +35,8 @@ SHAPES = {
     "mnist_denoiser": {"data": (60, 1, 28, 28)},
 }
 
+OTHERS = ["dqn", "style_transfer"]  # they have no data base: see the tests below
+
 
 @pytest.fixture(autouse=True)
 def path(monkeypatch):
@@ -42,7 +44,16 @@ def path(monkeypatch):
     monkeypatch.syspath_prepend(str(EXAMPLES))
 
 
-@pytest.mark.parametrize("model", RUNS)
+def learned(run, iterations):
+    """The loss of each iteration."""
+    losses = []
+    for _ in range(iterations):
+        run.step(1)
+        losses.append(run.smoothed_loss)
+    return losses
+
+
+@pytest.mark.parametrize("model", [*RUNS, *OTHERS])
 def test_definitions_are_what_their_scripts_give(model):
     subprocess.run([sys.executable, hub.root() / model / "define.py", "--check"], check=True)
 
@@ -75,10 +86,7 @@ def test_it_learns(model, tmp_path):
     if hasattr(example, "narrow"):
         changes["net_param"] = example.narrow(True)
     run = importlib.import_module("learning").solver(model, tmp_path, **changes)
-    losses = []
-    for _ in range(iterations):
-        run.step(1)
-        losses.append(run.smoothed_loss)
+    losses = learned(run, iterations)
     assert np.isfinite(losses).all()
     assert np.mean(losses[-5:]) < left * np.mean(losses[:2])
 
@@ -141,3 +149,88 @@ def test_answers_belong_to_their_questions():
         ("what colour is on left", "red"),
         ("what colour is on right", "blue"),
     }
+
+
+@pytest.mark.parametrize("head", ["", "dueling_"])
+def test_dqn_fits_its_targets(head, tmp_path):
+    total = describe(hub.root() / "dqn" / f"{head}deploy.prototxt").totals["parameters"]
+    assert f"{total:,}" in (hub.root() / "dqn" / "README.md").read_text(encoding="utf-8")
+    learning = importlib.import_module("learning")
+    shape = {"actions": 3, "widths": (4, 4, 4), "hidden": 8, "dueling": bool(head)}
+    changes = importlib.import_module("dqn").CHANGES | {"base_lr": 0.01, "display": 0}
+    run = learning.solver("dqn", tmp_path, net_param=learning.define("dqn").net(train=True, **shape), **changes)
+    rng = np.random.default_rng(0)
+    run.net.blobs["frames"].data[...] = rng.random((32, 4, 84, 84))
+    run.net.blobs["target"].data[...] = 1
+    run.net.blobs["taken"].data[:, 1] = 1
+    losses = learned(run, 30)
+    assert losses[-1] < 0.1 * losses[0]
+    run.net.forward()
+    worth = run.net.blobs["q_values"].data
+    assert worth[:, 1] == pytest.approx(np.ones(32), abs=0.3)
+    other = worth[:, 1] + 1  # what the actions that were not taken are said to be worth is no matter
+    run.net.blobs["target"].data[:, 0] = other
+    before = float(run.net.blobs["loss"].data)
+    run.net.forward()
+    assert float(run.net.blobs["loss"].data) == before
+
+
+def test_dueling_head_centres_the_advantages():
+    net = importlib.import_module("learning").define("dqn").net(False, 3, (2, 2, 2), 4, dueling=True)
+    built = caffelike.Net.build(net, caffelike.TEST)
+    built.forward(frames=np.random.default_rng(0).random((2, 4, 84, 84)))
+    value, worth = built.blobs["value"].data, built.blobs["q_values"].data
+    assert worth.mean(axis=1) == pytest.approx(value[:, 0], abs=1e-6)
+    assert np.ptp(worth, axis=1).min() > 0
+
+
+def test_catch():
+    dqn = importlib.import_module("dqn")
+    game = dqn.Catch(0)
+    game.x, game.y, game.drift, game.paddle = 10, 8, 1, 8
+    assert game.move(2) == (0.0, False)  # the ball to 11, the paddle to 9
+    assert game.move(2) == (0.0, False)  # the ball comes back, to 10; so does the paddle
+    assert (game.x, game.paddle) == (10, 10)
+    assert game.frames[-1].sum() == 2 * 255 * dqn.CELL**2
+    assert game.move(0) == (1.0, True)  # both at 9
+    game.x, game.y, game.drift, game.paddle = 0, 10, 1, 0
+    assert game.move(0) == (-1.0, True)
+    assert np.count_nonzero(game.frames.reshape(dqn.FRAMES, -1).any(axis=1)) == 1  # a new ball, seen once
+
+
+def test_bellman_worked_example():
+    targets = importlib.import_module("dqn").targets
+    worth = np.array([[0.1, 1.0, 0.4], [5.0, 7.0, 6.0]])
+    assert targets(np.array([0.0, -1.0]), np.array([False, True]), worth).tolist() == [0.95, -1.0]
+
+
+def test_style_changes_the_picture_alone(tmp_path):
+    """With a small net that looks, of random weights, as nothing else is at hand."""
+    style, learning = importlib.import_module("style"), importlib.import_module("learning")
+    transfer, looking = learning.define("style_transfer"), importlib.import_module("made_pictures").looking()[:4]
+    blobs = {"content": {"conv2": 1.0}, "style": {"conv1": 0.1, "conv2": 0.1}}
+    net = transfer.net(transfer.frozen(looking), **blobs, height=24, width=20)
+    run = learning.solver("style_transfer", tmp_path, net_param=net, max_iter=20, display=0)
+    rng = np.random.default_rng(0)
+    content, look = (rng.normal(0, 60, (1, 3, 24, 20)).astype(np.float32) for _ in range(2))
+    look[:, 0] = 100
+    weights = run.net.params["conv1"][0].data.copy()
+    style.prepare(run, content, look)
+    before = style.losses(run)
+    assert before["content"] == 0
+    run.step(20)
+    after = style.losses(run)
+    assert after["style"] + after["content"] < 0.7 * before["style"]
+    assert np.array_equal(run.net.params["conv1"][0].data, weights)
+    assert not np.array_equal(run.net.params["data"][0].data, content)
+
+
+def test_style_reads_and_writes_pictures(tmp_path):
+    style = importlib.import_module("style")
+    pixels = np.random.default_rng(0).integers(0, 256, (6, 4, 3), dtype=np.uint8)
+    style.Image.fromarray(pixels).save(tmp_path / "a.png")
+    data = style.read(tmp_path / "a.png", 4)
+    assert data[0, 2, 1, 3] == int(pixels[1, 3, 0]) - 123  # red is last
+    assert np.array_equal(np.asarray(style.picture(data)), pixels)
+    fitted = style.fitted(data, (1, 3, 4, 7))
+    assert np.array_equal(fitted[..., 4:], data[:, :, :4, :3])
