@@ -23,7 +23,7 @@ class DummyData(HostLayer):
     tops = ("*tops",)
 
     def setup(self, bottom: Sequence[Blob], top: Sequence[Blob]) -> None:  # type: ignore[override]
-        """Shape and fill the tops."""
+        """Shape the tops; they are filled once the net is complete."""
         p = self.message.dummy_data_param
         tops = len(top)
         if len(p.data_filler) not in (0, 1, tops):
@@ -37,7 +37,9 @@ class DummyData(HostLayer):
             blob.reshape(*shape)
         fillers = list(p.data_filler) or [type(p)().data_filler.add()]
         self._fillers_of_tops = fillers * tops if len(fillers) == 1 else fillers
-        self._fill(top, lambda filler: True)
+        for filler in self._fillers_of_tops:
+            registry.fillers[filler.type]  # says where there is no such type
+        self._top = list(top)
 
     def _shapes(self, p: Any, tops: int) -> list[Shape]:
         old = {name: list(getattr(p, name)) for name in ("num", "channels", "height", "width")}
@@ -55,6 +57,10 @@ class DummyData(HostLayer):
                 f"Must specify '{name}' once, or once per top blob ({tops}); specified {len(values)}.", ModelError
             )
         return values * tops if len(values) == 1 else values
+
+    def fill_params(self, indices: Sequence[int]) -> None:
+        """Fill the tops: the graph asks for first values where a net is to run, not where it is only looked at."""
+        self._fill(self._top, lambda filler: True)
 
     def forward(self, bottom: Sequence[Blob], top: Sequence[Blob]) -> None:
         """Fill what is random anew."""

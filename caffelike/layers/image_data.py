@@ -100,8 +100,8 @@ class ImageData(SourceLayer):
 class MultiLabelImageData(ImageData):
     """ImageData whose lines hold any number of labels: all words behind the first.
 
-    tops: data; label (batch_size, labels), or (batch_size) for one. Its other options are ImageData's. Those that take
-    the labels for points of a face and turn it (face_transform, max_rotate_angle, ...), balance_class and
+    tops: data; label (batch_size, labels), or (batch_size) for one. Options as ImageData, with transform_param. Those
+    that take the labels for points of a face and turn it (face_transform, max_rotate_angle, ...), balance_class and
     label_cut_start are refused.
     Raises FileError and DataError naming list, line and image. Source: happynear's fork of Caffe.
     """

@@ -2,7 +2,10 @@ import numpy as np
 import pytest
 from one_layer import OneLayer
 
+import caffelike
+from caffelike.check import check
 from caffelike.errors import ModelError
+from caffelike.summary import describe
 
 
 def layer(param, tops='top: "a" top: "b"'):
@@ -22,6 +25,16 @@ def test_worked_example_constants_are_filled_once_others_in_every_pass():
     assert a.tolist() == [[9, 4, 4], [4, 4, 4]]
     c = found.forward()[1]
     assert len({*before.ravel(), *b.ravel(), *c.ravel()}) == 18
+
+
+def test_a_net_that_is_only_looked_at_draws_no_numbers(tmp_path, monkeypatch):
+    path = tmp_path / "net.prototxt"
+    path.write_text("""layer { name: "d" type: "DummyData" top: "x" top: "y" dummy_data_param {
+        shape { dim: 2 dim: 3 } data_filler { type: "gaussian" } data_filler { type: "constant" value: 1 } } }
+        layer { name: "s" type: "Silence" bottom: "x" bottom: "y" }""")
+    monkeypatch.setattr(caffelike.rng, "generator", lambda *words: pytest.fail("drawn"))
+    assert not [problem for problem in check(path) if problem.level == "error"]
+    assert describe(path).layers[0].tops == {"x": (2, 3), "y": (2, 3)}
 
 
 def test_two_tops_of_one_filler_differ():
