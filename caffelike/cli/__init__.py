@@ -22,6 +22,7 @@ from caffelike.cli import _flags, _terminal
 from caffelike.errors import CaffelikeError
 
 DEBUG = "CAFFELIKE_DEBUG"
+COMPLETE = "_CAFFELIKE_COMPLETE"  # set by what `caffelike completion` prints, when the shell asks for words
 
 
 class Commands(click.Group):
@@ -61,6 +62,10 @@ def cli() -> None:
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run a command line (default: this process's own) and return the exit code; errors are one message on stderr."""
+    if asked := os.environ.get(COMPLETE):
+        from caffelike.cli import completion
+
+        return completion.answer(asked)
     try:
         return _run(list(sys.argv[1:] if argv is None else argv))
     except click.exceptions.Exit as error:

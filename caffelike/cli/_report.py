@@ -1,12 +1,10 @@
 """A confusion matrix on the terminal."""
 
-import sys
-
 import click
 from rich.box import SIMPLE_HEAD
-from rich.console import Console
 from rich.table import Table
 
+from caffelike.cli import _table
 from caffelike.tools.confusion import Confusion
 
 _MATRIX = 20  # classes up to which the matrix is printed
@@ -25,15 +23,11 @@ def show(confusion: Confusion) -> None:
 
 
 def _print(title: str, table: Table) -> None:
-    # Where nobody looks at a terminal's width, a table must not be cut.
-    console = Console(width=None if sys.stdout.isatty() else 200)
-    with console.capture() as text:
-        console.print(table, highlight=False)
-    lines = (line.rstrip() for line in text.get().rstrip().splitlines())
-    click.echo("\n".join([title, *(line for line in lines if line), ""]))
+    lines = (line for line in _table.text(table).splitlines() if line)
+    click.echo("\n".join([title, *lines, ""]))
 
 
-def _table(*columns: str) -> Table:
+def _columns(*columns: str) -> Table:
     """A table whose first column is of words and whose others are of numbers."""
     table = Table(box=SIMPLE_HEAD)
     for i, column in enumerate(columns):
@@ -52,7 +46,7 @@ def _listed(confusion: Confusion) -> list[int]:
 
 def _classes(confusion: Confusion, classes: list[int]) -> Table:
     per_class, precision, records = confusion.per_class, confusion.precision, confusion.counts.sum(1)
-    table = _table("class", "records", "accuracy", "precision")
+    table = _columns("class", "records", "accuracy", "precision")
     for i in classes:
         shares = ("" if share != share else f"{share:.4f}" for share in (per_class[i], precision[i]))
         table.add_row(confusion.names[i], f"{records[i]:,}", *shares)
@@ -60,14 +54,14 @@ def _classes(confusion: Confusion, classes: list[int]) -> Table:
 
 
 def _matrix(confusion: Confusion) -> Table:
-    table = _table("", *confusion.names[: len(confusion.counts)])
+    table = _columns("", *confusion.names[: len(confusion.counts)])
     for name, row in zip(confusion.names, confusion.counts, strict=False):
         table.add_row(name, *(str(count) if count else "." for count in row))
     return table
 
 
 def _mistakes(confusion: Confusion) -> Table:
-    table = _table("label -> predicted", "times")
+    table = _columns("label -> predicted", "times")
     for label, predicted, count in confusion.mistakes():
         table.add_row(f"{confusion.names[label]} -> {confusion.names[predicted]}", str(count))
     return table

@@ -10,15 +10,20 @@ import click
 option = click.option("--json", "as_json", is_flag=True, help="Print JSON instead of a table.")
 
 
-def echo(table: Any) -> None:
-    """Print a rich table, without colours where nobody looks at a terminal, and without spaces at the ends of lines."""
+def text(table: Any) -> str:
+    """A rich table as it is printed, without colours and without spaces at the ends of lines."""
     from rich.console import Console
 
     # Where nobody looks at a terminal's width, a table must not be cut.
     console = Console(width=None if sys.stdout.isatty() else 200)
-    with console.capture() as text:
+    with console.capture() as printed:
         console.print(table, highlight=False, markup=False)
-    click.echo("\n".join(line.rstrip() for line in text.get().rstrip().splitlines()))
+    return "\n".join(line.rstrip() for line in printed.get().rstrip().splitlines())
+
+
+def echo(table: Any) -> None:
+    """Print a rich table."""
+    click.echo(text(table))
 
 
 def rows(columns: Sequence[str], cells: Iterable[Sequence[str]], words: int = 1) -> None:

@@ -37,6 +37,8 @@ def command(
     from being used; warnings do not; notes say what could not be checked.
 
     Exit code: 0 no errors, 1 errors, 2 wrong usage or a file that cannot be read.
+
+    Example: caffelike check solver.prototxt --strict
     """
     from caffelike import TEST, TRAIN
     from caffelike.check import check

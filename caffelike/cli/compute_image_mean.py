@@ -13,6 +13,8 @@ def command(db: str, output: str | None, backend: str) -> None:
     """Write the mean of all images in INPUT_DB to OUTPUT_FILE (.binaryproto), and log that of each channel.
 
     OUTPUT_FILE is for `mean_file` of transform_param, the logged numbers are for `mean_value`.
+
+    Example: caffelike compute_image_mean train_lmdb mean.binaryproto
     """
     from caffelike.tools import compute_image_mean
 

@@ -13,6 +13,8 @@ def command(input_folder: str, output_folder: str, backend: str) -> None:
     """Write CIFAR-10's binary batches (gzipped or not) into cifar10_train_lmdb and cifar10_test_lmdb.
 
     INPUT_FOLDER holds data_batch_1.bin, ... and test_batch.bin. DB_TYPE: lmdb (the default) or leveldb.
+
+    Example: caffelike convert_cifar_data cifar-10-batches-bin .
     """
     from caffelike.tools import convert_cifar_data
 

@@ -13,6 +13,8 @@ def command(folder: str) -> None:
     """Write digits_train_lmdb (1,437 digits of 28x28) and digits_test_lmdb (360 others) into OUTDIR.
 
     They are the digits of `caffelike demo`, which models/lenet/train_val.prototxt reads.
+
+    Example: caffelike convert_digits_data digits
     """
     from caffelike.data import write_lmdb
     from caffelike.demo import load_digits

@@ -26,6 +26,8 @@ def command(root: str, listfile: str, db: str, **options: Any) -> None:
 
     ROOTFOLDER/ is put before each name. Without LISTFILE every folder in ROOTFOLDER is a class. Labels that are
     floats, or several (`name 0,1,0.5`), are read by `data_param { labels: 3 }`.
+
+    Example: caffelike convert_imageset photos/ train.txt train_lmdb --resize_width 256 --resize_height 256
     """
     from caffelike.tools import convert_imageset
 

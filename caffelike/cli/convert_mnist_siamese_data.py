@@ -11,7 +11,10 @@ from caffelike.cli import _terminal
 @click.argument("db", metavar="DB_NAME")
 @click.option("--backend", default="lmdb", show_default=True, help="lmdb or leveldb.")
 def command(image_file: str, label_file: str, db: str, backend: str) -> None:
-    """Write random pairs of MNIST's images (idx files, gzipped or not), with label 1 where both show the same digit."""
+    """Write random pairs of MNIST's images (idx files, gzipped or not), with label 1 where both show the same digit.
+
+    Example: caffelike convert_mnist_siamese_data train-images-idx3-ubyte.gz train-labels-idx1-ubyte.gz siamese_lmdb
+    """
     from caffelike.tools import convert_mnist_siamese_data
 
     with _terminal.progress("convert", None) as show:

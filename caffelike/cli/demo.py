@@ -14,6 +14,8 @@ def command(output: str) -> int:
     """Train LeNet on 1,437 real handwritten digits, test it on 360 others, classify them, draw what happened.
 
     Exit code 0 when at least 97 % of the 360 are read right, else 1.
+
+    Example: caffelike demo
     """
     from caffelike import demo
 

@@ -19,6 +19,8 @@ def command(gpu: str, as_json: bool) -> None:
     """Show each GPU (or the one that -gpu names) in Caffe's eighteen lines, and what the CPU offers.
 
     Without a GPU it says why none can be used; it is an error only where -gpu asks for one.
+
+    Example: caffelike device_query --json
     """
     log.info("caffe.cpp:115", f"Querying GPUs {gpu}")
     found, why = _gpus(gpu)

@@ -20,6 +20,8 @@ def command(
     """Run NET (a prototxt) on its own data and write the values of blobs, one record for each image.
 
     DB_TYPE: lmdb or leveldb (float Datums), hdf5 or npy (an array of all records).
+
+    Example: caffelike extract_features net.caffemodel train_val.prototxt fc7 features_lmdb 10 lmdb
     """
     from caffelike.tools import extract_features
 

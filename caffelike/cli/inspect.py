@@ -22,6 +22,8 @@ def command(weights: str, as_json: bool) -> None:
 
     WEIGHTS: a .caffemodel or .solverstate of any generation and fork, also in HDF5, or a .binaryproto. The file says
     itself what it is. Ranges are those of the finite numbers; NaNs and infinities are counted.
+
+    Example: caffelike inspect net.caffemodel
     """
     from caffelike.weights_report import inspect
 

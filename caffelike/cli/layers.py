@@ -17,6 +17,8 @@ def command(type_name: str, as_json: bool) -> None:
     """List the layer types, or show what TYPE computes, its options, kernels, and what it was checked against.
 
     Types of your own are listed too: --plugin my_module.
+
+    Example: caffelike layers Pooling
     """
     found = [entry(type_name)] if type_name else catalog()
     if as_json:

@@ -14,6 +14,8 @@ def command(log: str, folder: str, verbose: bool, delimiter: str) -> None:
     """Write the tables of a training LOG as OUTDIR/LOG.train and OUTDIR/LOG.test (CSV), as Caffe's parse_log.py does.
 
     Columns: NumIters, Seconds, LearningRate, then the net's outputs. Further test nets go to LOG.test1, ...
+
+    Example: caffelike parse_log train.log tables
     """
     from caffelike.tools.training_log import parse_log, write_csv
 

@@ -16,6 +16,8 @@ def command(logs: tuple[str, ...], output: str, charts: str) -> None:
 
     Charts, numbered as in Caffe's plot script: 0 and 1 test accuracy, 2 and 3 test loss, 4 and 5 learning rate,
     6 and 7 train loss, over iterations and seconds.
+
+    Example: caffelike plot train.log
     """
     from caffelike.tools.plot import CHARTS, plot
     from caffelike.tools.training_log import parse_log

@@ -19,9 +19,9 @@ def command(cpu: bool, module: bool, script: str, arguments: tuple[str, ...]) ->
 
     What comes after SCRIPT belongs to the script. Its errors are shown with their traceback, and exit code 1.
 
-    \b
-    caffelike run classify.py --model deploy.prototxt cat.jpg
-    caffelike run --cpu -m unittest test_net
+    Example: caffelike run classify.py --model deploy.prototxt cat.jpg
+
+    Example: caffelike run --cpu -m unittest test_net
     """
     from caffelike import compat
 

@@ -16,6 +16,8 @@ def command(source: str, folder: str, parts: str, seed: int) -> None:
     """Divide the images of FOLDER (each folder in it is a class) or of a list into OUTDIR/train.txt, val.txt, test.txt.
 
     Every class is divided in the same shares. The lists are for convert_imageset.
+
+    Example: caffelike split_imageset photos lists --parts train=0.9,val=0.1
     """
     from caffelike.tools import split_imageset
 

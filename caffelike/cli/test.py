@@ -5,7 +5,7 @@ from typing import Any
 import click
 
 from caffelike import log
-from caffelike.cli import _options, _terminal
+from caffelike.cli import _options, _table, _terminal
 from caffelike.errors import CaffelikeError
 
 
@@ -23,6 +23,7 @@ from caffelike.errors import CaffelikeError
 @click.option("--all", "whole", is_flag=True, help="Score each record of the data once, instead of -iterations.")
 @click.option("--pictures", default="", metavar="LIST", help="Score a bundle on these: a file and a label a line.")
 @click.option("--names", default="", metavar="FILE", help="The classes' names for the report, one a line.")
+@click.option("--json", "as_json", is_flag=True, help="Print the scores as JSON, with --report the report too.")
 def command(
     net: str,
     model: str,
@@ -36,13 +37,16 @@ def command(
     whole: bool,
     pictures: str,
     names: str,
+    as_json: bool,
 ) -> None:
     """Score the weights in WEIGHTS on the data of NET (a prototxt), in phase TEST.
 
     A bundle has its weights: `caffelike test BUNDLE --pictures LIST` scores it on pictures, once each.
+
+    Example: caffelike test train_val.prototxt net.caffemodel --iterations 100 --report -
     """
     if pictures:
-        _score_pictures(_options.only_one(net, model, "model", "Which bundle?"), pictures)
+        _score_pictures(_options.only_one(net, model, "model", "Which bundle?"), pictures, as_json)
         return
     path = _options.only_one(
         net, model, "model", "Need a model definition to score. Write `caffelike test NET WEIGHTS` or -model FILE."
@@ -75,15 +79,20 @@ def command(
     for name, weight, value in outputs.named(outputs.mean()):
         log.info("caffe.cpp:321", f"{name} = {log.number(value)}{weighted(weight, value)}")
     tested.close()
+    if as_json:
+        scores = {name: values.tolist() for name, values in outputs.by_name(outputs.mean()).items()}
+        found = {"batches": passes.count, "loss": loss / passes.records, "outputs": scores}
+        _table.echo_json(found | ({"report": confusion.to_dict()} if confusion else {}))
     if confusion:
         from caffelike.cli import _report
 
-        _report.show(confusion)
+        if not as_json:
+            _report.show(confusion)
         for path in confusion.write(report) if report != "-" else ():
-            click.echo(f"Wrote {path}")
+            click.echo(f"Wrote {path}", err=as_json)
 
 
-def _score_pictures(path: str, listing: str) -> None:
+def _score_pictures(path: str, listing: str, as_json: bool) -> None:
     from caffelike import bundle
     from caffelike.data.imagelist import read_list
     from caffelike.inference import score
@@ -93,8 +102,11 @@ def _score_pictures(path: str, listing: str) -> None:
         log.error("test.py:85", error)
     if not found.pictures:
         raise CaffelikeError(f"None of the pictures that {listing} names could be read.")
-    for name, right in (("accuracy", found.first), ("accuracy_top5", found.five)):
-        log.info("caffe.cpp:321", f"{name} = {log.number(right / found.pictures)}")
+    shares = {"accuracy": found.first / found.pictures, "accuracy_top5": found.five / found.pictures}
+    for name, share in shares.items():
+        log.info("caffe.cpp:321", f"{name} = {log.number(share)}")
+    if as_json:
+        _table.echo_json({"pictures": found.pictures, "outputs": shares, "errors": found.errors})
 
 
 def _confusion(net: Any, names: str) -> Any:

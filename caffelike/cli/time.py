@@ -7,7 +7,7 @@ import click
 import numpy as np
 
 from caffelike import device, log
-from caffelike.cli import _options, _terminal
+from caffelike.cli import _options, _table, _terminal
 from caffelike.errors import CaffelikeError
 
 
@@ -18,8 +18,12 @@ from caffelike.errors import CaffelikeError
 @_options.gpu
 @_options.level
 @_options.stage
-def command(net: str, model: str, iterations: int, phase: str, gpu: str, level: int, stage: str) -> None:
-    """Time forward and backward of NET (a prototxt), layer by layer."""
+@click.option("--json", "as_json", is_flag=True, help="Print the means as JSON, too; all times in milliseconds.")
+def command(net: str, model: str, iterations: int, phase: str, gpu: str, level: int, stage: str, as_json: bool) -> None:
+    """Time forward and backward of NET (a prototxt), layer by layer.
+
+    Example: caffelike time deploy.prototxt --phase TEST --iterations 20
+    """
     path = _options.only_one(
         net, model, "model", "Need a model definition to time. Write `caffelike time NET` or -model FILE."
     )
@@ -55,6 +59,18 @@ def command(net: str, model: str, iterations: int, phase: str, gpu: str, level: 
     log.info("caffe.cpp:412", f"Average Forward-Backward: {_ms(total / iterations)} ms.")
     log.info("caffe.cpp:414", f"Total Time: {_ms(total)} ms.")
     log.info("caffe.cpp:415", "*** Benchmark ends ***")
+    if as_json:
+        forward, backward = forward * 1e3 / iterations, backward * 1e3 / iterations
+        layers = zip(timed._layer_names, timed.layers, forward, backward, strict=True)
+        _table.echo_json(
+            {
+                "iterations": iterations,
+                "forward": forward.sum(),
+                "backward": backward.sum(),
+                "forward_backward": total * 1e3 / iterations,
+                "layers": [{"name": n, "type": x.type, "forward": f, "backward": b} for n, x, f, b in layers],
+            }
+        )
     timed.close()
 
 

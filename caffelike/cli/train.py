@@ -50,6 +50,8 @@ def command(
 
     Flags such as --early_stop set the field of that name in the solver. Under mpirun, or with --ranks, the processes
     train one net together; each reads its share of the data.
+
+    Example: caffelike train solver.prototxt --weights pretrained.caffemodel
     """
     path = _options.only_one(
         file,

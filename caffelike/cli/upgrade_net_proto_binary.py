@@ -10,6 +10,8 @@ def command(source: str, target: str) -> int:
     """Write IN, a .caffemodel in any old form, as OUT in the current form.
 
     Exit code 1: parts of it had no place there; each is logged.
+
+    Example: caffelike upgrade_net_proto_binary old.caffemodel new.caffemodel
     """
     from caffelike.schema.upgrade_files import upgrade_net_proto_binary
 

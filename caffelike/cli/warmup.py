@@ -15,8 +15,10 @@ minloglevel = 1
 def command(file: str, inputs: tuple[str, ...]) -> None:
     """Compile what FILE (a net's or a solver's prototxt) needs into the kernel cache.
 
-    Example: caffelike warmup deploy.prototxt. Later processes of this user start without compiling. Data need not be
-    there if --input gives their shape; any batch size will do.
+    Later processes of this user start without compiling. Data need not be there if --input gives their shape; any batch
+    size will do.
+
+    Example: caffelike warmup deploy.prototxt
     """
     from caffelike.warmup import warm_up
 

@@ -85,6 +85,20 @@ class Confusion:
             (label, predicted, int(wrong[label, predicted])) for label, predicted in pairs if wrong[label, predicted]
         ]
 
+    def to_dict(self) -> dict[str, Any]:
+        """All of it as plain dictionaries, lists, strings and numbers; what has no records has no accuracy."""
+        shares = {"accuracy": self.per_class.tolist(), "precision": self.precision.tolist()}
+        return {
+            "layer": self.layer,
+            "records": int(self.total),
+            "accuracy": float(self.accuracy),
+            "classes": [
+                {"name": name, **{word: None if share[i] != share[i] else share[i] for word, share in shares.items()}}
+                for i, name in enumerate(self.names[: len(self.counts)])
+            ],
+            "counts": self.counts.tolist(),
+        }
+
     def write(self, folder: str | os.PathLike) -> list[Path]:
         """Write classes.csv, confusion.csv (a row for each label) and, with matplotlib, confusion.png; their paths.
 

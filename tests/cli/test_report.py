@@ -1,5 +1,7 @@
 """`caffelike test --report`."""
 
+import json
+
 import numpy as np
 import pytest
 
@@ -70,3 +72,26 @@ def test_all_scores_each_record_once(run, tested, tmp_path):
     assert "Batch 1, acc = 0.5" in result.err
     assert "] acc = 0.666667" in result.err  # (4 * 0.75 + 2 * 0.5) / 6
     assert "accuracy 0.6667 of 6" in result.out
+
+
+def test_json(run, tested):
+    result = run(*tested(3), "--report", "out", "--json")
+    assert result.code == 0, result.err
+    told = json.loads(result.out)
+    assert (told["batches"], told["loss"]) == (2, 0)
+    assert told["outputs"]["acc"] == pytest.approx(2 / 3)
+    assert told["report"]["records"] == 6
+    assert told["report"]["counts"] == [[2, 0, 0], [2, 1, 0], [0, 0, 1]]
+    assert told["report"]["classes"][1] == {"name": "1", "accuracy": pytest.approx(1 / 3), "precision": 1}
+
+
+def test_times_as_json(run, tested):
+    net = tested(3)[1]
+    result = run("time", net, "-iterations", "2", "-phase", "TEST", "--json")
+    assert result.code == 0, result.err
+    told = json.loads(result.out)
+    assert [(layer["name"], layer["type"]) for layer in told["layers"]] == [
+        *(("d", "Data"), ("ip", "InnerProduct"), ("acc", "Accuracy"))
+    ]
+    assert told["forward"] == pytest.approx(sum(layer["forward"] for layer in told["layers"]))
+    assert told["forward_backward"] >= told["forward"] > 0
