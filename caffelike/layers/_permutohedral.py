@@ -50,8 +50,8 @@ class Lattice:
 
     def filter(self, values: np.ndarray, reverse: bool = False) -> np.ndarray:
         """values (C, N), filtered; reverse: by the transposed filter, as a gradient needs it."""
-        fast = device.kernel("permutohedral", "blur") or blur
-        return fast(np.ascontiguousarray(values), self.places, self.weights, self.neighbours, reverse)
+        fast = device.kernel("permutohedral", "blur") if values.dtype == np.float32 else None
+        return (fast or blur)(np.ascontiguousarray(values), self.places, self.weights, self.neighbours, reverse)
 
 
 def blur(

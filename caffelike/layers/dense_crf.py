@@ -5,7 +5,7 @@ from typing import Any
 import numpy as np
 
 from caffelike.errors import DataError, ModelError
-from caffelike.layer import Layer, Shape
+from caffelike.layer import Layer, Sees, Shape
 from caffelike.layers._loss import softmax
 from caffelike.layers._permutohedral import Lattice, bilateral, spatial
 from caffelike.registry import register
@@ -59,6 +59,10 @@ class DenseCRF(Layer):
         if len(shapes) > 2 and shapes[2] != (x[0], 3, *x[2:]):
             raise self.fail(f"the image must be {(x[0], 3, *x[2:])}, but it is {shapes[2]}.")
         return [x]
+
+    def reach(self, index: int, bottom: Shape, top: Shape) -> Sees:
+        """Every pixel is tied to every other."""
+        return Sees.ALL
 
 
 def forward(

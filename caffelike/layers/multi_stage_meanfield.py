@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 
 from caffelike.errors import ModelError
-from caffelike.layer import Layer, Shape
+from caffelike.layer import Layer, Sees, Shape
 from caffelike.layers import _permutohedral
 from caffelike.layers._loss import softmax, softmax_gradient
 from caffelike.layers._permutohedral import Lattice
@@ -68,6 +68,10 @@ class MultiStageMeanfield(Layer):
             )
         self.keep("steps", (self.options["iterations"], *x))
         return [x]
+
+    def reach(self, index: int, bottom: Shape, top: Shape) -> Sees:
+        """Every pixel is tied to every other."""
+        return Sees.ALL
 
 
 def forward(

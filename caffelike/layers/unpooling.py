@@ -4,8 +4,9 @@ from typing import Any
 
 import numpy as np
 
+from caffelike import device
 from caffelike.errors import ModelError
-from caffelike.layer import Layer, Shape
+from caffelike.layer import Layer, Sees, Shape
 from caffelike.layers._spatial import Sizes
 from caffelike.layers._unpool import check_mask, put_back, take_out
 from caffelike.registry import register
@@ -109,13 +110,18 @@ class Unpooling(Layer):
         self.options |= {"kernel": kernel, "stride": stride, "pad": pad}
         return [(*shape[:2], *size)]
 
+    def reach(self, index: int, bottom: Shape, top: Shape) -> Sees:
+        """A mask may name any place."""
+        return Sees.ALL
+
 
 def forward(
     x: np.ndarray, second: np.ndarray | None, y: np.ndarray, method: str, kernel: Sizes, stride: Sizes, pad: Sizes
 ) -> None:
     """Put each value in its place, or spread it."""
     if method in ("MAX", "FIXED"):
-        put_back(x, _mask(x, second, y, method, kernel, stride, pad), y)
+        fast = device.kernel("unpool", "put_back") if y.dtype == np.float32 else None
+        (fast or put_back)(x, _mask(x, second, y, method, kernel, stride, pad), y)
         return
     rows, columns, before, after = _spread(x, y, method, kernel, stride, pad)
     y[...] = rows @ (x * before) @ columns.T * after
@@ -126,7 +132,8 @@ def backward(
 ) -> None:
     """Take each value's gradient from where it went."""
     if method in ("MAX", "FIXED"):
-        take_out(dy, _mask(dx, second, dy, method, kernel, stride, pad), dx)
+        fast = device.kernel("unpool", "take_out") if dy.dtype == np.float32 else None
+        (fast or take_out)(dy, _mask(dx, second, dy, method, kernel, stride, pad), dx)
         return
     rows, columns, before, after = _spread(dx, dy, method, kernel, stride, pad)
     dx[...] = rows.T @ (dy * after) @ columns * before
@@ -147,7 +154,7 @@ def _mask(
     last = np.full(y.shape[2] * y.shape[3], -1)
     last[places.ravel()] = np.arange(places.size)
     stays = last[places] == np.arange(places.size).reshape(places.shape)
-    return np.broadcast_to(np.where(stays, places, -1), x.shape)
+    return np.ascontiguousarray(np.broadcast_to(np.where(stays, places, -1).astype(x.dtype), x.shape))
 
 
 def _spread(x: np.ndarray, y: np.ndarray, method: str, kernel: Sizes, stride: Sizes, pad: Sizes) -> tuple:
