@@ -51,7 +51,7 @@ class Shared:
             if lease.storage:
                 lease.storage.adopt(self._part(lease))
         for part in self._parts.values():
-            part.storage.adopt(part.whole.array[part.offset : part.offset + part.count])
+            part.storage.adopt(part.whole.array[part.offset : part.offset + part.size])
         for lease, node, name in self._kept:
             saved = node.layer.saved[name]
             piece = self._part(lease).view(np.uint8)[: prod(saved.shape) * np.dtype(saved.dtype).itemsize]
@@ -73,10 +73,11 @@ class Shared:
         """Give every blob memory of its own, with what is in its place now."""
         for _, node, name in self._kept:
             node.arrays[name] = node.arrays[name].copy()
-        for holder in (*self._parts.values(), *self._leases):
-            storage = holder.storage
-            if storage and np.may_share_memory(storage.array, self.arena):  # else it grew and moved out
-                own = aligned_zeros(holder.count)
+        pieces = [(part.storage, part.size) for part in self._parts.values()]
+        pieces += [(lease.storage, lease.count) for lease in self._leases if lease.storage]
+        for storage, size in pieces:
+            if np.may_share_memory(storage.array, self.arena):  # else it grew and moved out
+                own = aligned_zeros(size)
                 own[...] = storage.array
                 storage.adopt(own)
 
@@ -87,7 +88,7 @@ class Part(NamedTuple):
     storage: Storage
     whole: Storage
     offset: int
-    count: int
+    size: int
 
 
 def _joined(nodes: Sequence[Node]) -> dict[int, Part]:
