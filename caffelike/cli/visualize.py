@@ -102,9 +102,9 @@ class _Maker:
     def activations(self, pictures: tuple[str, ...]) -> None:
         """The maps of a layer for each picture."""
         from caffelike import viz
-        from caffelike.viz import cam, picture
+        from caffelike.viz import passes, picture
 
-        layer = self.layer or cam.last_maps(self.net)
+        layer = self.layer or passes.last_maps(self.net)
         for name, x in self._inputs(pictures):
             found = viz.activations(self.net, x, layer)
             if found.ndim != 3:
@@ -159,13 +159,13 @@ class _Maker:
     def deconvnet(self, pictures: tuple[str, ...]) -> None:
         """What a unit answered to."""
         from caffelike import viz
-        from caffelike.viz import cam, gradients, passes, picture
+        from caffelike.viz import passes, picture
 
-        layer = self.layer or cam.last_maps(self.net)
+        layer = self.layer or passes.last_maps(self.net)
         for name, x in self._inputs(pictures):
             passes.show(self.net, x)
             blob = passes.blob_of(self.net, layer)
-            unit = gradients.strongest_unit(self.net, blob) if self.unit is None else self.unit
+            unit = passes.strongest_unit(self.net, blob) if self.unit is None else self.unit
             found, place = viz.deconvolve(self.net, x, layer, unit)
             self._save(
                 f"{name}.deconvnet",
@@ -178,9 +178,9 @@ class _Maker:
     def strongest(self, pictures: tuple[str, ...]) -> None:
         """The patches that a unit answers most."""
         from caffelike import viz
-        from caffelike.viz import cam, picture
+        from caffelike.viz import passes, picture
 
-        layer, unit = self.layer or cam.last_maps(self.net), self.unit or 0
+        layer, unit = self.layer or passes.last_maps(self.net), self.unit or 0
         inputs = list(self._inputs(pictures))
         for rank, one in enumerate(viz.strongest(self.net, [x for _, x in inputs], layer, unit), 1):
             name, x = inputs[one.image]
@@ -191,9 +191,9 @@ class _Maker:
     def dream(self, pictures: tuple[str, ...]) -> None:
         """DeepDream."""
         from caffelike import viz
-        from caffelike.viz import cam, picture
+        from caffelike.viz import passes, picture
 
-        layer = self.layer or cam.last_maps(self.net)
+        layer = self.layer or passes.last_maps(self.net)
         for name, x in self._inputs(pictures):
             steps = self.steps or 10
             with _terminal.progress("dream", 4 * steps) as show:
@@ -225,9 +225,9 @@ class _Maker:
     def embedding(self, pictures: tuple[str, ...]) -> None:
         """All pictures, small, where a layer's features put them."""
         from caffelike import viz
-        from caffelike.viz import cam, picture
+        from caffelike.viz import passes, picture
 
-        layer = self.layer or cam.last_maps(self.net)
+        layer = self.layer or passes.last_maps(self.net)
         inputs = list(self._inputs(pictures))
         points = viz.embedding(viz.features(self.net, [x for _, x in inputs], layer))
         shown = [picture.of_input(x, self.net.recipe) for _, x in inputs]

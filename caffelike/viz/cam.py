@@ -5,7 +5,6 @@ import numpy as np
 from caffelike.errors import CaffelikeError
 from caffelike.graph.net import Net
 from caffelike.viz import passes
-from caffelike.viz.gradients import strongest_unit
 from caffelike.viz.picture import enlarge
 
 
@@ -16,10 +15,10 @@ def grad_cam(net: Net, x: np.ndarray, unit: int | None = None, layer: str = "", 
     positions before the scores. Each map counts with the mean of the score's gradient over it; of the sum what is
     positive is left. Returns (H, W) as the input if `enlarged`, else (h, w).
     """
-    blob = passes.blob_of(net, layer) if layer else last_maps(net)
+    blob = passes.blob_of(net, layer) if layer else passes.last_maps(net)
     top = passes.scores(net)
     passes.show(net, x)
-    unit = strongest_unit(net, top) if unit is None else unit
+    unit = passes.strongest_unit(net, top) if unit is None else unit
     slope = passes.down(net, top, passes.one_unit(net, top, unit), to=blob)[0]
     maps = net.blobs[blob].data[0]
     found = np.maximum((maps * slope.mean(axis=(1, 2), keepdims=True)).sum(axis=0), 0)
@@ -34,25 +33,11 @@ def cam(net: Net, x: np.ndarray, unit: int | None = None, enlarged: bool = True)
     """
     maps_blob, weights = _pooled(net)
     passes.show(net, x)
-    unit = strongest_unit(net, passes.scores(net)) if unit is None else unit
+    unit = passes.strongest_unit(net, passes.scores(net)) if unit is None else unit
     maps = net.blobs[maps_blob].data[0]
     found = maps[unit] if weights is None else np.tensordot(weights[unit], maps, 1)
     found = found.astype(np.float32)
     return enlarge(found, net.input_blobs[0].shape[2:]) if enlarged else found
-
-
-def last_maps(net: Net) -> str:
-    """The last blob before the scores that has more than one position."""
-    end = passes.last_writer(net, passes.scores(net))
-    found = ""
-    for tops in list(net.top_names.values())[:end]:
-        for top in tops:
-            shape = net.blobs[top].shape
-            if len(shape) == 4 and shape[2] * shape[3] > 1 and top not in net.inputs and "_split_" not in top:
-                found = top
-    if not found:
-        raise CaffelikeError(f"Net '{net.name}' has no layer with maps of more than one position before its scores.")
-    return found
 
 
 def _pooled(net: Net) -> tuple[str, np.ndarray | None]:

@@ -28,14 +28,8 @@ def _back(net: Net, x: np.ndarray, unit: int | None, layer: str, rule: passes.Ru
     blob = passes.blob_of(net, layer) if layer else passes.scores(net)
     passes.show(net, x)
     return passes.down(
-        net, blob, passes.one_unit(net, blob, strongest_unit(net, blob) if unit is None else unit), rule
+        net, blob, passes.one_unit(net, blob, passes.strongest_unit(net, blob) if unit is None else unit), rule
     )[0]
-
-
-def strongest_unit(net: Net, blob: str) -> int:
-    """The channel of the first image with the largest sum."""
-    values = net.blobs[blob].data[0]
-    return int(values.reshape(len(values), -1).sum(axis=1).argmax())
 
 
 def _positive(net: Net, layer: int) -> bool:

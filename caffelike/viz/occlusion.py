@@ -6,7 +6,6 @@ import numpy as np
 
 from caffelike.graph.net import Net
 from caffelike.viz import passes
-from caffelike.viz.cam import last_maps
 
 _BATCH = 16
 
@@ -43,7 +42,7 @@ def occlusion(
     _, height, width = x.shape
     size = size or max(1, height // 5)
     step = step or max(1, size // 2)
-    blob = passes.blob_of(net, layer) if layer else last_maps(net)
+    blob = passes.blob_of(net, layer) if layer else passes.last_maps(net)
     passes.show(net, x)
     label = int(passes.probabilities(net)[0].argmax()) if label is None else label
     strongest = int(net.blobs[blob].data[0].sum(axis=(1, 2)).argmax())

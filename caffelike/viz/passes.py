@@ -32,14 +32,9 @@ def able(net: Net) -> Net:
     message: Any = type(net._definition)()
     message.CopyFrom(net._definition)
     message.force_backward = True
-    counts = {name: len(blobs) for name, blobs in net.params.items()}
-    for layer in message.layer:
-        if counts.get(layer.name):
-            while len(layer.param) < counts[layer.name]:
-                layer.param.add()
-            for param in layer.param:
-                param.lr_mult = 0
     other = Net.build(message, net.phase, filename=net.filename, share=net)
+    for node in other._nodes:  # force_backward asks for the weights' gradients, too
+        node.param_backward = [False] * len(node.param_backward)
     other.recipe = net.recipe
     for blob, same in zip(other.input_blobs, net.input_blobs, strict=True):
         blob.reshape(*same.shape)
@@ -70,7 +65,8 @@ def blob_of(net: Net, name: str) -> str:
     if net.top_names.get(name):
         return net.top_names[name][0]
     raise CaffelikeError(
-        f"The net has no blob and no layer '{name}'. Its blobs are {', '.join(b for b in net.blobs if '_split_' not in b)}."
+        f"The net has no blob and no layer '{name}'. Its blobs are"
+        f" {', '.join(b for b in net.blobs if '_split_' not in b)}."
     )
 
 
@@ -111,10 +107,7 @@ def down(net: Net, blob: str, diff: np.ndarray, rule: Rule | None = None, to: st
     if start > end and not any(
         to in names for i, names in enumerate(net.bottom_names.values()) if end < i <= start and _goes_back(net, i)
     ):
-        raise ModelError(
-            f"Net '{net.name}' has no gradient of '{to}'. Open it with caffelike.viz.open_net, which sets"
-            " force_backward: true."
-        )
+        raise ModelError(f"Net '{net.name}' has no gradient of '{to}'. Take caffelike.viz.able(net), which has.")
     for other in net._blob_list:
         other.diff[...] = 0
     net.blobs[blob].diff[...] = diff
@@ -131,3 +124,23 @@ def one_unit(net: Net, blob: str, unit: int, value: float = 1) -> np.ndarray:
         raise CaffelikeError(f"The blob '{blob}' has the units 0 to {diff.shape[1] - 1}; there is no unit {unit}.")
     diff[:, unit] = value
     return diff
+
+
+def strongest_unit(net: Net, blob: str) -> int:
+    """The channel of the first image with the largest sum."""
+    values = net.blobs[blob].data[0]
+    return int(values.reshape(len(values), -1).sum(axis=1).argmax())
+
+
+def last_maps(net: Net) -> str:
+    """The last blob before the scores that has more than one position."""
+    end = last_writer(net, scores(net))
+    found = ""
+    for tops in list(net.top_names.values())[:end]:
+        for top in tops:
+            shape = net.blobs[top].shape
+            if len(shape) == 4 and shape[2] * shape[3] > 1 and top not in net.inputs and "_split_" not in top:
+                found = top
+    if not found:
+        raise CaffelikeError(f"Net '{net.name}' has no layer with maps of more than one position before its scores.")
+    return found

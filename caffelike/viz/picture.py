@@ -20,10 +20,14 @@ def gray(values: np.ndarray) -> np.ndarray:
 
 
 def signed(values: np.ndarray) -> np.ndarray:
-    """(C, H, W) in an input's order of channels (3: BGR; else their sum) as uint8 RGB, 0 in the middle of the gray."""
+    """(C, H, W) in an input's order of channels (3: BGR; else their sum) as uint8 RGB, 0 in the middle of the gray.
+
+    The largest half percent of the values is cut, or a few would leave nothing to be seen of the others.
+    """
     values = values[::-1] if len(values) == 3 else np.repeat(values.sum(axis=0, keepdims=True), 3, axis=0)
-    most = float(np.abs(values).max()) or 1.0
-    return np.rint(127.5 + 127.5 * values.transpose(1, 2, 0) / most).astype(np.uint8)
+    size = np.abs(values)
+    most = float(np.quantile(size, 0.995)) or float(size.max()) or 1.0
+    return np.rint(127.5 + 127.5 * np.clip(values.transpose(1, 2, 0) / most, -1, 1)).astype(np.uint8)
 
 
 def heat(values: np.ndarray) -> np.ndarray:
