@@ -20,7 +20,7 @@ def test_an_able_net_has_the_same_weights_and_learns_nothing(definition, x):
 
 def test_a_net_that_does_not_run_backward_says_what_to_do(definition, x):
     plain = caffelike.Net(definition, caffelike.TEST)
-    with pytest.raises(ModelError, match="viz.able"):
+    with pytest.raises(ModelError, match=r"viz\.able"):
         viz.gradient(plain, x, 0)
 
 
