@@ -6,6 +6,7 @@ the process took beyond them. The file is read once before, so that it lies in t
 """
 
 import json
+import os
 import subprocess
 import sys
 import tempfile
@@ -64,7 +65,22 @@ def write(path: str, arrays: dict[str, list[np.ndarray]]) -> None:
     write_weights(path, "AlexNet", layers)
 
 
-WAYS = {"read, caffelike": with_caffelike, "read, protobuf": with_protobuf, "write, caffelike": write}
+def write_bare(path: str, arrays: dict[str, list[np.ndarray]]) -> None:
+    """The arrays' bytes alone, flushed to disk: what the disk takes."""
+    with open(f"{path}.bare", "wb") as file:
+        for blobs in arrays.values():
+            for blob in blobs:
+                file.write(memoryview(blob).cast("B"))
+        file.flush()
+        os.fsync(file.fileno())
+
+
+WAYS = {
+    "write, caffelike": write,
+    "write, bare": write_bare,
+    "read, caffelike": with_caffelike,
+    "read, protobuf": with_protobuf,
+}
 
 
 def measure(way: str, path: str) -> dict[str, float]:
@@ -88,7 +104,7 @@ def main() -> None:
     results = {}
     with tempfile.TemporaryDirectory() as folder:
         path = f"{folder}/alexnet.caffemodel"
-        for way in ("write, caffelike", "read, caffelike", "read, protobuf"):
+        for way in WAYS:
             done = subprocess.run([sys.executable, __file__, "--one", way, path], check=True, capture_output=True)
             results[way] = json.loads(done.stdout)
         size = Path(path).stat().st_size / 1e6
