@@ -88,15 +88,37 @@ def test_adam_corrects_its_means():
     np.testing.assert_allclose(g, [0.1], rtol=1e-4)
 
 
+ON = pytest.mark.parametrize("on", ["cpu", pytest.param("cuda", marks=pytest.mark.gpu)])
+
+
+def fast_update(kind, on):
+    """The kernel of a device, called with arrays in the computer's memory."""
+    kernel = device.kernel(kind.lower(), "update", on)
+    if kernel is None or on == "cpu":
+        return kernel
+    door = device.use()
+
+    def update(*arguments):
+        moved = [door.on_device(a) if isinstance(a, np.ndarray) else a for a in arguments]
+        answer = bool(kernel(*moved))
+        for host, there in zip(arguments, moved, strict=True):
+            if isinstance(host, np.ndarray):
+                host[...] = door.on_host(there)
+        return answer
+
+    return update
+
+
+@ON
 @pytest.mark.parametrize("bad", [np.nan, np.inf, -np.inf])
 @pytest.mark.parametrize("kind", list(registry.solvers))
-def test_weights_that_are_not_finite_are_told(kind, bad):
+def test_weights_that_are_not_finite_are_told(kind, bad, on):
     names = parameters(module(kind).update)
     constants = dict.fromkeys(("momentum", "momentum2", "rms_decay"), 0.5) | {"delta": 1e-8, "iteration": 3}
     histories = np.ones((names.index("scale") - 2, 40))
     gradient = np.ones(40)
     functions = [module(kind).update]
-    if fast := device.kernel(kind.lower(), "update"):
+    if fast := fast_update(kind, on):
         functions.append(fast)
     for function in functions:
         with np.errstate(all="ignore"):
@@ -109,10 +131,13 @@ def test_weights_that_are_not_finite_are_told(kind, bad):
                 assert not finite or np.isinf(bad)  # an infinite gradient may mean a step of 0 (AdaGrad)
 
 
+@ON
 @pytest.mark.parametrize("kind", list(registry.solvers))
 @pytest.mark.parametrize("size", [1, 13, 127, 4096, 70001])
-def test_kernel_agrees_with_the_definition(kind, size):
-    fast = device.kernel(kind.lower(), "update")
+def test_kernel_agrees_with_the_definition(kind, size, on):
+    if on == "cuda" and device.simulated():
+        size = min(size, 300)
+    fast = fast_update(kind, on)
     if fast is None:
         pytest.skip(f"no fast kernel for {kind}")
     names = parameters(module(kind).update)

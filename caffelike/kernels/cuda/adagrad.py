@@ -1,0 +1,28 @@
+"""AdaGrad; see solvers/adagrad.py for the definition."""
+
+from typing import Any
+
+from caffelike.kernels.cuda.scalar import sqrt
+from caffelike.kernels.cuda.update import rule
+
+
+def update(
+    weight: Any,
+    diff: Any,
+    history: Any,
+    scale: float,
+    l2: float,
+    l1: float,
+    rate: float,
+    delta: float,
+) -> Any:
+    """One step of one parameter; whether all weights are finite."""
+    return _step(weight, diff, history, scale, l2, l1, rate, delta)
+
+
+def _rule(g, history, rate, delta):
+    history += g * g
+    return g * (rate / (sqrt(history) + delta)), history
+
+
+_step = rule(_rule)
