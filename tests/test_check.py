@@ -8,7 +8,9 @@ import pytest
 from caffelike import TEST, TRAIN
 from caffelike.check import FIRST, check, kind_of
 from caffelike.errors import CaffelikeError, FileError
+from caffelike.schema import message_class
 from caffelike.schema.weights import write_mean
+from caffelike.solvers import get_solver
 
 INPUT = 'layer { name: "in" type: "Input" top: "x" input_param { shape { dim: 2 dim: 3 dim: 8 dim: 8 } } }\n'
 CONV = "convolution_param { num_output: 4 kernel_size: 3 }"
@@ -460,3 +462,46 @@ def test_as_compilers_print_it(found):
     assert str(problem).startswith("f.prototxt:2:40: error: layer 'l': unknown layer type Relu")
     assert str(problem).endswith("[TEST]")
     assert problem.to_dict()["column"] == 40
+
+
+# Against training ------------------------------------------------------------------------------
+
+TRAINED = """
+layer { name: "d" type: "DummyData" top: "x" top: "t" dummy_data_param { shape { dim: 2 dim: 3 } } }
+layer { name: "ip" type: "InnerProduct" bottom: "x" top: "y" inner_product_param { num_output: 3 } }
+layer { name: "loss" type: "EuclideanLoss" bottom: "y" bottom: "t" top: "loss" }
+"""
+PLAIN = {"net": '"net.prototxt"', "base_lr": "0.1", "lr_policy": '"fixed"', "max_iter": "3", "snapshot_prefix": '"s"'}
+NAMING_FILES = {"net", "train_net", "test_net", "weights"}  # a file that is not there is a note only, or stops either
+
+
+def values(field):
+    """Texts to give a field of a solver, its default and others."""
+    if field.message_type:
+        return ["{ }"]
+    if field.enum_type:
+        return [value.name for value in field.enum_type.values]
+    kinds = {field.CPPTYPE_BOOL: ["true", "false"], field.CPPTYPE_STRING: ['"word"']}
+    return kinds.get(field.cpp_type, ["7", "-3", "0"])
+
+
+def test_a_solver_is_refused_if_and_only_if_training_refuses_it(tmp_path, monkeypatch):
+    """Every field that any fork's solver has, with each of several values: checked, and trained for an iteration."""
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "net.prototxt").write_text(TRAINED)
+    different = []
+    for field in message_class("SolverParameter").DESCRIPTOR.fields:
+        if field.name in NAMING_FILES or field.name.endswith("net_param"):
+            continue
+        for value in values(field):
+            fields = PLAIN | {field.name: value}
+            (tmp_path / "s.prototxt").write_text(" ".join(f"{name}: {text}" for name, text in fields.items()))
+            refused = [problem for problem in check("s.prototxt") if problem.level == "error"]
+            try:
+                get_solver("s.prototxt").step(1)
+                failed = ""
+            except CaffelikeError as error:
+                failed = str(error)
+            if bool(refused) != bool(failed):
+                different.append((field.name, value, refused, failed))
+    assert not different

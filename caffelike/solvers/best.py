@@ -16,13 +16,11 @@ class Best(Listener):
     """Watches the score of the first test net.
 
     value, iteration: of the best test so far (None, 0 before the first). NaN is never best.
-    Raises SolverError when there is no test net or no such output.
+    Raises SolverError when there is no such output.
     """
 
     def __init__(self, solver: Any):
         p = solver.param
-        if not solver.test_nets or not p.test_interval:
-            raise SolverError("keep_best and early_stop need a test net: give test_iter and test_interval.")
         if p.keep_best and not p.snapshot_prefix:
             raise SolverError('keep_best needs a place for the weights: snapshot_prefix: "folder/name".')
         self._net = solver.test_nets[0]
@@ -30,8 +28,6 @@ class Best(Listener):
         if self._name not in self._net.outputs:
             listed = ", ".join(self._net.outputs) or "none"
             raise SolverError(f"score: the first test net has no output '{self._name}'; its outputs are {listed}.")
-        if p.score_mode not in ("", "max", "min"):
-            raise SolverError(f"score_mode is max or min, not '{p.score_mode}'.")
         falls = p.score_mode == "min" or (not p.score_mode and self._net.blob_loss_weights[self._name] != 0)
         self._sign = -1 if falls else 1
         self.value: float | None = None

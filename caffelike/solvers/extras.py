@@ -19,6 +19,10 @@ def check(p: Any) -> None:
     for field in ("keep_snapshots", "early_stop", "warmup_iter"):
         if getattr(p, field) < 0:
             raise SolverError(f"{field} must not be negative, but is {getattr(p, field)}.")
+    if (p.keep_best or p.early_stop) and not (p.test_iter and p.test_interval):
+        raise SolverError("keep_best and early_stop need a test net: give test_iter and test_interval.")
+    if p.score_mode not in ("", "max", "min"):
+        raise SolverError(f"score_mode is max or min, not '{p.score_mode}'.")
 
 
 def chosen(solver: Any) -> list[Listener]:
