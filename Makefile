@@ -1,8 +1,9 @@
-# Four commands. All need Python 3.11 or newer and a package index, and make what else they need in $(VENV).
+# Five commands. All need Python 3.11 or newer and a package index, and make what else they need in $(VENV).
 #
 #   make demo    trains LeNet on real digits, tests it, classifies with it, draws what happened
 #   make test    runs every check of the project: style, types, import rules, generated files, tests
 #   make cuda-sim  runs the tests of the GPU's kernels in Numba's simulator (`make test` does it too)
+#   make docs    builds the documentation as a site in site/
 #   make fuzz    reads damaged files of every kind for ten CPU minutes; none may crash, hang or eat memory
 
 VENV ?= .venv
@@ -10,7 +11,9 @@ PYTHON ?= $(shell for p in python3 python3.14 python3.13 python3.12 python3.11 p
 	$$p -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && echo $$p && break; done)
 BIN := $(VENV)/bin
 
-.PHONY: demo test cuda-sim fuzz
+export NO_MKDOCS_2_WARNING := 1
+
+.PHONY: demo test cuda-sim docs fuzz
 
 demo: $(VENV)/.examples
 	$(BIN)/caffelike demo
@@ -21,10 +24,14 @@ test: $(VENV)/.dev
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 	$(BIN)/python tools/build_schema.py --check
+	$(BIN)/mkdocs build --strict --quiet --site-dir $(VENV)/site
 	$(BIN)/pytest
 
 cuda-sim: $(VENV)/.dev
 	NUMBA_ENABLE_CUDASIM=1 $(BIN)/pytest -m gpu
+
+docs: $(VENV)/.docs
+	$(BIN)/mkdocs build --strict
 
 fuzz: $(VENV)/.dev
 	$(BIN)/python tools/fuzz.py

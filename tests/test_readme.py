@@ -104,4 +104,4 @@ def test_make_test_runs_what_readme_says():
     rules = re.search(r"^test:.*\n((?:\t.*\n)+)", makefile, re.MULTILINE)
     assert rules
     steps = [Path(line.split()[0]).name for line in rules[1].splitlines()]
-    assert steps == ["ruff", "ruff", "mypy", "lint-imports", "python", "pytest"]
+    assert steps == ["ruff", "ruff", "mypy", "lint-imports", "python", "mkdocs", "pytest"]
