@@ -11,7 +11,7 @@ from caffelike.layer_catalog import catalog, entry, own_types
 from caffelike.schema.fields import describe
 
 ROOT = Path(__file__).parent.parent
-BY_HAND_ONLY = ("ROIWarping", "RegionLoss", "Yolov3")
+BY_HAND_ONLY = ("ROIWarping", "RegionLoss", "YoloSeg", "Yolov3")
 """Types whose gradients are worked by hand and held against nothing else: the forks' are no derivatives of forward."""
 
 

@@ -15,8 +15,9 @@ from caffelike.registry import register
 
 @register("MultiStageMeanfield", param="multi_stage_meanfield_param")
 class MultiStageMeanfield(Layer):
-    """num_iterations steps of mean field inference: s = x - compatibility (spatial K1(q) + bilateral K2(q)), q =
-    softmax(s).
+    """Mean field inference: num_iterations times s = x - compatibility (spatial K1(q) + bilateral K2(q)), q of s.
+
+    q = softmax(s) of the step before.
 
     bottoms: x (N, C, H, W), scores; start like x, the s before the first step (x again, in CRF-RNN); image
         (N, 3, H, W). tops: y like x, the last s: scores, not probabilities.
@@ -25,7 +26,7 @@ class MultiStageMeanfield(Layer):
     K1: a Gaussian filter over the pixels of deviation theta_gamma, divided by what it makes of ones; K2: one that also
         counts the difference of colours: exp(-distance^2 / (2 theta_alpha^2) - difference^2 / (2 theta_beta^2)). By the
         permutohedral lattice, which is some percent off.
-    num_iterations 5. compatibility_mode, threshold: say nothing, as in the fork.
+    num_iterations 5. compatibility_mode POTTS, threshold: say nothing, as in the fork.
     Gradient: the derivative, to x, start and params; none to image.
     Errors: ModelError for options, ShapeError for shapes.
     Source: Zheng et al., "Conditional Random Fields as Recurrent Neural Networks", ICCV 2015 (torrvision/crfasrnn),

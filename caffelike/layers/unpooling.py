@@ -21,14 +21,15 @@ class Unpooling(Layer):
     bottoms: x (N, C, H, W); second: DeconvNet's mask of x's shape, Pooling's second top; ParseNet's image whose size
         sets the window. tops: y (N, C, out_h, out_w). Window i begins at i stride - pad.
     DeconvNet's dialect, unless a field begins with out_ or unpool is FIXED, DIV or REP: kernel_size or kernel_h and
-        kernel_w; stride (1), stride_h, stride_w; pad 0; unpool_size or unpool_h and unpool_w: out_h, out_w.
-        unpool MAX (the default): to the place h * out_w + w that the mask names (-1: nowhere), without a mask to the
-        first of its window; of several values the last. AVE: its share of the window, TILE: the value, both to every
-        pixel; where windows overlap they add up.
-    ParseNet's: out_kernel_size, out_stride (1), out_pad (0), or each as _h and _w; out = (size - 1) stride - 2 pad +
-        kernel. With a second bottom of s pixels: kernel = ceil(s / size), stride the same but 1 where size is 1, pad =
-        floor(((size - 1) stride + kernel - s) / 2). FIXED (the default): to the window's middle. REP: the value, DIV:
-        its share, to every pixel, divided by the number of windows there.
+        kernel_w; stride (1), stride_h, stride_w; pad, pad_h, pad_w: 0; unpool_size or unpool_h and unpool_w: out_h and
+        out_w. unpool MAX (the default): to the place h * out_w + w that the mask names (-1: nowhere), without a mask to
+        the first of its window; of several values the last. AVE: its share of the window, TILE: the value, both to
+        every pixel; where windows overlap they add up.
+    ParseNet's: out_kernel_size, out_stride (1), out_pad (0), or out_kernel_h, out_kernel_w, out_stride_h, out_stride_w,
+        out_pad_h, out_pad_w; out = (size - 1) stride - 2 pad + kernel. With a second bottom of s pixels: kernel =
+        ceil(s / size), stride the same but 1 where size is 1, pad = floor(((size - 1) stride + kernel - s) / 2).
+        unpool FIXED (the default): to the window's middle. REP: the value, DIV: its share, to every pixel, divided by
+        the number of windows there.
     Gradient: the derivative; none to the second bottom. With a mask every value takes what stands at its place.
     Errors: ModelError for options, ShapeError for shapes, DataError for a mask beyond y.
     Source: Noh et al., ICCV 2015 (DeconvNet's fork, where a shared place of TILE divides the gradient by the window's

@@ -2,6 +2,7 @@ import numpy as np
 import pytest
 from one_layer import OneLayer, image
 
+import caffelike
 from caffelike.errors import ModelError, ShapeError
 from caffelike.testing import Case
 
@@ -68,3 +69,52 @@ def test_shapes_refused():
         interp("zoom_factor: 2", (1, 4, 4))
     with pytest.raises(ShapeError, match="leave nothing"):
         interp("zoom_factor: 2 pad_beg: -4", (1, 1, 4, 4))
+
+
+def test_a_pyramid_of_poolings_learns_to_segment(tmp_path):
+    """PSPNet's parts, narrow: BN, means of the image in several sizes, enlarged and joined, a loss for every pixel."""
+    levels = "".join(
+        f"""
+        layer {{ name: "pool{k}" type: "Pooling" bottom: "a" top: "pool{k}"
+            pooling_param {{ pool: AVE kernel_size: {k} stride: {k} }} }}
+        layer {{ name: "conv{k}" type: "Convolution" bottom: "pool{k}" top: "conv{k}"
+            convolution_param {{ num_output: 4 kernel_size: 1 bias_term: false weight_filler {{ type: "msra" }} }} }}
+        layer {{ name: "bn{k}" type: "BN" bottom: "conv{k}" top: "bn{k}"
+            bn_param {{ slope_filler {{ type: "constant" value: 1 }} momentum: 0.95 }} }}
+        layer {{ name: "interp{k}" type: "Interp" bottom: "bn{k}" top: "interp{k}"
+            interp_param {{ height: 6 width: 6 }} }}"""
+        for k in (6, 3, 2)
+    )
+    joined = " ".join(f'bottom: "interp{k}"' for k in (6, 3, 2))
+    path = tmp_path / "net.prototxt"
+    path.write_text(f"""
+        layer {{ name: "in" type: "Input" top: "data" top: "label" input_param {{
+            shape {{ dim: [4, 3, 12, 12] }} shape {{ dim: [4, 1, 12, 12] }} }} }}
+        layer {{ name: "a" type: "Convolution" bottom: "data" top: "a" convolution_param {{
+            num_output: 8 kernel_size: 3 stride: 2 pad: 1 bias_term: false weight_filler {{ type: "msra" }} }} }}
+        layer {{ name: "a/bn" type: "BN" bottom: "a" top: "a" bn_param {{ momentum: 0.95 }} }}
+        layer {{ name: "a/relu" type: "ReLU" bottom: "a" top: "a" }}
+        {levels}
+        layer {{ name: "joined" type: "Concat" bottom: "a" {joined} top: "joined" }}
+        layer {{ name: "score" type: "Convolution" bottom: "joined" top: "score"
+            convolution_param {{ num_output: 4 kernel_size: 1 weight_filler {{ type: "msra" }} }} }}
+        layer {{ name: "large" type: "Interp" bottom: "score" top: "large" interp_param {{ height: 12 width: 12 }} }}
+        layer {{ name: "loss" type: "SoftmaxWithLoss" bottom: "large" bottom: "label" top: "loss"
+            loss_param {{ ignore_label: 255 }} }}""")
+    (tmp_path / "solver.prototxt").write_text(f'net: "{path}" base_lr: 0.05 momentum: 0.9 lr_policy: "fixed"')
+    solver = caffelike.get_solver(str(tmp_path / "solver.prototxt"))
+    data, label = solver.net.blobs["data"].data, solver.net.blobs["label"].data
+    data[...], label[...] = 0, 3
+    for i in range(4):  # a rectangle of another colour and place in each; the seam is ignored
+        rows, columns = slice(1 + i, 7 + i), slice(6 - i, 11 - i)
+        data[i, i % 3, rows, columns] = 1
+        label[i, 0, rows, columns] = i % 3
+        label[i, 0, rows.stop] = 255
+    losses = []
+    for _ in range(60):
+        solver.step(1)
+        losses.append(float(solver.net.blobs["loss"].data))
+    assert losses[-1] < 0.2 * losses[0], losses
+    guess = solver.net.blobs["large"].data.argmax(axis=1)
+    counts = label[:, 0] != 255
+    assert (guess == label[:, 0])[counts].mean() > 0.95
