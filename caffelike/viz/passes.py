@@ -81,9 +81,13 @@ def scores(net: Net) -> str:
 
 
 def probabilities(net: Net) -> np.ndarray:
-    """(N, classes): the output, averaged over positions where it has any."""
+    """(N, classes): the output, averaged over positions where it has any; its softmax where the net ends without."""
     values = net.blobs[net.outputs[0]].data
-    return values.reshape(*values.shape[:2], -1).mean(axis=2)
+    values = values.reshape(*values.shape[:2], -1).mean(axis=2)
+    if any(layer.type == "Softmax" for layer in net.layers):
+        return values
+    raised = np.exp(values - values.max(axis=1, keepdims=True))
+    return raised / raised.sum(axis=1, keepdims=True)
 
 
 def last_writer(net: Net, blob: str) -> int:
