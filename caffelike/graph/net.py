@@ -4,7 +4,7 @@ import functools
 import os
 import threading
 from collections import OrderedDict
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any
 
@@ -621,6 +621,13 @@ class Net:
         file = stored.read_weights(path)
         # HDF5 files, known by their content, hold shared parameters once.
         return weights.copy_weights(self._nodes, file.layers, path, fewer=file.generation == "HDF5")
+
+    def unmatched_weights(self, paths: Iterable[str]) -> list[str]:
+        """Sentences on which layers the files' weights do not reach, and which weights reach none; none if all fit."""
+        from caffelike.schema import weights as stored
+
+        files = {path: [layer.name for layer in stored.read_weights(path).layers if layer.blobs] for path in paths}
+        return weights.unmatched(self._nodes, files)
 
     def load_hdf5(self, path: str | os.PathLike) -> None:
         """Copy weights from an HDF5 file whatever its name."""

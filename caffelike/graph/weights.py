@@ -1,5 +1,6 @@
 """Trained weights into a net and out of it, matched by layer name."""
 
+import difflib
 from collections.abc import Iterable
 from typing import Any
 
@@ -54,6 +55,30 @@ def copy_weights(nodes: list[Node], stored: Iterable[Any], path: str, fewer: boo
             if stored_blob.diff is not None:
                 blob.raw_diff[...] = np.reshape(stored_blob.diff, blob.shape)
     return written
+
+
+def unmatched(nodes: list[Node], files: dict[str, list[str]]) -> list[str]:
+    """Sentences on what names of layers did not bring together; none if each with parameters was found, and used.
+
+    files: path -> names of its layers that hold weights, in the order in which they were copied.
+    """
+    targets = [name for name, node in first_of_name(nodes).items() if node.layer.blobs]
+    stored = {name for names in files.values() for name in names}
+    kept = [name for name in targets if name not in stored]
+    unused = [(path, [name for name in names if name not in targets]) for path, names in files.items()]
+    if not kept and not any(names for _, names in unused):
+        return []
+    found = [f"{len(targets) - len(kept)} of {len(targets)} layers with parameters got weights."]
+    for name in kept:
+        near = difflib.get_close_matches(name, sorted(stored - set(targets)), n=1)
+        hint = f"; '{near[0]}' is near" if near else ""
+        found.append(f"Layer '{name}' keeps what its fillers gave: no layer of that name is stored{hint}.")
+    found += [
+        f"Not used of {path}: {', '.join(names)}; no layer with parameters has that name."
+        for path, names in unused
+        if names
+    ]
+    return found
 
 
 def _fits(blob: Blob, stored: Any) -> bool:

@@ -138,10 +138,15 @@ def _build(value: Any, phase: int, state: Any, filename: str, weights: Any, shar
         message.CopyFrom(value)
     message.state.CopyFrom(merged_state(message, phase, state))
     net = Net.build(message, filename=path, where=where, share=share)
+    files = []
     for names in weights:
         for name in names.split(","):
             log.info("solver.cpp:72", f"Finetuning from {name.strip()}")
-            net.copy_from(_found(name.strip(), filename))
+            files.append(_found(name.strip(), filename))
+            net.copy_from(files[-1])
+    if share is None:
+        for line in net.unmatched_weights(files) if files else ():
+            log.info("solver.cpp:72", line)
     return net
 
 

@@ -264,6 +264,21 @@ def test_test_nets_use_the_training_weights(solver):
     assert score["loss"] == pytest.approx(np.mean(expected), rel=1e-5)
 
 
+def test_fine_tuning_says_what_got_weights_and_what_did_not(solver, folder, log_lines):
+    made = solver()
+    made.net.save("all.caffemodel")
+    text = (folder / "net.prototxt").read_text()
+    (folder / "net.prototxt").write_text(text.replace('name: "ip2"', 'name: "ip2_new"'))
+    solver('weights: "all.caffemodel"')
+    lines = log_lines()
+    at = lines.index("Finetuning from all.caffemodel")
+    assert [line for line in lines[at:] if "weights" in line or "fillers" in line or "Not used" in line] == [
+        "1 of 2 layers with parameters got weights.",
+        "Layer 'ip2_new' keeps what its fillers gave: no layer of that name is stored; 'ip2' is near.",
+        "Not used of all.caffemodel: ip2; no layer with parameters has that name.",
+    ]
+
+
 def test_weights_to_start_from_go_into_test_nets_too(solver, folder, log_lines):
     first = solver()
     first.net.save("a.caffemodel")
