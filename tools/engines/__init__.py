@@ -3,7 +3,9 @@
 A file has `cases()`, which yields `Case`s whose numbers come from calling the engine, never from us.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
+from typing import Any
 
 import cv2
 import numpy as np
@@ -67,3 +69,33 @@ def opencv(name: str, layer: str, inputs: Arrays, params: list[np.ndarray] | Non
     # a layer of several tops names them layer.0, layer.1 ... in OpenCV, whatever the definition calls them
     found = net.forward(["l"]) if len(tops) == 1 else net.forward([f"l.{i}" for i in range(len(tops))])
     return Case(name, OPENCV, layer, inputs, dict(zip(tops, found, strict=True)), case.params)
+
+
+def pytorch(
+    name: str, layer: str, inputs: Arrays, compute: Callable, fixed: tuple[str, ...] = (),
+    params: list[np.ndarray] | None = None, phase: str = "TEST",
+) -> Case:  # fmt: skip
+    """The case as PyTorch computes it, gradients by its autograd of sum(tops times random numbers).
+
+    compute: from tensors, the inputs by name and `params` in order, to {top: tensor}. fixed: inputs without a gradient,
+    tops from which none comes.
+    """
+    import torch
+
+    tensors = {key: torch.tensor(values, requires_grad=key not in fixed) for key, values in inputs.items()}
+    blobs = [torch.tensor(values, requires_grad=True) for values in params or []]
+    tops: dict[str, Any] = compute(*blobs, **tensors)
+    rng = np.random.default_rng(len(name))
+    diffs = {
+        key: (0 if key in fixed else 1) * np.asarray(rng.standard_normal(tuple(top.shape)), np.float32)
+        for key, top in tops.items()
+    }
+    backward = [key for key, top in tops.items() if top.requires_grad]
+    if backward:
+        sum((tops[key] * torch.tensor(diffs[key])).sum() for key in backward).backward()
+    return Case(
+        name, f"PyTorch {torch.__version__}", layer, inputs,
+        {key: top.detach().numpy() for key, top in tops.items()}, list(params or []), diffs if backward else {},
+        {key: t.grad.numpy() for key, t in tensors.items() if t.grad is not None} if backward else {},
+        [blob.grad.numpy() for blob in blobs], phase,
+    )  # fmt: skip
