@@ -13,7 +13,7 @@ class ProgressLine(Listener):
     """Keeps the progress line's text: loss, learning rate, and the first test net's last score (its first output)."""
 
     def __init__(self, solver: Any, show: Callable[..., None]):
-        self._score = ""
+        self._score, self._from = "", solver.iter
         solver.listeners.append(self)
         solver.add_callback(lambda: show(solver.iter, lambda: self._text(solver)), lambda: None)
 
@@ -25,6 +25,8 @@ class ProgressLine(Listener):
                 return
 
     def _text(self, solver: Any) -> str:
+        if solver.iter == self._from:
+            return self._score.strip()  # no loss yet, no rate
         return f"loss {solver.smoothed_loss:.3g} lr {solver.lr:.2g}{self._score}"
 
 

@@ -15,8 +15,10 @@ def test_loss_rate_and_the_last_score():
     line = ProgressLine(solver, lambda done, note: shown.append((done, note())))
     ((on_start, _),) = callbacks
     on_start()
+    solver.iter += 1
+    on_start()
     line.on_test(solver, 1, {"other": np.array(1.0)})
     line.on_test(solver, 0, {"prob": np.zeros(3), "accuracy": np.array([0.97531]), "loss": np.array(0.1)})
     on_start()
-    assert shown == [(7, "loss 0.123 lr 0.001"), (7, "loss 0.123 lr 0.001 test accuracy 0.9753")]
+    assert shown == [(7, ""), (8, "loss 0.123 lr 0.001"), (8, "loss 0.123 lr 0.001 test accuracy 0.9753")]
     assert solver.listeners == [line]
