@@ -8,8 +8,8 @@ they overlap with the shapes) into FOLDER (a temporary one), trains a small net 
 caffelike.Detector on the proposals of the images, and prints how many shapes are among the proposals, the average
 precision of each class and their mean (at an overlap of 0.5, as Pascal VOC counts it). BING learns from 20 others.
 
-With BING 100 % of the shapes are among the proposals and the mean is 0.995; with sliding windows 0.993, Selective Search
-1.000, Edge Boxes 0.760 (84 % of the shapes: its edges come from the gradient alone).
+With BING 100 % of the shapes are among the proposals and the mean is 0.995; with sliding windows 0.993, Selective
+Search 1.000, Edge Boxes 0.760 (84 % of the shapes: its edges come from the gradient alone).
 
 Source: R. Girshick et al., "Rich feature hierarchies for accurate object detection and semantic segmentation", CVPR
 2014; with the softmax of its fine-tuning in place of the support vector machines that it trains afterwards.
