@@ -23,7 +23,8 @@ def unfuse(definitions: list[Entry]) -> list[Entry]:
     """The definitions with a ReLU or a Pooling of their own for each fused one.
 
     Intel's relu (and negative_slope) of convolutions, inner products and batch normalisations; opencl's
-    FUSED_CONV_RELU, fused_relu, and LRN with FUSED_POOL_MAX. A ReLU works in place on each top.
+    FUSED_CONV_RELU, fused_relu, and LRN with FUSED_POOL_MAX. A ReLU works in place on each top. Intel's Concat with
+    per_fla_fuse: a Permute to (N, H, W, C) and a Flatten in front of each bottom.
     """
     return [piece for definition in definitions for piece in _pieces(definition)]
 
@@ -33,6 +34,8 @@ def _pieces(definition: Entry) -> list[Entry]:
     for name, fused in _RELU.items():
         if message.HasField(name) and fused(getattr(message, name)):
             return _with_relu(definition, name)
+    if message.HasField("concat_param") and message.concat_param.per_fla_fuse:
+        return _with_flattened(definition)
     if message.HasField("lrn_param"):
         p = message.lrn_param
         if p.FuseType.Name(p.fuse_type) == "FUSED_POOL_MAX" and len(message.top) == 1:
@@ -67,6 +70,20 @@ def _with_pooling(definition: Entry) -> list[Entry]:
     message.lrn_param.ClearField("fuse_type")
     message.lrn_param.ClearField("pooling_param")
     return [first, pooling]
+
+
+def _with_flattened(definition: Entry) -> list[Entry]:
+    """The concatenation of flat bottoms whose channels come last, and what makes them so."""
+    last: Entry = definition.with_copy()  # type: ignore[assignment]
+    message, found = last.message, []
+    for i, bottom in enumerate(definition.message.bottom):
+        turned, flat = f"{bottom}/{message.name}/permute", f"{bottom}/{message.name}/flatten"
+        permute = _piece(definition, f"{message.name}/permute{i}", "Permute", bottom, turned)
+        permute.message.permute_param.order.extend([0, 2, 3, 1])
+        found += [permute, _piece(definition, f"{message.name}/flatten{i}", "Flatten", turned, flat)]
+        message.bottom[i] = flat
+    message.concat_param.ClearField("per_fla_fuse")
+    return [*found, last]
 
 
 def _piece(definition: Entry, name: str, kind: str, bottom: str, top: str) -> Entry:

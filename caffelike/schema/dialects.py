@@ -24,7 +24,7 @@ HINTS = frozenset(
     default_forward_math default_backward_math solver_data_type data_type bottom_data_type compute_data_type
     top_data_type global_grad_scale global_grad_scale_adaptive store_blobs_in_old_format
     quantization_param quantizer quantizer_mode bottom_quantizer top_quantizer net_quantizer blobs_quantizer
-    mem_param reduced_memory_inference eltwise_mem_sharing compile_net_state per_fla_fuse split_param
+    mem_param reduced_memory_inference eltwise_mem_sharing compile_net_state split_param
     multinode multinode_param mn_activation_param mn_grad_compress_param reduce_buckets per_parameter_reduce
     device device_ids group_id richness source_class share_in_parallel
     fuse force_backward

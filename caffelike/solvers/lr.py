@@ -18,12 +18,15 @@ policies: dict[str, Policy] = {}
 _needs: dict[str, tuple[str, ...]] = {}
 
 
-def policy(*needs: str) -> Callable[[Policy], Policy]:
-    """Decorator that registers a function as the policy of its name; `needs`: fields that must be given."""
+def policy(*needs: str, base: bool = True) -> Callable[[Policy], Policy]:
+    """Decorator that registers a function as the policy of its name; `needs`: fields that must be given.
+
+    base: base_lr is one of them.
+    """
 
     def enter(function: Policy) -> Policy:
         policies[function.__name__] = function
-        _needs[function.__name__] = ("base_lr", *needs)
+        _needs[function.__name__] = ("base_lr", *needs) if base else needs
         return function
 
     return enter
@@ -84,6 +87,12 @@ def plateau(p: Any, iteration: int, step: int) -> float:
     return max(p.min_lr, p.base_lr * _power(p.gamma, step))
 
 
+@policy("stagelr", "stageiter", base=False)
+def multifixed(p: Any, iteration: int, step: int) -> float:
+    """the first stagelr whose stageiter is not below the iteration; the last one after all of them"""
+    return next((lr for lr, end in zip(p.stagelr, p.stageiter, strict=True) if iteration <= end), p.stagelr[-1])
+
+
 def _warm_up(p: Any, iteration: int) -> float:
     """From warmup_start_lr to base_lr in a straight line; as in the Intel fork."""
     return (iteration * p.base_lr + (p.warmup_iter - iteration) * p.warmup_start_lr) / p.warmup_iter
@@ -105,7 +114,7 @@ def check(p: Any) -> None:
         given = f"Unknown learning rate policy: {p.lr_policy}." if p.lr_policy else "lr_policy is missing."
         raise SolverError(f"{given} Known policies: {', '.join(policies)}.")
     for field in _needs[p.lr_policy]:
-        if not (p.plateau_winsize if field == "plateau_winsize" else p.HasField(field)):
+        if not (getattr(p, field) if p.DESCRIPTOR.fields_by_name[field].is_repeated else p.HasField(field)):
             raise SolverError(
                 f'lr_policy "{p.lr_policy}" ({policies[p.lr_policy].__doc__}) needs {field}, which the solver does'
                 " not set."
@@ -114,6 +123,8 @@ def check(p: Any) -> None:
         raise SolverError(f"stepsize must be greater than 0, but is {p.stepsize}.")
     if "gamma" in _needs[p.lr_policy] and p.gamma < 0:
         raise SolverError(f"gamma must not be negative, but is {p.gamma:g}.")
+    if p.lr_policy == "multifixed" and len(p.stagelr) != len(p.stageiter):
+        raise SolverError(f"stagelr is given {len(p.stagelr)} times, but stageiter {len(p.stageiter)} times.")
     if p.min_lr and p.lr_policy not in ("cosine", "plateau"):
         raise SolverError(f'min_lr is for lr_policy "cosine" and "plateau"; "{p.lr_policy}" does not know it.')
 

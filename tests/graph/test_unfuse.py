@@ -64,3 +64,23 @@ def test_the_check_takes_it_apart_too(tmp_path):
     path = tmp_path / "net.prototxt"
     path.write_text(INPUT + f'layer {{ name: "a" bottom: "x" top: "y" {PAIRS[0][0].replace("%s", FILLER)} }}')
     assert [p for p in check(path) if p.level == "error"] == []
+
+
+def test_concat_of_flat_maps_with_channels_last():
+    """SSD's predictions of several maps, as Intel's fork joins them without layers of their own."""
+    maps = INPUT + 'layer { name: "z" type: "Input" top: "z" input_param { shape { dim: [2, 3, 1, 2] } } }'
+    fused = maps + (
+        'layer { name: "l" type: "Concat" bottom: "x" bottom: "z" top: "y"'
+        " concat_param { axis: 1 per_fla_fuse: true } }"
+    )
+    caffelike.set_random_seed(7)
+    net = caffelike.Net.build(text.parse("force_backward: true\n" + fused, NetParameter, "n").message, 0)
+    rng = np.random.default_rng(0)
+    for name in ("x", "z"):
+        net.blobs[name].data[...] = rng.standard_normal(net.blobs[name].shape)
+    net.forward()
+    flat = [net.blobs[name].data.transpose(0, 2, 3, 1).reshape(2, -1) for name in ("x", "z")]
+    np.testing.assert_array_equal(net.blobs["y"].data, np.concatenate(flat, axis=1))
+    net.blobs["y"].diff[...] = dy = rng.standard_normal(net.blobs["y"].shape).astype(np.float32)
+    net.backward()
+    np.testing.assert_array_equal(net.blobs["z"].diff, dy[:, 120:].reshape(2, 1, 2, 3).transpose(0, 3, 1, 2))

@@ -42,6 +42,12 @@ def test_policy(fields, iteration, expected):
     assert lr.rate(parameters(**fields), iteration, 0) == pytest.approx(expected, rel=1e-6)
 
 
+def test_multifixed_has_a_rate_for_each_stage_and_needs_no_base():
+    p = SolverParameter(lr_policy="multifixed", stagelr=[0.5, 0.25, 0.125], stageiter=[10, 20, 30])
+    lr.check(p)
+    assert [lr.rate(p, i, 0) for i in (0, 10, 11, 20, 21, 30, 31)] == [0.5, 0.5, 0.25, 0.25, 0.125, 0.125, 0.125]
+
+
 def test_the_rate_is_a_float32():
     assert lr.rate(parameters(lr_policy="fixed"), 0, 0) == 0.10000000149011612
 
@@ -64,6 +70,8 @@ def test_no_step_is_taken_while_warming_up():
     [
         ({"lr_policy": "cosine"}, "needs max_iter"),
         ({"lr_policy": "plateau", "gamma": 0.5}, "needs plateau_winsize"),
+        ({"lr_policy": "multifixed", "stagelr": [0.1]}, "needs stageiter"),
+        ({"lr_policy": "multifixed", "stagelr": [0.1], "stageiter": [1, 2]}, "stageiter 2 times"),
         ({"lr_policy": "fixed", "min_lr": 0.01}, 'min_lr is for lr_policy "cosine" and "plateau"'),
     ],
 )
