@@ -111,10 +111,11 @@ def _power(base: float, exponent: float) -> float:
 def check(p: Any) -> None:
     """Raise SolverError unless the policy exists and its fields make sense."""
     if p.lr_policy not in policies:
-        given = f"Unknown learning rate policy: {p.lr_policy}." if p.lr_policy else "lr_policy is missing."
-        raise SolverError(f"{given} Known policies: {', '.join(policies)}.")
+        what = f"Unknown learning rate policy: {p.lr_policy}." if p.lr_policy else "lr_policy is missing."
+        raise SolverError(f"{what} Known policies: {', '.join(policies)}.")
+    given = {field.name for field, _ in p.ListFields()}
     for field in _needs[p.lr_policy]:
-        if not (getattr(p, field) if p.DESCRIPTOR.fields_by_name[field].is_repeated else p.HasField(field)):
+        if field not in given:
             raise SolverError(
                 f'lr_policy "{p.lr_policy}" ({policies[p.lr_policy].__doc__}) needs {field}, which the solver does'
                 " not set."
