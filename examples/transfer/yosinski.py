@@ -55,7 +55,7 @@ def measure(
 
 
 def draw(path: Path, of_b: np.ndarray, found: dict[str, np.ndarray]) -> None:
-    """The curve: accuracy (mean and each choice) over n, with B's own at n = 0."""
+    """The curve: accuracy over n, means with the single choices behind them, and B's own as a line."""
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
 
@@ -73,7 +73,7 @@ def draw(path: Path, of_b: np.ndarray, found: dict[str, np.ndarray]) -> None:
             axes.plot(x, row, linestyle="", alpha=0.3, markersize=4, **style)
     axes.set_xticks(x, [f"{n}\n{name}" for n, name in enumerate(LAYERS[:-1], 1)])
     axes.grid(alpha=0.3)
-    axes.legend()
+    figure.legend(loc="outside right upper")
     figure.savefig(path, dpi=100)
 
 

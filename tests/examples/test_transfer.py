@@ -137,3 +137,15 @@ def test_accuracy_counts(carry):
             blob.data[...] = 0
     net.params["ip2"][1].data[...] = [0, 0, 1, 0, 0]
     assert carry.accuracy(net, made(carry, 60)) == pytest.approx(0.2)
+
+
+def test_curve_is_drawn(tmp_path):
+    pytest.importorskip("matplotlib")
+    from PIL import Image
+
+    yosinski = importlib.import_module("yosinski")
+    found = {kind: np.full((2, 4), 0.5 + i / 10) for i, kind in enumerate(yosinski.KINDS)}
+    yosinski.draw(tmp_path / "curve.png", np.array([0.4, 0.5]), found)
+    with Image.open(tmp_path / "curve.png") as picture:
+        assert picture.size == (640, 400)
+        assert len(picture.convert("RGB").getcolors(1 << 20)) > 10  # lines in two colours, smoothed
