@@ -196,3 +196,33 @@ def test_a_module_of_the_users_own_wins(tmp_path, monkeypatch):
 def test_options_refused(options, match):
     with pytest.raises(ModelError, match=rf"'l' \(Python\).*{match}"):
         proposal(options)
+
+
+def test_stage_bridge_worked_example():
+    """Regions of 16 x 8 pixels move as the class of the highest score says."""
+    shapes = {"r": (4, 5), "d": (4, 8), "s": (4, 2), "i": (1, 3)}
+    options = "{'feat_stride': 16, 'use_clip': 1, 'clip_base': 512, 'num_classes': 21}"
+    net = layer("pylayer.stage_bridge_layer", "StageBridgeLayer", options, shapes, "t", caffelike.TEST)
+    rois = np.tile([0, 10, 20, 25, 27], (4, 1))
+    deltas = np.zeros((4, 8))
+    deltas[0, :4] = [0.5, -0.25, 0, 0]  # the background's: 8 to the right, 2 up
+    deltas[1, 4:] = [0, 0, np.log(2), np.log(0.5)]  # twice as wide, half as high, about the same middle: 18, 24
+    deltas[2, 4:] = [1, 0, 0, 0]  # the other class wins
+    deltas[3, 4:] = [9, 9, 0, 0]  # far outside
+    moved = net.forward(r=rois, d=deltas, s=[[2, 1], [0, 1], [1, 0], [0, 1]], i=[[40, 60, 1]])
+    wanted = [[0, 18, 18, 34, 26], [0, 2, 22, 34, 26], [0, 10, 20, 26, 28], [0, 59, 39, 59, 39]]
+    np.testing.assert_allclose(moved, wanted, rtol=1e-6)
+    with pytest.raises(ModelError, match="in TEST only; to train put MNC's"):
+        layer("pylayer.stage_bridge_layer", "StageBridgeLayer", options, shapes, "t")
+    with pytest.raises(ModelError, match=r"needs rois \(R, 5\)"):
+        layer("pylayer.stage_bridge_layer", "StageBridgeLayer", options, shapes | {"s": (4, 3)}, "t", caffelike.TEST)
+
+
+def test_masks_worked_example():
+    net = layer("pylayer.mask_layer", "MaskLayer", "", {"x": (3, 9)}, "y", caffelike.TEST)
+    x = np.arange(27).reshape(3, 9)
+    assert net.forward(x=x).tolist() == x.reshape(3, 1, 3, 3).tolist()
+    with pytest.raises(ModelError, match="as a square has, but there are 8"):
+        layer("pylayer.mask_layer", "MaskLayer", "", {"x": (3, 8)}, "y", caffelike.TEST)
+    with pytest.raises(ModelError, match="in TEST only"):
+        layer("pylayer.mask_layer", "MaskLayer", "", {"x": (3, 9)}, "y")
