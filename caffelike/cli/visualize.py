@@ -153,7 +153,9 @@ class _Maker:
             for what, values in zip(("probability", "best", "activation"), found, strict=False):
                 text = {"best": "most probable class"}.get(what, what)
                 self._save(
-                    f"{name}.{what}", picture.over(shown, np.float32(values)), f"{name}: {text} when covered there"
+                    f"{name}.{what}",
+                    picture.over(shown, np.asarray(values, np.float32)),
+                    f"{name}: {text} when covered there",
                 )
 
     def deconvnet(self, pictures: tuple[str, ...]) -> None:

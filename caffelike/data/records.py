@@ -267,8 +267,8 @@ class _Plain:
         size = len(head)
         if not size or end > _SHORT:
             return None
-        found = [labels.get(bytes(value[end:])) for value in values]
-        if None in found or any(value[:size] != head for value in values):
+        found = [label for value in values if (label := labels.get(bytes(value[end:]))) is not None]
+        if len(found) < len(values) or any(value[:size] != head for value in values):
             return None
         pixels = b"".join([value[size:end] for value in values])
         if len(pixels) != len(values) * (end - size):

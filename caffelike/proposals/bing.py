@@ -1,6 +1,5 @@
 """BING: what is an object shows in an 8 x 8 picture of its gradient. Trained by us, on pictures with boxes."""
 
-import itertools
 import os
 from collections.abc import Iterable, Sequence
 
@@ -39,7 +38,7 @@ class Bing(Proposals):
         near: int = 2,
         each: int = 130,
     ):
-        self.sizes: list[Size] = list(itertools.product(sides, repeat=2))
+        self.sizes: list[Size] = [(height, width) for height in sides for width in sides]
         self.near, self.each = near, each
         self.filter: np.ndarray | None = None  # 64 weights
         self.lines: dict[Size, tuple[float, float]] = {}  # factor and offset of each size's scores
@@ -139,16 +138,18 @@ def gradient(image: np.ndarray) -> np.ndarray:
 
 def resized(image: np.ndarray, shape: Sequence[int]) -> np.ndarray:
     """An image (height, width, 3) uint8 in another shape."""
-    return np.asarray(Image.fromarray(np.ascontiguousarray(image)).resize(shape[::-1], Image.Resampling.BILINEAR))
+    return np.asarray(
+        Image.fromarray(np.ascontiguousarray(image)).resize((shape[1], shape[0]), Image.Resampling.BILINEAR)
+    )
 
 
-def window(image: np.ndarray, box: Sequence[float]) -> np.ndarray:
+def window(image: np.ndarray, box: Sequence[float] | np.ndarray) -> np.ndarray:
     """The gradient of a box, (8, 8)."""
     top, left, bottom, right = (int(n) for n in box)
     return gradient(resized(image[top : max(bottom, top + 1), left : max(right, left + 1)], (SIDE, SIDE)))
 
 
-def mirrored(box: Sequence[float], width: int) -> tuple[float, float, float, float]:
+def mirrored(box: Sequence[float] | np.ndarray, width: int) -> tuple[float, float, float, float]:
     """A box in the mirrored image."""
     top, left, bottom, right = box
     return top, width - right, bottom, width - left
