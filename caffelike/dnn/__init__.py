@@ -10,7 +10,7 @@ In a program that says `cv2.dnn.` everywhere, `cv2.dnn = caffelike.dnn` after th
 CaffelikeError, which `dnn.error` is another name of: write `except dnn.error` for `except cv2.error`.
 """
 
-from caffelike.dnn.boxes import NMSBoxes, NMSBoxesBatched
+from caffelike.dnn.boxes import NMSBoxes, NMSBoxesBatched, NMSBoxesRotated
 from caffelike.dnn.images import blobFromImage, blobFromImages, imagesFromBlob
 from caffelike.dnn.net import DnnError, Layer, Net, readNet, readNetFromCaffe
 from caffelike.errors import CaffelikeError as error
@@ -30,6 +30,7 @@ __all__ = [
     "Layer",
     "NMSBoxes",
     "NMSBoxesBatched",
+    "NMSBoxesRotated",
     "Net",
     "blobFromImage",
     "blobFromImages",

@@ -1,6 +1,6 @@
 """Non-maximum suppression, as OpenCV's dnn module does it."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import numpy as np
 
@@ -26,18 +26,27 @@ def NMSBoxes(
     boxes, confidence = np.asarray(bboxes, np.float64).reshape(-1, 4), np.asarray(scores, np.float32).ravel()
     if len(boxes) != len(confidence):
         raise ShapeError(f"NMSBoxes: {len(boxes)} boxes, but {len(confidence)} scores.")
-    order = np.argsort(-confidence, kind="stable")
-    order = order[confidence[order] > np.float32(score_threshold)]
-    order = order[:top_k] if top_k > 0 else order
-    kept: list[int] = []
-    threshold = np.float32(nms_threshold)
-    for index in order:
-        if kept and (_overlaps(boxes[index], boxes[kept]) > threshold).any():
-            continue
-        kept.append(int(index))
-        if eta < 1 and threshold > 0.5:
-            threshold *= np.float32(eta)
-    return np.array(kept, np.int32) if kept else ()
+    return _suppressed(boxes, confidence, _overlaps, score_threshold, nms_threshold, eta, top_k)
+
+
+def NMSBoxesRotated(
+    bboxes: Sequence[tuple[Sequence[float], Sequence[float], float]],
+    scores: Sequence[float],
+    score_threshold: float,
+    nms_threshold: float,
+    eta: float = 1.0,
+    top_k: int = 0,
+) -> np.ndarray | tuple:
+    """`NMSBoxes` for boxes that are turned, as those of text: ((x, y) of the middle, (width, height), degrees) each.
+
+    Degrees count clockwise in an image. They overlap by the area of the polygon that two have
+    in common; wholly, where one lies inside the other.
+    """
+    confidence = np.asarray(scores, np.float32).ravel()
+    if len(bboxes) != len(confidence):
+        raise ShapeError(f"NMSBoxesRotated: {len(bboxes)} boxes, but {len(confidence)} scores.")
+    corners = np.array([_corners(box) for box in bboxes]).reshape(-1, 4, 2)
+    return _suppressed(corners, confidence, _common_shares, score_threshold, nms_threshold, eta, top_k)
 
 
 def NMSBoxesBatched(
@@ -70,3 +79,75 @@ def _overlaps(box: np.ndarray, others: np.ndarray) -> np.ndarray:
     empty = both <= _TINY
     distance = np.where(empty, 0, 1 - common / np.where(empty, 1, both - common))
     return np.float32(1) - distance.astype(np.float32)
+
+
+def _suppressed(
+    boxes: np.ndarray,
+    confidence: np.ndarray,
+    overlaps: Callable[[np.ndarray, np.ndarray], np.ndarray],
+    score_threshold: float,
+    nms_threshold: float,
+    eta: float,
+    top_k: int,
+) -> np.ndarray | tuple:
+    """What `NMSBoxes` answers, for boxes whose overlap with others is told by a function."""
+    order = np.argsort(-confidence, kind="stable")
+    order = order[confidence[order] > np.float32(score_threshold)]
+    order = order[:top_k] if top_k > 0 else order
+    kept: list[int] = []
+    threshold = np.float32(nms_threshold)
+    for index in order:
+        if kept and (overlaps(boxes[index], boxes[kept]) > threshold).any():
+            continue
+        kept.append(int(index))
+        if eta < 1 and threshold > 0.5:
+            threshold *= np.float32(eta)
+    return np.array(kept, np.int32) if kept else ()
+
+
+def _corners(box: tuple[Sequence[float], Sequence[float], float]) -> np.ndarray:
+    """The four corners (4, 2) of a turned box, in the order in which its border goes round."""
+    middle, size, degrees = (np.asarray(part, np.float64) for part in box)
+    if middle.shape != (2,) or size.shape != (2,):
+        raise ShapeError(f"NMSBoxesRotated: a box is ((x, y), (width, height), degrees), not {box}.")
+    cos, sin = np.cos(np.radians(degrees)), np.sin(np.radians(degrees))
+    square = np.array([(-0.5, -0.5), (0.5, -0.5), (0.5, 0.5), (-0.5, 0.5)])
+    return middle + (square * size) @ np.array([(cos, sin), (-sin, cos)])
+
+
+def _common_shares(box: np.ndarray, others: np.ndarray) -> np.ndarray:
+    """Intersection over union of a polygon (4, 2) with others (N, 4, 2), float32.
+
+    As in OpenCV it is 1 where one lies inside the other, and 0 for those without area.
+    """
+    shares = np.zeros(len(others), np.float32)
+    for i, other in enumerate(others):
+        common, areas = _area(_clipped(box, other)), (_area(box), _area(other))
+        if common > 0:
+            shares[i] = 1 if common > (1 - 1e-6) * min(areas) else common / (sum(areas) - common)
+    return shares
+
+
+def _clipped(polygon: np.ndarray, other: np.ndarray) -> np.ndarray:
+    """The part of a convex polygon inside another one, whose border goes round the same way: cut off edge by edge.
+
+    Source: Sutherland and Hodgman, "Reentrant polygon clipping", Communications of the ACM, 1974.
+    """
+    for start, end in zip(other, np.roll(other, -1, axis=0), strict=True):
+        edge = end - start
+        side = edge[0] * (polygon[:, 1] - start[1]) - edge[1] * (polygon[:, 0] - start[0])  # >= 0: inside
+        kept: list[np.ndarray] = []
+        for point, at, follower, then in zip(polygon, side, np.roll(polygon, -1, 0), np.roll(side, -1), strict=True):
+            if at >= 0:
+                kept.append(point)
+            if (at < 0) != (then < 0):
+                kept.append(point + (follower - point) * (at / (at - then)))
+        if not kept:
+            return np.empty((0, 2))
+        polygon = np.array(kept)
+    return polygon
+
+
+def _area(polygon: np.ndarray) -> float:
+    x, y = polygon[:, 0], polygon[:, 1]
+    return abs(float(x @ np.roll(y, -1) - y @ np.roll(x, -1))) / 2
