@@ -15,11 +15,11 @@ TEXT = 'type: "GradientScaler" bottom: "x" top: "y" gradient_scaler_param { lowe
 
 
 def test_worked_example():
-    layer = OneLayer(f"{TEXT} max_iter: 4 }}", x=(2,))
-    assert layer.forward(x=[5, -3]).tolist() == [5, -3]
+    layer = OneLayer(f"{TEXT} max_iter: 4 }}", x=(4,))
+    assert layer.forward(x=[5, -3, 0, 0.5]).tolist() == [5, -3, 0, 0.5]
     # c = 4 / (1 + exp(-2 t)) - 2 + 1 at t = 0, 1/4, 1/2, 3/4, 1, 1
     for want in (1, 1.4898375, 1.9242343, 2.2702963, 2.5231884, 2.5231884):
-        np.testing.assert_allclose(layer.backward([1, -2]), [-want, 2 * want], rtol=1e-6)
+        np.testing.assert_allclose(layer.backward([1, -2, 0.5, 4]), [-want, 2 * want, -want / 2, -4 * want], rtol=1e-6)
         layer.forward()
 
 
