@@ -12,8 +12,11 @@ from caffelike.schema import TEST, TRAIN, message_class, text
 from caffelike.schema.dialects import Foreign, foreign_fields
 
 _TRAIN_FIELDS = ("net", "net_param", "train_net", "train_net_param")
-_HONOURED = ("warmup_iter", "warmup_start_lr", "plateau_winsize", "min_lr", "stagelr", "stageiter")
-"""Fields of forks that lr.py reads."""
+_HONOURED = (
+    "warmup_iter", "warmup_start_lr", "plateau_winsize", "min_lr", "stagelr", "stageiter",
+    "eval_type", "ap_version", "show_per_class_result",
+)  # fmt: skip
+"""Fields of forks that lr.py and detection.py read."""
 
 
 def read(path: str) -> Any:

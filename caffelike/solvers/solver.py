@@ -21,7 +21,7 @@ from caffelike.blob import Storage
 from caffelike.errors import FileError, SolverError
 from caffelike.graph.place import after_gpu, before_gpu
 from caffelike.layer import parameters
-from caffelike.solvers import debug, definition, extras, guard, lr, snapshot
+from caffelike.solvers import debug, definition, detection, extras, guard, lr, snapshot
 from caffelike.solvers.average import WeightAverage
 from caffelike.solvers.norm import squared_norm
 from caffelike.solvers.outputs import Outputs
@@ -95,6 +95,7 @@ class Solver:
         if self.param.iter_size < 1:
             raise SolverError(f"iter_size must be at least 1, but is {self.param.iter_size}.")
         extras.check(self.param)
+        detection.check(self.param)
 
     # State -------------------------------------------------------------------------------------
 
@@ -359,7 +360,11 @@ class Solver:
     def _scores(self, index: int) -> dict[str, np.ndarray]:
         """What `test` returns, logged."""
         net, p = self.test_nets[index], self.param
-        outputs = Outputs(net)
+        outputs: Outputs | detection.Detections = Outputs(net)
+        if p.eval_type == "detection":
+            if self.ranks.size > 1:
+                raise SolverError('eval_type: "detection" needs all boxes in one place: test on one rank.')
+            outputs = detection.Detections(net, p)
         batches = self.ranks.share(p.test_iter[index])
         run = partial(debug.forward, net) if p.debug_info else net.run_forward
         loss = 0.0
