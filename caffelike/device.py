@@ -5,6 +5,7 @@ import importlib
 import importlib.util
 import os
 import pkgutil
+import threading
 from collections.abc import Callable
 from functools import cache
 from pathlib import Path
@@ -44,6 +45,7 @@ def set_device(device_id: int) -> None:
     A process uses one GPU; it is chosen before the first net runs there.
     """
     global _gpu
+    door().check(device_id)
     if device_id != _gpu and _used:
         raise DeviceError(
             f"Cannot use GPU {device_id}: this process runs on GPU {_gpu} already. Call set_device() before the first"
@@ -82,14 +84,15 @@ def used() -> bool:
 
 
 _used = False
+_thread = threading.local()
 
 
 def use() -> ModuleType:
-    """`door()`, for putting something on the GPU that was chosen."""
+    """`door()`, for putting something on the GPU that was chosen; CUDA wants each thread to choose it."""
     global _used
-    if not _used:
+    if not getattr(_thread, "ready", False):
         door().select(_gpu)
-        _used = True
+        _used = _thread.ready = True
     return door()
 
 

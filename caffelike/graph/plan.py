@@ -299,6 +299,7 @@ class Plan:
     def _before(self) -> None:
         """Make the values current where the steps expect them."""
         if self._device == device.CUDA:
+            device.use()
             before_gpu(self._used)
         elif device.used():
             before_cpu(self._used)

@@ -64,14 +64,19 @@ def count() -> int:
         return len(cuda.gpus)
 
 
-def select(number: int) -> None:
-    """Let this process use GPU `number` (from 0) from now on. Raises DeviceError."""
+def check(number: int) -> None:
+    """Raise DeviceError unless there is a GPU of that number, from 0."""
     found = count()
     if found == 0:
         raise DeviceError("Cannot use GPU: the driver is there, but no GPU. `nvidia-smi` should list one.")
     if not 0 <= number < found:
         there = "is only GPU 0" if found == 1 else f"are the GPUs 0 to {found - 1}"
         raise DeviceError(f"Cannot use GPU {number}: there {there}. `caffelike device_query` shows what there is.")
+
+
+def select(number: int) -> None:
+    """Let this thread use GPU `number` from now on. Raises DeviceError."""
+    check(number)
     with _telling(f"starting GPU {number}"):
         if not SIMULATED:
             cuda.select_device(number)
