@@ -86,7 +86,8 @@ class AnchorTargetLayer(PythonLayer):
         counts = np.repeat((labels >= 0)[:, None], 4, axis=1) / np.float32(max(1, int(np.count_nonzero(labels >= 0))))
         chosen = np.repeat((labels == 1)[:, None], 4, axis=1)
         top[0].raw_data[0, 0] = labels.reshape(height, width, count).transpose(2, 0, 1).reshape(-1, width)
-        for blob, values in zip(top[1:], (targets, chosen, counts), strict=True):
+        others: list[np.ndarray] = [targets, chosen, counts]
+        for blob, values in zip(top[1:], others, strict=True):
             blob.raw_data[0] = values.reshape(height, width, 4 * count).transpose(2, 0, 1)
 
     def _label(self, common: np.ndarray, draw: np.random.Generator) -> np.ndarray:
