@@ -47,15 +47,19 @@ DEFINED = {  # written by their define.py: learnable numbers in the publications
     "zfnet": (62_357_608, 0),
 }
 TRAININGS = [  # see test_trainings.py and examples/test_learning.py
+    "c3d",
     "char_lstm",
     "cifar10_full",
     "cifar10_quick",
     "dqn",
     "finetune_style",
+    "grasp",
     "image_qa",
     "lrcn",
+    "m5",
     "mnist_denoiser",
     "mnist_siamese",
+    "two_stream",
 ]
 SHAPES = {"alexnet": (2, 3, 227, 227), "caffenet": (2, 3, 227, 227), "lenet": (4, 1, 28, 28)}
 

@@ -20,21 +20,30 @@ EXAMPLES = Path(__file__).resolve().parents[2] / "examples"
 # model -> the example that prepares its data (and has a narrow form of a large one), iterations, changes of its solver,
 # share of the loss that may be left
 RUNS = {
+    "c3d": ("action", 12, {"base_lr": 0.01}, 0.97),
     "char_lstm": ("char_lstm", 12, {}, 0.9),
+    "grasp": ("grasp", 40, {}, 0.97),
     "image_qa": ("answer", 30, {"base_lr": 0.005}, 0.9),
     "lrcn": ("caption", 60, {"base_lr": 0.005}, 0.7),
+    "m5": ("tones", 30, {}, 0.9),
     "mnist_denoiser": ("denoise", 20, {"test_initialization": False}, 0.5),
+    "two_stream": ("action", 25, {}, 0.97),
 }
 
-PREPARED = {"image_qa": {"batches": 4}}  # how much data, where less will do
+PREPARED = {  # how much data, where less will do
+    "c3d": {"count": 2, "model": "c3d"},
+    "grasp": {"count": 64},
+    "image_qa": {"batches": 4},
+    "m5": {"count": 48},
+    "two_stream": {"count": 16, "model": "two_stream"},
+}
 # Shapes of what comes from data bases
 SHAPES = {
     "char_lstm": dict.fromkeys(("char", "cont", "next"), (50, 16)),
-    "image_qa": {"features": (2, 1024)} | dict.fromkeys(("question", "cont", "answer"), (3, 2)),
-    "lrcn": {"data": (2, 3, 227, 227)} | {f"{name}_sentence": (3, 2) for name in ("cont", "input", "target")},
     "mnist_denoiser": {"data": (60, 1, 28, 28)},
 }
 
+NARROW = {"c3d", "grasp", "image_qa", "lrcn", "m5", "two_stream"}  # large: their narrow forms are built and learn
 OTHERS = ["dqn", "style_transfer"]  # they have no data base: see the tests below
 
 
@@ -64,7 +73,7 @@ def test_readme_tells_the_parameters(model):
     assert f"{total:,}" in (hub.root() / model / "README.md").read_text(encoding="utf-8")
 
 
-@pytest.mark.parametrize("model", RUNS)
+@pytest.mark.parametrize("model", sorted(RUNS.keys() - NARROW))
 def test_training_definition_has_deploys_parameters(model):
     """And builds in both phases, with the data's shapes that it expects."""
     folder = hub.root() / model
@@ -83,9 +92,14 @@ def test_it_learns(model, tmp_path):
     example = importlib.import_module(name)
     example.prepare(tmp_path, **PREPARED.get(model, {}))
     changes = getattr(example, "CHANGES", {}) | changes | {"display": 0}
-    if hasattr(example, "narrow"):
-        changes["net_param"] = example.narrow(True)
+    which = {key: value for key, value in PREPARED.get(model, {}).items() if key == "model"}
+    if model in NARROW:
+        changes["net_param"] = example.narrow(True, **which)
     run = importlib.import_module("learning").solver(model, tmp_path, **changes)
+    if model in NARROW:
+        deploy = caffelike.Net.build(example.narrow(False, **which), caffelike.TEST).params
+        shapes = [[(name, blob.shape) for name in sorted(p) for blob in p[name]] for p in (deploy, run.net.params)]
+        assert shapes[0] == shapes[1]
     losses = learned(run, iterations)
     assert np.isfinite(losses).all()
     assert np.mean(losses[-5:]) < left * np.mean(losses[:2])
@@ -234,3 +248,46 @@ def test_style_reads_and_writes_pictures(tmp_path):
     assert np.array_equal(np.asarray(style.picture(data)), pixels)
     fitted = style.fitted(data, (1, 3, 4, 7))
     assert np.array_equal(fitted[..., 4:], data[:, :, :4, :3])
+
+
+def test_flow_follows_what_moves():
+    """A smooth hill a pixel to the right and half a pixel up between frames."""
+    action = importlib.import_module("action")
+    y, x = np.mgrid[:40, :40].astype(float)
+    frames = np.stack([np.exp(-((x - 18 - t) ** 2 + (y - 22 + t / 2) ** 2) / 50) for t in range(3)])
+    flow = action.flow(frames, smooth=1e-4, rounds=200)
+    assert flow.shape == (2, 2, 40, 40)
+    where = frames[0] > 0.3
+    assert flow[0, 0][where].mean() == pytest.approx(1, abs=0.2)
+    assert flow[0, 1][where].mean() == pytest.approx(-0.5, abs=0.2)
+
+
+def test_clips_move_as_their_class_says():
+    action = importlib.import_module("action")
+    for kind in range(action.CLASSES):
+        frames = action.clip(kind, 32, np.random.default_rng(kind))
+        grid = np.arange(32)
+        mass = np.where(frames > 0.6, 1.0, 0)
+        place = [(mass.sum(axis=a) * grid).sum(axis=1) / mass.sum(axis=(1, 2)) for a in (2, 1)]  # rows, columns
+        moved = [p[-1] - p[0] for p in place]
+        wanted = action.MOVES[kind // 2]
+        assert all(abs(m) < 1.5 if w == 0 else m * w > 6 for m, w in zip(moved, wanted, strict=True))
+
+
+def test_grasps_hold_across_the_bar():
+    grasp = importlib.import_module("grasp")
+    held = grasp.holds(np.array([0.0, 88.0, 179.0]))
+    assert [np.flatnonzero(row).tolist() for row in held] == [[8, 9, 10], [0, 1, 17], [8, 9, 10]]
+    label = grasp.tried(np.repeat(held, 50, axis=0), np.random.default_rng(0))
+    assert ((label >= 0).sum(axis=1) == 1).all()
+    assert 0.5 <= (label == 1).sum() / 150 < 0.75
+
+
+def test_sounds_are_of_two_tones():
+    tones = importlib.import_module("tones")
+    for kind, sign in ((0, 0), (1, 1), (2, -1), (4, 1)):
+        wave = tones.sound(kind, np.random.default_rng(0))
+        half = tones.LENGTH // 2
+        pitch = [np.abs(np.fft.rfft(part)).argmax() * tones.RATE / half for part in (wave[:half], wave[half:])]
+        assert all(290 < p < 790 for p in pitch)
+        assert np.sign(pitch[1] - pitch[0]) == sign
