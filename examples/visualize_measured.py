@@ -70,6 +70,7 @@ def main() -> None:
     photos = {name: recipe.prepare(recipe.read(given.photos / f"{name}.JPEG"), shape) for name in BOXES}
 
     lowered = hit = 0
+    share = np.mean([(r - le) * (b - t) / (shape[2] * shape[3]) for le, t, r, b in BOXES.values()])
     print(f"{'photo':26s} {'p covered':>9s} {'p beside':>9s} {'Grad-CAM in box':>16s}")
     for name, x in photos.items():
         label = synsets.index(name.split("_")[0])
@@ -94,7 +95,7 @@ def main() -> None:
 
     count = len(photos)
     print(f"\nCovering the object lowers the true class more than covering the rest: {lowered} of {count} photos")
-    print(f"The maximum of Grad-CAM lies in the object's box: {hit} of {count} photos")
+    print(f"The maximum of Grad-CAM lies in the object's box: {hit} of {count} photos ({share * count:.1f} by chance)")
     print(f"DeepDream of {LAYER} raises its objective {after / before:.1f} times")
     print(f"A deconvolved pattern stays in the unit's receptive field: {kept} of {UNITS} units of {LAYER}")
     print(f"The strongest five photos are the same ones when the set is shuffled: {again} of {UNITS} units")

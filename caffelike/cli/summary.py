@@ -15,8 +15,14 @@ minloglevel = 1
 @click.argument("model", metavar="FILE|MODEL")
 @_options.inputs
 @click.option("--phase", type=click.Choice(["TRAIN", "TEST"]), default="TEST", show_default=True)
+@click.option(
+    "--style",
+    type=click.Choice(["krizhevsky", "simonyan", "szegedy", "he", "huang"]),
+    default=None,
+    help="As the table of AlexNet's, VGG's, GoogLeNet's, ResNet's or DenseNet's paper.",
+)
 @_table.option
-def command(model: str, inputs: tuple[str, ...], phase: str, as_json: bool) -> None:
+def command(model: str, inputs: tuple[str, ...], phase: str, style: str | None, as_json: bool) -> None:
     """Count the net of FILE (a prototxt) or of MODEL (lenet, alexnet, caffenet).
 
     MACs: multiply-accumulates with weights in one forward pass of the whole batch. Activations: bytes of float32
@@ -28,11 +34,28 @@ def command(model: str, inputs: tuple[str, ...], phase: str, as_json: bool) -> N
     from caffelike import TEST, TRAIN
     from caffelike.summary import describe
 
+    if style is not None:
+        _paper(_definition(model), TRAIN if phase == "TRAIN" else TEST, inputs, style, as_json)
+        return
     summary = describe(_definition(model), TRAIN if phase == "TRAIN" else TEST, _options.shapes(inputs))
     if as_json:
         _table.echo_json(summary.to_dict())
     else:
         _print(summary)
+
+
+def _paper(path: str, phase: int, inputs: tuple[str, ...], style: str, as_json: bool) -> None:
+    from caffelike.summary import build_without_data
+    from caffelike.tools import paper_tables
+
+    net = build_without_data(path, phase, _options.shapes(inputs))
+    found = paper_tables.table(net, style)
+    if as_json:
+        _table.echo_json(found._asdict())
+        return
+    _table.rows(found.columns, [[f"{n:,}" if isinstance(n, int) else n for n in row] for row in found.rows], words=2)
+    for note in found.notes:
+        click.echo(note)
 
 
 def _definition(model: str) -> str:

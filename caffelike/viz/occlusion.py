@@ -46,7 +46,7 @@ def occlusion(
     passes.show(net, x)
     label = int(passes.probabilities(net)[0].argmax()) if label is None else label
     strongest = int(net.blobs[blob].data[0].sum(axis=(1, 2)).argmax())
-    tops, lefts = np.arange(0, max(1, height - size + 1), step), np.arange(0, max(1, width - size + 1), step)
+    tops, lefts = (np.unique([*range(0, n - size, step), max(0, n - size)]) for n in (height, width))  # to the border
     places = np.stack(np.meshgrid(tops, lefts, indexing="ij"), axis=-1)
     flat = places.reshape(-1, 2)
     probability, best, activation = [], [], []
