@@ -49,7 +49,8 @@ def units(net: Net) -> list[Unit]:
         layer = net.layer_dict[row.name]
         shape = next(iter(row.tops.values()))
         batch, *sizes = shape
-        output = (*sizes, 1, 1)[:3]
+        channels, height, width = (*sizes, 1, 1)[:3]
+        output = channels, height, width
         own = net.params.get(row.name)
         p = layer.message.convolution_param if row.type == "Convolution" else layer.message.pooling_param
         spatial = layer.options.get("kernel", (0,)) if row.type != "InnerProduct" else (0,)
@@ -87,15 +88,16 @@ def _totals(found: Sequence[Unit]) -> str:
 def krizhevsky(net: Net) -> Table:
     """AlexNet's layers by their neurons (Krizhevsky, Sutskever and Hinton, 2012)."""
     found = units(net)
-    rows = []
+    rows: list[list[Any]] = []
     for u in found:
         if u.kind != "Pooling":
             window = f"{u.kernel}x{u.kernel}/{u.stride}" if u.kind == "Convolution" else "all"
-            neurons = u.output[0] * u.output[1] * u.output[2]
-            rows.append([u.name, window, u.group, _size(u.output), neurons, u.parameters, u.field])
+            count = u.output[0] * u.output[1] * u.output[2]
+            rows.append([u.name, window, u.group, _size(u.output), count, u.parameters, u.field])
+    neurons = [row[4] for row in rows]
     notes = [
         _totals(found),
-        "Neurons: " + "-".join(f"{row[4]:,}" if row[4] > 9999 else str(row[4]) for row in rows),
+        "Neurons: " + "-".join(f"{n:,}" if n > 9999 else str(n) for n in neurons),
         "The paper prints 253,440 neurons for its first layer, but 55x55x96 are 290,400; its other numbers agree.",
     ]
     return Table(["layer", "window/stride", "groups", "output", "neurons", "parameters", "field"], rows, notes)
