@@ -2,6 +2,7 @@
 
 import importlib.util
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
@@ -29,6 +30,12 @@ def test_every_layer_type_has_a_page(site):
     assert "- BVLC Caffe 1.0: " in page
     assert "## The definition" not in pages["layer-types/Data.md"]
     assert "[ReLU](ReLU.md)" in pages["layer-types/index.md"]
+
+
+def test_no_page_is_missing(site):
+    config = SimpleNamespace(nav=[{"Home": "index.md"}, {"Guides": [{"Data": "data.md"}]}])
+    (added,) = site.on_config(config).nav[2:]
+    assert set(added["More"]) == {path.name for path in (ROOT / "docs").glob("*.md")} - {"data.md"}
 
 
 def test_docstrings_become_entries(site):

@@ -21,6 +21,23 @@ _LINK = re.compile(r"(!?)\[((?:[^\[\]]|\[[^\[\]]*\])*)\]\(([^)\s]+)\)")
 _LABEL = re.compile(r"^([A-Za-z_][\w, ?*]*?(?: [\w.()-]+)?):\s", re.ASCII)
 
 
+def on_config(config: Any) -> Any:
+    """Add the pages in docs/ that mkdocs.yml does not place, so that none is missing."""
+    placed = set(_names(config.nav))
+    if others := [path.name for path in sorted((ROOT / "docs").glob("*.md")) if path.name not in placed]:
+        config.nav.append({"More": others})
+    return config
+
+
+def _names(nav: Any) -> Iterator[str]:
+    """The files that a part of the navigation names."""
+    if isinstance(nav, str):
+        yield nav
+    else:
+        for part in nav.values() if isinstance(nav, dict) else nav:
+            yield from _names(part)
+
+
 def on_files(files: Any, config: Any) -> Any:
     """Add what is generated to the site's files."""
     from mkdocs.structure.files import File
