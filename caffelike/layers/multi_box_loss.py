@@ -157,15 +157,17 @@ def forward(
             predicted = decoded(moves[item, :, c], boxes, coding, code)
             own = np.arange(len(rows)) if shared or by_priors else np.flatnonzero(rows[:, 1] == c)
             found, most = match(boxes if by_priors else predicted, rows[own, 3:7], least, inside)
-            found = np.where(found >= 0, own[found] if len(own) else found, found)
+            if len(own):
+                found = np.where(found >= 0, own[np.maximum(found, 0)], found)
+            row = np.maximum(found, 0)  # of those that are matched: others are -1, or -2 where left out
             if by_priors and not shared:
-                found[(found >= 0) & (rows[found, 1] != c)] = -1
+                found[(found >= 0) & (rows[row, 1] != c)] = -1
             step, slope = _boxes(
-                moves[item, :, c], rows[found, 3:7], boxes, variances, predicted if not by_priors else boxes, code,
+                moves[item, :, c], rows[row, 3:7], boxes, variances, predicted if not by_priors else boxes, code,
                 in_target, cut, square,
             )  # fmt: skip
             if mining.kind != "NONE":
-                known = np.where(found >= 0, kinds[found], background)
+                known = np.where(found >= 0, kinds[row], background)
                 worst = _classes(scores[item], known, logistic)[0]
                 if mining.kind == "HARD_EXAMPLE":
                     worst = worst + np.where(found >= 0, step, 0)

@@ -128,6 +128,16 @@ def test_mining_suppresses_neighbours():
     assert (left.tolist(), negatives.tolist()) == ([NONE] * 4, [0, 1])
 
 
+def test_priors_that_reach_out_of_the_image_may_be_left_out():
+    given = GIVEN | {"label": [[[LABELS[0], *[LABELS[2]] * 2]]]}  # fewer labels than marks of left-out priors count
+    given["priors"] = PRIORS.copy()
+    given["priors"][0, 0, 4] = -0.1
+    given["priors"][0, 0, 6] = 1.1
+    net = layer("ignore_cross_boundary_bbox: true")
+    net.forward(**given)
+    assert np.flatnonzero(net.backward(1)[1].reshape(8, 3).any(axis=1)).tolist() == [0, 2, 3]
+
+
 def test_refused():
     rows = np.array(LABELS)
     rows[0, 1] = 3
