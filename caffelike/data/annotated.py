@@ -1,0 +1,147 @@
+"""Batches of images with boxes: AnnotatedDatum records of a data base, as SSD's fork has them."""
+
+from typing import Any
+
+import numpy as np
+
+from caffelike import rng
+from caffelike.data import images
+from caffelike.data.boxes import Preparation
+from caffelike.data.prefetch import Batch, Slot
+from caffelike.data.records import RecordProducer
+from caffelike.data.shard import ALL, Shard
+from caffelike.data.source import Source
+from caffelike.data.transformer import Transformer
+from caffelike.errors import DataError
+from caffelike.schema import message_class
+
+
+class AnnotatedProducer(RecordProducer):
+    """Makes batches of images and of the boxes in them, see `RecordProducer`.
+
+    The second array is (1, 1, boxes, 8): item, label, instance, xmin, ymin, xmax, ymax, difficult; one row of -1 if no
+    image has a box. Where `typed` is None (annotations have no type) it is the records' labels (batch,).
+    """
+
+    def __init__(
+        self,
+        source: Source,
+        transformer: Transformer,
+        preparation: Preparation,
+        batch: int,
+        labels: bool,
+        shuffle: bool = False,
+        shard: Shard = ALL,
+        threads: int = 0,
+        rand_skip: int = 0,
+    ):
+        super().__init__(source, transformer, batch, int(labels), shuffle, shard, threads, rand_skip=rand_skip)
+        self._preparation = preparation
+        self._typed = True
+
+    def shapes(self) -> list[tuple[int, ...]]:
+        """The shapes of a batch whose images are like the first one."""
+        key, value = self._source.first()
+        pixels, label = self._pixels(key, value)
+        self._typed = not isinstance(label, int)
+        boxes = np.empty((0, 8)) if isinstance(label, int) else label
+        image = self._preparation.apply(pixels, boxes[:, 3:7], self._generator(0))[0]
+        shape = (self._batch, *self._out_shape(bytes(key), image.transpose(2, 0, 1)))
+        return [shape, (1, 1, max(1, len(boxes)), 8) if self._typed else (self._batch,)][: 1 + self._labels]
+
+    def produce(self, slot: Slot) -> Batch:
+        """The next batch. Raises DataError naming the record that cannot be used."""
+        record = self._record
+        if self._tolerance.allowed:
+            entries, numbers, loaded, _ = self._usable(self._batch)
+        else:
+            entries, _ = self._order.take(self._batch)
+            numbers, loaded = list(range(record, record + self._batch)), []
+        keys = [bytes(key) for key, _ in entries]
+        ready: list[Any] = [None] * self._batch
+
+        def prepare(i: int) -> None:
+            pixels, label = loaded[i] if loaded else self._pixels(*entries[i])
+            number = self._shard.number(numbers[i])
+            rows = np.empty((0, 8)) if isinstance(label, int) else label
+            image, boxes, which = self._preparation.apply(pixels, rows[:, 3:7], self._generator(number))
+            values = np.ascontiguousarray(image.transpose(2, 0, 1))
+            shape = self._out_shape(keys[i], values)
+            place = self._transformer.place(values.shape, number)
+            out = np.empty(shape, np.float32)
+            self._transformer.fill(values, place, out)
+            if isinstance(label, int):
+                ready[i] = out, label
+                return
+            height, width = image.shape[:2]
+            part = [place.left / width, place.top / height,
+                    (place.left + place.width) / width, (place.top + place.height) / height]  # fmt: skip
+            boxes, kept = self._preparation.visible(boxes, np.array(part))
+            if place.mirrored:
+                boxes = np.stack([1 - boxes[:, 2], boxes[:, 1], 1 - boxes[:, 0], boxes[:, 3]], axis=1)
+            rows = rows[which[kept]].copy()
+            rows[:, 0], rows[:, 3:7] = i, boxes
+            ready[i] = out, rows
+
+        self._workers.run(prepare, 0, self._batch)
+        shape = ready[0][0].shape
+        data = slot.array(0, (self._batch, *shape))
+        for i, (out, label) in enumerate(ready):
+            if out.shape != shape or isinstance(label, int) == self._typed:
+                raise self._wrong(keys[i], DataError(
+                    f"it gives {out.shape} (channels, height, width), the first one of its batch {shape}: set"
+                    " resize_param" if out.shape != shape else "annotations with and without a type are mixed"
+                ))  # fmt: skip
+            data[i] = out
+        arrays = [data]
+        if self._labels:
+            found = [label for _, label in ready]
+            if self._typed:
+                rows = np.concatenate(found) if sum(map(len, found)) else np.full((1, 8), -1)
+                arrays.append(slot.array(1, (1, 1, *rows.shape)))
+                arrays[1][0, 0] = rows
+            else:
+                arrays.append(slot.array(1, (self._batch,)))
+                arrays[1][:] = found
+        self._record = numbers[-1] + 1
+        self.position = {
+            "seed": self._transformer.draws.seed,
+            "record": self._record,
+            "key": keys[-1].decode("latin-1"),
+            "shard": list(self._shard),
+        }
+        return Batch(arrays, [key.decode("utf-8", "replace") for key in keys], self.position)
+
+    def _generator(self, number: int) -> np.random.Generator:
+        return rng.generator(self._transformer.draws.seed, f"{self._transformer.draws.name}/boxes", number)
+
+    def _pixels(self, key: Any, value: Any) -> tuple[np.ndarray, Any]:
+        """(image as (height, width, channels), rows (boxes, 8) or, without a type, the label) of a record."""
+        from google.protobuf.message import DecodeError
+
+        try:
+            try:
+                record = message_class("AnnotatedDatum").FromString(bytes(value))
+            except DecodeError:
+                raise DataError("it is no AnnotatedDatum; plain records are for a Data layer") from None
+            datum = record.datum
+            if datum.encoded:
+                image = images.decode(datum.data, self._transformer.mode)
+            else:
+                shape = (datum.channels, datum.height, datum.width)
+                if not datum.data or len(datum.data) != np.prod(shape):
+                    raise DataError(f"it says {shape} (channels, height, width), but holds {len(datum.data)} bytes")
+                image = np.frombuffer(datum.data, np.uint8).reshape(shape).transpose(1, 2, 0)
+        except DataError as error:
+            raise self._wrong(bytes(key), error) from None
+        if not record.HasField("type"):
+            return image, int(datum.label)
+        if record.type != record.BBOX:
+            raise self._wrong(bytes(key), DataError("its annotations are no boxes (type BBOX)"))
+        rows = [
+            [0, group.group_label, one.instance_id, box.xmin, box.ymin, box.xmax, box.ymax, box.difficult]
+            for group in record.annotation_group
+            for one in group.annotation
+            for box in [one.bbox]
+        ]
+        return image, np.array(rows, np.float64).reshape(-1, 8)

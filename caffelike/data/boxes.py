@@ -1,0 +1,252 @@
+"""What SSD's fork does to an image and the boxes in it before it is cropped, mirrored and scaled like any other.
+
+In this order: colours (distort_param), a larger canvas (expand_param), a part of it (batch_sampler), another size
+(resize_param). An image is uint8 (height, width, channels); boxes (n, 4) are xmin, ymin, xmax, ymax as shares of it.
+"""
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+
+from caffelike.data.resize import resize, resize_nearest
+from caffelike.errors import ModelError
+
+Picture = tuple[np.ndarray, np.ndarray, np.ndarray]
+"""An image, its boxes, and the indices that these had at first."""
+
+
+class Preparation:
+    """The random changes of one layer: transform_param's fields of SSD's fork, and batch samplers.
+
+    background: the colour of what an expanded image gains, one number a channel or one for all.
+    Raises ModelError for options that cannot be.
+    """
+
+    def __init__(self, param: Any, samplers: Sequence[Any], name: str):
+        self.param, self.samplers = param, list(samplers)
+        p = param.distort_param
+        for word in ("contrast", "saturation"):
+            low, high = getattr(p, f"{word}_lower"), getattr(p, f"{word}_upper")
+            if getattr(p, f"{word}_prob") and not 0 <= low <= high:
+                raise ModelError(f"distort_param: {word}_lower {low:g} must be 0 .. {word}_upper, {high:g}.", name)
+        if param.HasField("expand_param") and param.expand_param.max_expand_ratio < 1:
+            raise ModelError("expand_param { max_expand_ratio } must be 1 or more.", name)
+        for one in param.resize_param:
+            if not (one.height and one.width):
+                raise ModelError("resize_param needs height and width.", name)
+        for one in self.samplers:
+            s = one.sampler
+            if not 0 < s.min_scale <= s.max_scale <= 1 or not 0 < s.min_aspect_ratio <= s.max_aspect_ratio:
+                raise ModelError(
+                    "batch_sampler { sampler }: 0 < min_scale <= max_scale <= 1 and 0 < min_aspect_ratio <="
+                    f" max_aspect_ratio must hold, but they are {s.min_scale:g}, {s.max_scale:g},"
+                    f" {s.min_aspect_ratio:g} and {s.max_aspect_ratio:g}.",
+                    name,
+                )
+
+    def apply(self, image: np.ndarray, boxes: np.ndarray, generator: np.random.Generator) -> Picture:
+        """The image as it is to be cropped, mirrored and scaled, with the boxes that are left."""
+        which = np.arange(len(boxes))
+        if self.param.HasField("distort_param"):
+            image = distort(image, self.param.distort_param, generator)
+        if self.param.HasField("expand_param"):
+            image, boxes = self._expanded(image, boxes, generator)
+        if self.samplers and (part := sampled(boxes, self.samplers, generator)) is not None:
+            image, boxes, kept = self._cut(image, boxes, part)
+            which = which[kept]
+        if self.param.resize_param:
+            weights = np.array([one.prob for one in self.param.resize_param], np.float64)
+            policy = self.param.resize_param[int(generator.choice(len(weights), p=weights / weights.sum()))]
+            image, boxes = resized(image, boxes, policy, generator)
+        return image, boxes, which
+
+    def visible(self, boxes: np.ndarray, part: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """The boxes as shares of a part (4,) of the image, cut at its borders, and the indices of those that stay.
+
+        emit_constraint says which do: CENTER, those whose middle is inside; MIN_OVERLAP, those of which more than
+        emit_overlap is inside. Of the others none has an area there.
+        """
+        low, high = np.maximum(boxes[:, :2], part[:2]), np.minimum(boxes[:, 2:], part[2:])
+        inside = np.maximum(high - low, 0).prod(axis=1)
+        stays = inside > 0
+        if self.param.HasField("emit_constraint"):
+            rule = self.param.emit_constraint
+            if rule.emit_type == rule.CENTER:
+                middle = (boxes[:, :2] + boxes[:, 2:]) / 2
+                stays &= ((middle >= part[:2]) & (middle <= part[2:])).all(axis=1)
+            else:
+                stays &= inside > rule.emit_overlap * (boxes[:, 2:] - boxes[:, :2]).prod(axis=1)
+        size = np.tile(part[2:] - part[:2], 2)
+        return np.clip((boxes[stays] - np.tile(part[:2], 2)) / size, 0, 1), np.flatnonzero(stays)
+
+    def _expanded(
+        self, image: np.ndarray, boxes: np.ndarray, generator: np.random.Generator
+    ) -> tuple[np.ndarray, np.ndarray]:
+        p = self.param.expand_param
+        chance, share, down, right = generator.random(4)
+        if chance > p.prob or p.max_expand_ratio < 1.01:
+            return image, boxes
+        ratio = 1 + share * (p.max_expand_ratio - 1)
+        height, width, channels = image.shape
+        rows, columns = int(height * ratio), int(width * ratio)
+        top, left = int(down * (rows - height)), int(right * (columns - width))
+        canvas = np.empty((rows, columns, channels), np.uint8)
+        canvas[:] = np.rint(np.array(self.param.mean_value)) if self.param.mean_value else 0
+        canvas[top : top + height, left : left + width] = image
+        moved = boxes * (width, height, width, height) + (left, top, left, top)
+        return canvas, moved / (columns, rows, columns, rows)
+
+    def _cut(self, image: np.ndarray, boxes: np.ndarray, part: np.ndarray) -> Picture:
+        part = np.clip(part, 0, 1)
+        height, width = image.shape[:2]
+        left, top = int(part[0] * width), int(part[1] * height)
+        columns, rows = int((part[2] - part[0]) * width), int((part[3] - part[1]) * height)
+        if not (rows and columns):
+            return image, boxes, np.arange(len(boxes))
+        inner, kept = self.visible(boxes, part)
+        return image[top : top + rows, left : left + columns], inner, kept
+
+
+def sampled(boxes: np.ndarray, samplers: Sequence[Any], generator: np.random.Generator) -> np.ndarray | None:
+    """A part (4,) of the image, one of all that the samplers found; None: they found none.
+
+    Each tries max_trials (100) times, until it has max_sample (any number): a share scale of the image's sides, wider
+    by the root of an aspect ratio, at any place, that meets sample_constraint with at least one of the boxes:
+    jaccard_overlap, intersection over union; sample_coverage and object_coverage, over the part or the box alone.
+    """
+    found: list[np.ndarray] = []
+    for one in samplers:
+        if not one.use_original_image:
+            continue
+        s, count = one.sampler, 0
+        for _ in range(one.max_trials):
+            if one.HasField("max_sample") and count >= one.max_sample:
+                break
+            u = generator.random(4)
+            scale = s.min_scale + u[0] * (s.max_scale - s.min_scale)
+            aspect = s.min_aspect_ratio + u[1] * (s.max_aspect_ratio - s.min_aspect_ratio)
+            aspect = min(max(aspect, scale**2), scale**-2)
+            size = np.minimum([scale * aspect**0.5, scale / aspect**0.5], 1)
+            low = u[2:] * (1 - size)
+            part = np.concatenate([low, low + size])
+            if _meets(part, boxes, one.sample_constraint):
+                found.append(part)
+                count += 1
+    return found[int(generator.integers(len(found)))] if found else None
+
+
+def _meets(part: np.ndarray, boxes: np.ndarray, rule: Any) -> bool:
+    """Whether some box meets all of the rule's bounds, or there are none."""
+    names = ("jaccard_overlap", "sample_coverage", "object_coverage")
+    if not any(rule.HasField(f"{end}_{name}") for name in names for end in ("min", "max")):
+        return True
+    low, high = np.maximum(boxes[:, :2], part[:2]), np.minimum(boxes[:, 2:], part[2:])
+    common = np.maximum(high - low, 0).prod(axis=1)
+    own, its = (part[2:] - part[:2]).prod(), (boxes[:, 2:] - boxes[:, :2]).prod(axis=1)
+    good = np.ones(len(boxes), bool)
+    for name, whole in zip(names, (own + its - common, own, its), strict=True):
+        share = common / np.maximum(whole, 1e-12)
+        if rule.HasField(f"min_{name}"):
+            good &= share >= getattr(rule, f"min_{name}")
+        if rule.HasField(f"max_{name}"):
+            good &= share <= getattr(rule, f"max_{name}")
+    return bool(good.any())
+
+
+def resized(
+    image: np.ndarray, boxes: np.ndarray, p: Any, generator: np.random.Generator | None = None
+) -> tuple[np.ndarray, np.ndarray]:
+    """The image in the size of a ResizeParameter, and the boxes in it.
+
+    resize_mode WARP: to height x width; FIT_SMALL_SIZE: so that it just covers them; FIT_LARGE_SIZE_AND_PAD: so that it
+    fits in, amid pad_value (0), pad_mode CONSTANT, MIRRORED or REPEAT_NEAREST. interp_mode LINEAR (OpenCV's, to the
+    bit), NEAREST, and Pillow's AREA, CUBIC and LANCZOS4; of several one is drawn.
+    """
+    rows, columns = image.shape[:2]
+    height, width = int(p.height), int(p.width)
+    wide = columns / rows > width / height
+    if p.resize_mode == p.FIT_SMALL_SIZE:
+        height, width = (height, int(columns / rows * height)) if wide else (int(width * rows / columns), width)
+    inner = (height, width)
+    if p.resize_mode == p.FIT_LARGE_SIZE_AND_PAD:
+        inner = (max(1, int(width * rows / columns)), width) if wide else (height, max(1, int(columns / rows * height)))
+    modes = list(p.interp_mode) or [p.LINEAR]
+    mode = modes[int(generator.integers(len(modes)))] if generator and len(modes) > 1 else modes[0]
+    out = _scaled(p, mode)(image, *inner)
+    if inner == (height, width):
+        return out, boxes
+    top, left = (height - inner[0]) // 2, (width - inner[1]) // 2
+    edges = [(top, height - inner[0] - top), (left, width - inner[1] - left), (0, 0)]
+    if p.pad_mode == p.CONSTANT:
+        canvas = np.empty((height, width, image.shape[2]), np.uint8)
+        canvas[:] = np.array(p.pad_value or [0.0])
+        canvas[top : top + inner[0], left : left + inner[1]] = out
+    else:
+        canvas = np.pad(out, edges, "reflect" if p.pad_mode == p.MIRRORED else "edge")
+    moved = boxes * np.tile(inner[::-1], 2) + (left, top, left, top)
+    return canvas, moved / (width, height, width, height)
+
+
+def _scaled(p: Any, mode: int) -> Callable[[np.ndarray, int, int], np.ndarray]:
+    """What resizes an image in this Interp_mode."""
+    if mode == p.LINEAR:
+        return resize
+    if mode == p.NEAREST:
+        return lambda image, *size: np.stack([resize_nearest(plane, *size) for plane in image.transpose(2, 0, 1)], 2)
+    filter_ = {p.AREA: 4, p.CUBIC: 3, p.LANCZOS4: 1}[mode]
+    return lambda image, height, width: _by_pillow(image, height, width, filter_)
+
+
+def _by_pillow(image: np.ndarray, height: int, width: int, filter_: int) -> np.ndarray:
+    from PIL import Image
+
+    planes = [Image.fromarray(np.ascontiguousarray(plane)) for plane in image.transpose(2, 0, 1)]
+    return np.stack([np.asarray(plane.resize((width, height), Image.Resampling(filter_))) for plane in planes], axis=2)
+
+
+def distort(image: np.ndarray, p: Any, generator: np.random.Generator) -> np.ndarray:
+    """The image with other colours; each change happens with the probability ..._prob of a DistortionParameter.
+
+    Brightness: plus -brightness_delta .. brightness_delta. Contrast and saturation: times ..._lower .. ..._upper. Hue:
+    turned by -hue_delta .. hue_delta (of 180). random_order_prob: channels are shuffled. Contrast is changed before
+    saturation and hue, or after them, half of the time each. An image without three channels has no colours to change.
+    """
+    u = generator.random(11)
+    chances = (p.brightness_prob, p.contrast_prob, p.saturation_prob, p.hue_prob, p.random_order_prob)
+    bright, contrast, saturate, hue, shuffle = (u[:5] < chances).tolist()
+    pixels = image
+    if bright:
+        pixels = _bytes(pixels + p.brightness_delta * (2 * u[5] - 1))
+    factor = p.contrast_lower + u[6] * (p.contrast_upper - p.contrast_lower)
+    first = u[7] > 0.5
+    if contrast and first:
+        pixels = _bytes(pixels * factor)
+    if image.shape[2] == 3 and (saturate or hue):
+        more = p.saturation_lower + u[8] * (p.saturation_upper - p.saturation_lower) if saturate else 1.0
+        pixels = recoloured(pixels, more, p.hue_delta * (2 * u[9] - 1) if hue else 0.0)
+    if contrast and not first:
+        pixels = _bytes(pixels * factor)
+    if shuffle:
+        pixels = pixels[:, :, generator.permutation(image.shape[2])]
+    return pixels
+
+
+def recoloured(image: np.ndarray, saturation: float, turn: float) -> np.ndarray:
+    """A BGR image with its saturation (HSV) multiplied, up to full, and its hue turned by `turn` of 180."""
+    pixels = image.astype(np.float64)
+    high, low = pixels.max(axis=2), pixels.min(axis=2)
+    chroma = high - low
+    blue, green, red = np.moveaxis(pixels, 2, 0)
+    part = np.maximum(chroma, 1e-12)
+    sixths = np.select(
+        [high == red, high == green], [(green - blue) / part % 6, (blue - red) / part + 2], (red - green) / part + 4
+    )
+    sixths = sixths + turn / 30
+    chroma = np.minimum(chroma * saturation, high)
+    shades = [high - chroma * np.clip(np.minimum(k, 4 - k), 0, 1) for n in (1, 3, 5) for k in [(n + sixths) % 6]]
+    return _bytes(np.stack(shades, axis=2))
+
+
+def _bytes(values: np.ndarray) -> np.ndarray:
+    return np.clip(np.rint(values), 0, 255).astype(np.uint8)

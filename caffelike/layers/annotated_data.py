@@ -1,0 +1,92 @@
+"""AnnotatedData: images and the boxes in them, records of an LMDB or LevelDB data base."""
+
+from collections.abc import Sequence
+
+from caffelike import log
+from caffelike.blob import Blob
+from caffelike.data.annotated import AnnotatedProducer
+from caffelike.data.boxes import Preparation
+from caffelike.data.paths import resolve
+from caffelike.data.shard import shard_of
+from caffelike.data.source import open_source
+from caffelike.data.transformer import Transformer
+from caffelike.errors import CaffelikeError, ModelError
+from caffelike.layer import Shape
+from caffelike.layers._source import SourceLayer, log_size
+from caffelike.registry import register
+
+_OTHERS = (
+    "yolo_data_type", "yolo_data_jitter", "train_diffcult", "single_class", "seg_scales", "seg_resize_width",
+    "seg_resize_height", "difficult_label_warmup",
+)  # fmt: skip
+
+
+@register("AnnotatedData", param="annotated_data_param")
+class AnnotatedData(SourceLayer):
+    """Delivers images with the boxes in them over and over, as MultiBoxLoss and DetectionEvaluate read them.
+
+    tops: data (batch_size, channels, height, width); label (1, 1, boxes, 8), optional: item, label, instance, xmin,
+        ymin, xmax, ymax (shares of the image), difficult; a row of -1 if there is no box in the batch. Records whose
+        annotations have no type give (batch_size) labels.
+    data_param: source, batch_size, backend, prefetch, shuffle, rand_skip, threads: see Data.
+    annotated_data_param: batch_sampler: a part of the image that one of them found takes its place, see
+        `data.boxes.sampled`. anno_type: BBOX, as the records say too. label_map_file: names of the labels, not needed.
+        eric612's yolo_data_type 0, yolo_data_jitter 0.3, train_diffcult true, single_class true, seg_scales 8,
+        seg_resize_width 0, seg_resize_height 0 and difficult_label_warmup false are refused where they say otherwise.
+    transform_param: see `Transformer`, and before that, each keyed by seed and record: distort_param, expand_param
+        (what is added has the colour mean_value), resize_param: see caffelike/data/boxes.py. emit_constraint: which
+        boxes stay where the image is cut (none: all that are visible).
+    Errors: ModelError; FileError and DataError naming data base and record.
+    Source: Liu et al., "SSD", ECCV 2016 (weiliu89's fork), whose random numbers, and AREA, CUBIC and LANCZOS4
+        resizing (OpenCV's), are others.
+    """
+
+    messages = ("transform_param", "data_param")
+    honours = (
+        "shuffle", "threads", "augment_param", "resize_param", "distort_param", "expand_param", "emit_constraint",
+    )  # fmt: skip
+
+    def setup(self, bottom: Sequence[Blob], top: Sequence[Blob]) -> None:  # type: ignore[override]
+        """Open the data base and take the tops' shapes from its first record."""
+        p, own, t = self.message.data_param, self.message.annotated_data_param, self.message.transform_param
+        if not p.source:
+            raise self.fail("needs data_param { source: ... }: the folder of the data base.", ModelError)
+        for field, value in own.ListFields():
+            if field.name in _OTHERS and value != field.default_value:
+                raise self.fail(f"{field.name} is not supported.", ModelError)
+        if own.HasField("anno_type") and own.anno_type != 0:
+            raise self.fail("anno_type must be BBOX: only boxes are read.", ModelError)
+        if t.HasField("augment_param"):
+            raise self.fail("augment_param does not move boxes; use distort_param and expand_param.", ModelError)
+        batch = self.batch_size(p.batch_size)
+        transformer = Transformer(t, self.phase, self.seed, self.name, self.folder)
+        preparation = Preparation(t, own.batch_sampler, self.name)
+        backend = type(p).DB.Name(p.backend)
+        source = open_source(resolve(p.source, self.folder), backend, p.HasField("backend"), self._note)
+        producer = AnnotatedProducer(
+            source, transformer, preparation, batch, len(top) > 1, p.shuffle, shard_of(self.phase), p.threads,
+            p.rand_skip,
+        )  # fmt: skip
+        try:
+            shapes = producer.shapes()
+        except CaffelikeError:
+            producer.close()
+            raise
+        self._source = source
+        self.feed(producer, shapes, top)
+        log_size("annotated_data_layer.cpp:57", shapes[0])
+
+    def records(self) -> int:
+        """How many records there are in the data base."""
+        return len(self._source.keys())
+
+    def declared(self, tops: int) -> list[Shape | None]:
+        """As resize_param or crop_size say; one box."""
+        t = self.message.transform_param
+        fixed = [one for one in t.resize_param if one.resize_mode != one.FIT_SMALL_SIZE]
+        size = (fixed[0].height, fixed[0].width) if fixed else (0, 0)
+        data, _ = self.declared_image(self.message.data_param.batch_size, 1 if t.force_gray else 3, *size)
+        return [data, (1, 1, 1, 8)][:tops]
+
+    def _note(self, text: str) -> None:
+        log.warning("annotated_data_layer.cpp:21", f"Layer '{self.name}': {text}")

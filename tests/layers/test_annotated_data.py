@@ -1,0 +1,226 @@
+import numpy as np
+import pytest
+
+import caffelike
+from caffelike.data import writing
+from caffelike.data.boxes import Preparation, distort, recoloured, resized, sampled
+from caffelike.errors import DataError, ModelError
+from caffelike.schema import message_class
+
+IMAGE = np.random.default_rng(1).integers(0, 256, (3, 20, 30), np.uint8)
+BOXES = [(2, (0.1, 0.2, 0.5, 0.6), False), (1, (0.8, 0.5, 1.0, 0.9), True)]
+
+
+def record(image, boxes, typed=True):
+    message = message_class("AnnotatedDatum")()
+    message.datum.channels, message.datum.height, message.datum.width = image.shape
+    message.datum.data, message.datum.label = image.tobytes(), 7
+    if typed:
+        message.type = message.BBOX
+    for i, (label, corners, difficult) in enumerate(boxes):
+        group = message.annotation_group.add(group_label=label)
+        box = group.annotation.add(instance_id=i).bbox
+        box.xmin, box.ymin, box.xmax, box.ymax = corners
+        box.difficult = difficult
+    return message.SerializeToString()
+
+
+TWO = (record(IMAGE, BOXES), record(IMAGE[:, ::-1], []))
+
+
+@pytest.fixture
+def net(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    nets = []
+
+    def make(transform="", own="", records=TWO, batch=2, seed=1):
+        if not (tmp_path / "db").exists():
+            with writing.create("db") as database:
+                for i, value in enumerate(records):
+                    database.put(b"%08d" % i, value)
+        (tmp_path / "net.prototxt").write_text(
+            f'layer {{ name: "d" type: "AnnotatedData" top: "data" top: "label" transform_param {{ {transform} }}'
+            f' data_param {{ source: "db" batch_size: {batch} backend: LMDB }} annotated_data_param {{ {own} }} }}'
+        )
+        caffelike.set_random_seed(seed)
+        nets.append(caffelike.Net("net.prototxt", caffelike.TRAIN))
+        return nets[-1]
+
+    yield make
+    for one in nets:
+        one.close()
+
+
+ROWS = [[0, 2, 0, 0.1, 0.2, 0.5, 0.6, 0], [0, 1, 1, 0.8, 0.5, 1, 0.9, 1]]
+
+
+def outputs(net):
+    net.forward()
+    return net.blobs["data"].data.copy(), net.blobs["label"].data[0, 0].copy()
+
+
+def test_worked_example(net):
+    data, label = outputs(net("mean_value: 10 scale: 0.5"))
+    np.testing.assert_array_equal(data, (np.stack([IMAGE, IMAGE[:, ::-1]]) - np.float32(10)) * np.float32(0.5))
+    np.testing.assert_allclose(label, ROWS, rtol=1e-6)
+
+
+def test_without_boxes_and_without_a_type(net):
+    label = outputs(net(records=[record(IMAGE, [])]))[1]
+    assert label.tolist() == [[-1] * 8]
+
+
+def test_records_without_a_type_give_their_labels(net):
+    made = net(records=[record(IMAGE, [], typed=False)])
+    made.forward()
+    assert made.blobs["label"].data.tolist() == [7, 7]
+
+
+def test_mirrored_and_cropped_boxes_follow_the_image(net):
+    made = net("mirror: true crop_size: 16", records=[record(IMAGE, BOXES)], batch=8)
+    data, label = outputs(made)
+    pieces = np.lib.stride_tricks.sliding_window_view(IMAGE, (3, 16, 16))[0]
+    seen = set()
+    for item, image in enumerate(data):
+        for mirrored in (False, True):
+            whole = image[:, :, ::-1] if mirrored else image
+            for top, left in np.argwhere((pieces == whole).all(axis=(2, 3, 4))):
+                x = (np.array([3, 15, 24, 30]) - left) / 16
+                inside = np.clip(x, 0, 1)
+                want = []
+                for low, high, ys in ((inside[0], inside[1], (4, 12)), (inside[2], inside[3], (10, 18))):
+                    if high > low:
+                        along = (1 - high, 1 - low) if mirrored else (low, high)
+                        want.append([*along, *np.clip((np.array(ys) - top) / 16, 0, 1)])
+                got = label[label[:, 0] == item][:, [3, 5, 4, 6]]
+                np.testing.assert_allclose(got, np.reshape(want, (-1, 4)), atol=1e-6)
+                seen.add((mirrored, left))
+    assert len(seen) > 3
+
+
+ALL = (
+    "resize_param { height: 12 width: 12 interp_mode: LINEAR interp_mode: AREA interp_mode: CUBIC } mean_value: 9"
+    " distort_param { brightness_prob: 0.5 brightness_delta: 32 contrast_prob: 0.5 contrast_lower: 0.5 contrast_upper:"
+    " 1.5 hue_prob: 0.5 hue_delta: 18 saturation_prob: 0.5 saturation_lower: 0.5 saturation_upper: 1.5"
+    " random_order_prob: 0.5 } expand_param { prob: 0.5 max_expand_ratio: 4 } emit_constraint { emit_type: CENTER }"
+)
+SAMPLER = (
+    "batch_sampler { max_sample: 1 max_trials: 1 } batch_sampler { sampler { min_scale: 0.3 max_scale: 1"
+    " min_aspect_ratio: 0.5 max_aspect_ratio: 2 } sample_constraint { min_jaccard_overlap: 0.1 } max_sample: 1 }"
+)
+
+
+def test_the_whole_recipe_depends_on_seed_and_record_alone(net):
+    first = net(ALL, SAMPLER, batch=1)
+    batches = [outputs(first) for _ in range(4)]
+    again = outputs(net(ALL, SAMPLER, batch=4))
+    np.testing.assert_array_equal(np.concatenate([data for data, _ in batches]), again[0])
+    other = outputs(net(ALL, SAMPLER, batch=4, seed=2))
+    assert (other[0] != again[0]).any()
+    rows = again[1]
+    assert ((rows[:, 3:7] >= 0) & (rows[:, 3:7] <= 1)).all()
+    assert (rows[:, 5] > rows[:, 3]).all()
+
+
+def message(name, **fields):
+    return message_class(name)(**fields)
+
+
+def test_expanded_boxes_cover_the_same_pixels():
+    param = message("TransformationParameter", mean_value=[7])
+    param.expand_param.max_expand_ratio = 3
+    image = np.full((20, 30, 3), 7, np.uint8)
+    image[4:12, 3:15] = 200
+    generator = np.random.default_rng(0)
+    for _ in range(5):
+        out, boxes, _ = Preparation(param, [], "d").apply(image, np.array([[0.1, 0.2, 0.5, 0.6]]), generator)
+        rows, columns = np.nonzero(out[:, :, 0] == 200)
+        found = [columns.min(), rows.min(), columns.max() + 1, rows.max() + 1]
+        np.testing.assert_allclose(boxes[0] * np.tile(out.shape[1::-1], 2), found, atol=1e-9)
+
+
+@pytest.mark.parametrize(
+    ("mode", "shape", "box"),
+    [
+        ("WARP", (10, 10), [0.1, 0.2, 0.5, 0.6]),
+        ("FIT_SMALL_SIZE", (10, 15), [0.1, 0.2, 0.5, 0.6]),
+        ("FIT_LARGE_SIZE_AND_PAD", (10, 10), [0.1, 0.32, 0.5, 0.56]),  # 6 rows amid 10: 2 + 6 y
+    ],
+)
+def test_resizing(mode, shape, box):
+    p = message("ResizeParameter", height=10, width=10, pad_value=[3])
+    p.resize_mode = p.Resize_mode.Value(mode)
+    out, boxes = resized(np.full((20, 30, 3), 99, np.uint8), np.array([[0.1, 0.2, 0.5, 0.6]]), p)
+    assert out.shape == (*shape, 3)
+    np.testing.assert_allclose(boxes[0], box)
+    if mode == "FIT_LARGE_SIZE_AND_PAD":
+        assert out[:, 0, 0].tolist() == [3, 3, *[99] * 6, 3, 3]
+
+
+@pytest.mark.parametrize("mode", ["LINEAR", "AREA", "NEAREST", "CUBIC", "LANCZOS4"])
+def test_every_interpolation_keeps_a_flat_image(mode):
+    p = message("ResizeParameter", height=7, width=9)
+    p.interp_mode.append(p.Interp_mode.Value(mode))
+    assert (resized(np.full((20, 30, 3), 99, np.uint8), np.empty((0, 4)), p)[0] == 99).all()
+
+
+def test_which_boxes_stay():
+    param = message("TransformationParameter")
+    boxes = np.array([[0, 0, 0.4, 1], [0.4, 0, 0.8, 1], [0.9, 0, 1, 1]])
+    part = np.array([0.5, 0, 1, 1])
+
+    def kept():
+        return Preparation(param, [], "d").visible(boxes, part)[1].tolist()
+
+    assert kept() == [1, 2]
+    param.emit_constraint.emit_type = param.emit_constraint.MIN_OVERLAP
+    param.emit_constraint.emit_overlap = 0.8  # 3 / 4 of the second is inside
+    assert kept() == [2]
+    param.emit_constraint.emit_type = param.emit_constraint.CENTER
+    part[0] = 0.65
+    assert kept() == [2]
+
+
+def test_samplers_find_what_they_are_told():
+    one = message("BatchSampler", max_trials=200)
+    one.sampler.min_scale = 0.2
+    one.sample_constraint.min_object_coverage = 1
+    box = np.array([[0.4, 0.4, 0.5, 0.5]])
+    generator = np.random.default_rng(0)
+    for _ in range(5):
+        part = sampled(box, [one], generator)
+        assert (part[:2] <= 0.4).all()
+        assert (part[2:] >= 0.5).all()
+    one.sample_constraint.min_jaccard_overlap = 0.999
+    assert sampled(box, [one], generator) is None
+
+
+def test_worked_example_of_colours():
+    red = np.array([[[0, 0, 200]]], np.uint8)
+    assert recoloured(red, 1, 60).tolist() == [[[0, 200, 0]]]  # 60 of 180: green
+    assert recoloured(red, 1, -60).tolist() == [[[200, 0, 0]]]
+    assert recoloured(red, 0.5, 0).tolist() == [[[100, 100, 200]]]
+    gray = np.full((1, 1, 3), 80, np.uint8)
+    assert recoloured(gray, 2, 40).tolist() == gray.tolist()
+    p = message("DistortionParameter", contrast_prob=1, contrast_lower=2, contrast_upper=2)
+    assert distort(red, p, np.random.default_rng(0)).tolist() == [[[0, 0, 255]]]
+    assert distort(red, message("DistortionParameter"), np.random.default_rng(0)).tolist() == red.tolist()
+
+
+def test_a_record_of_another_kind(net):
+    with pytest.raises(DataError, match="record '00000000'"):
+        net(records=[b"\xff\xff"])
+
+
+def test_refused(net):
+    for transform, own, said in (
+        ("resize_param { height: 3 }", "", "height and width"),
+        ("expand_param { max_expand_ratio: 0.5 }", "", "1 or more"),
+        ("distort_param { contrast_prob: 1 contrast_lower: 2 contrast_upper: 1 }", "", "contrast_lower"),
+        ("", "batch_sampler { sampler { min_scale: 0 } }", "min_scale"),
+        ("noise_param { inverse: true }", "", "noise_param"),
+        ("", "yolo_data_type: 1", "yolo_data_type is not supported"),
+        ("", "anno_type: LANE", "only boxes"),
+    ):
+        with pytest.raises(ModelError, match=said):
+            net(transform, own)
