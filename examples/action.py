@@ -22,7 +22,7 @@ CLASSES, FRAMES, FLOWS = 2 * len(MOVES), 16, 10
 TRAIN, TEST, BATCH = 160, 80, 16
 SIDES = {"c3d": 32, "two_stream": 64}
 NARROW = {
-    "c3d": {"widths": (8, 16, 16, 24, 24), "full": 32},
+    "c3d": {"widths": (8, 16, 16, 24, 24), "full": 32, "dropout": 0.0},
     "two_stream": {"widths": (8, 16, 16, 16, 16), "full": (32, 32)},
 }
 CHANGES = {"type": "Adam", "base_lr": 0.002, "momentum": 0.9, "lr_policy": "fixed", "weight_decay": 0, "display": 20}

@@ -17,7 +17,7 @@ WIDTHS, FULL = (64, 128, 256, 512, 512), 4096
 CONVOLUTIONS = ("1a", "2a", "3a", "3b", "4a", "4b", "5a", "5b")
 
 
-def body(n: NetSpec, widths: tuple[int, ...], full: int, classes: int) -> Any:
+def body(n: NetSpec, widths: tuple[int, ...], full: int, classes: int, dropout: float) -> Any:
     """Eight convolutions of 3 x 3 x 3, five poolings, the first of which leaves time alone, three full layers."""
     top = n.data
     for name, following in zip(CONVOLUTIONS, (*CONVOLUTIONS[1:], ""), strict=True):
@@ -39,7 +39,7 @@ def body(n: NetSpec, widths: tuple[int, ...], full: int, classes: int) -> Any:
     for name in ("6", "7"):
         top = n[f"fc{name}"] = L.InnerProduct(top, num_output=full, weight_filler={"type": "xavier"})
         n[f"relu{name}"] = L.ReLU(top, in_place=True)
-        n[f"drop{name}"] = L.Dropout(top, in_place=True, dropout_ratio=0.5)
+        n[f"drop{name}"] = L.Dropout(top, in_place=True, dropout_ratio=dropout)
     n.fc8 = L.InnerProduct(top, num_output=classes, weight_filler={"type": "xavier"})
     return n.fc8
 
@@ -51,6 +51,7 @@ def net(
     widths: tuple[int, ...] = WIDTHS,
     full: int = FULL,
     classes: int = CLASSES,
+    dropout: float = 0.5,
 ) -> Any:
     """data (N, 3, FRAMES, side, side) -> prob, or when training loss and accuracy of clips from HDF5."""
     n = NetSpec()
@@ -58,7 +59,7 @@ def net(
         n.data, n.label = L.HDF5Data(ntop=2, source="clips.txt", batch_size=batch, shuffle=True)
     else:
         n.data = L.Input(shape={"dim": [1, 3, FRAMES, side, side]})
-    score = body(n, widths, full, classes)
+    score = body(n, widths, full, classes, dropout)
     if train:
         n.loss = L.SoftmaxWithLoss(score, n.label)
         n.accuracy = L.Accuracy(score, n.label)
