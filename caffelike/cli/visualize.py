@@ -27,6 +27,8 @@ TECHNIQUES = (
     "embedding",
 )
 
+_WITHOUT_PICTURES = ("filters", "class-model", "dream")
+
 
 @click.command()
 @click.argument("technique", type=click.Choice(TECHNIQUES))
@@ -55,15 +57,16 @@ def command(
 
     filters: the weights of a layer. activations: its answers. gradient, guided: the pixels that a class or unit depends
     on. cam, grad-cam: where a class is. occlusion: what covering a part changes. deconvnet: the pattern that a unit
-    answers to. strongest: the pictures that a unit likes best. dream: a picture changed to please a layer. class-model:
-    the picture of a class. embedding: many pictures in the plane.
+    answers to. strongest: the pictures that a unit likes best. dream: a picture, or without one noise, changed to please
+    a layer, or the class --unit with the layer of the scores. class-model: the picture of a class. embedding: many
+    pictures in the plane.
 
     Example: caffelike visualize grad-cam squeezenet.bundle cat.jpg --out cat
     """
     from caffelike import viz
 
     net = viz.able(_recipe.net(model, weights, given))
-    if technique not in ("filters", "class-model") and not pictures:
+    if technique not in _WITHOUT_PICTURES and not pictures:
         raise CaffelikeError(f"visualize {technique} takes one picture or more.")
     os.makedirs(out, exist_ok=True)
     maker = _Maker(net, layer, unit, steps, out)
@@ -196,7 +199,8 @@ class _Maker:
         from caffelike.viz import passes, picture
 
         layer = self.layer or passes.last_maps(self.net)
-        for name, x in self._inputs(pictures):
+        noise = np.random.default_rng(0).normal(0, 20, self.net.input_blobs[0].shape[1:]).astype(np.float32)
+        for name, x in self._inputs(pictures) if pictures else [("noise", noise)]:
             steps = self.steps or 10
             with _terminal.progress("dream", 4 * steps) as show:
                 found, before, after = viz.dream(

@@ -41,6 +41,12 @@ def test_each_technique_makes_pictures_and_a_page(files, technique, capsys):
             assert file.width >= 160
 
 
+def test_a_dream_may_start_from_noise_and_please_a_class(files):
+    words = ["dream", files / "net.prototxt", "--layer", "score", "--unit", 1, "--steps", 2, "--out", files / "out"]
+    assert run(files, *words) == 0
+    assert (files / "out" / "noise.dream.png").is_file()
+
+
 def test_what_is_missing_is_named(files, capsys):
     assert run(files, "cam", files / "net.prototxt") == 1
     assert "takes one picture or more" in capsys.readouterr().err
