@@ -57,9 +57,9 @@ def command(
 
     filters: the weights of a layer. activations: its answers. gradient, guided: the pixels that a class or unit depends
     on. cam, grad-cam: where a class is. occlusion: what covering a part changes. deconvnet: the pattern that a unit
-    answers to. strongest: the pictures that a unit likes best. dream: a picture, or without one noise, changed to please
-    a layer, or the class --unit with the layer of the scores. class-model: the picture of a class. embedding: many
-    pictures in the plane.
+    answers to. strongest: the pictures that a unit likes best. dream: a picture, or without one noise, changed to
+    please a layer, or the class --unit with the layer of the scores. class-model: the picture of a class. embedding:
+    many pictures in the plane.
 
     Example: caffelike visualize grad-cam squeezenet.bundle cat.jpg --out cat
     """
