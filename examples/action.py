@@ -1,6 +1,6 @@
 """Teaches C3D, or a two-stream net over optical flow, what moves in a clip, and how: minutes on two cores.
 
-usage: python examples/action.py [--model c3d|two_stream] [--iterations 200] [--folder FOLDER]
+usage: python examples/action.py [--model c3d|two_stream] [--iterations 150 or 200] [--folder FOLDER]
 
 The clips are made: a square or a disc goes left, right, up or down on a noisy ground, which makes eight classes. The
 optical flow is Horn and Schunck's. Trains a narrow form of models/c3d or models/two_stream, and prints how many of 80
@@ -99,7 +99,9 @@ def main(args: argparse.Namespace, folder: Path) -> None:
     """Make clips, train, look at others."""
     prepare(folder, args.model)
     options = {"deploy": narrow(False, args.model), "net_param": narrow(True, args.model)}
-    net = trained(args.model, folder, args.iterations or 200, **options, **CHANGES)
+    net = trained(
+        args.model, folder, args.iterations or {"c3d": 150, "two_stream": 200}[args.model], **options, **CHANGES
+    )
     inputs = examples(args.model, TEST, np.random.default_rng(1))
     labels = inputs.pop("label")
     net.forward(**inputs)
