@@ -29,6 +29,7 @@ DEFINED = {  # written by their define.py: learnable numbers in the publications
     "mobilenet_v1": (4_231_976, 21_888 + 27),
     "mobilenet_v2": (3_504_872, 34_112 + 52),
     "nin": (7_595_176, 0),
+    "overfeat": (145_920_872, 0),
     "resnet101": (44_549_160, 105_344 + 104),
     "resnet152": (60_192_808, 151_424 + 155),
     "resnet18": (11_689_512, 9_600 + 20),
@@ -135,7 +136,7 @@ def test_definitions_are_what_their_scripts_give(model):
 @pytest.mark.parametrize("model", DEFINED)
 def test_counts_are_the_published_ones(model):
     folder = hub.find(model)
-    size = {"squeezenet": 227, "xception": 299}.get(model, 224)
+    size = {"overfeat": 231, "squeezenet": 227, "xception": 299}.get(model, 224)
     shape = {FIRST: (1, 3, size, size)}
     deploy = describe(folder / "deploy.prototxt", inputs=shape)
     assert deploy.totals["parameters"] == sum(DEFINED[model])
