@@ -1,5 +1,6 @@
 """What the command line's tools do, as functions for scripts: data sets from images, means, features, logs, reports."""
 
+from caffelike.tools.annoset import convert_annoset
 from caffelike.tools.cifar import convert_cifar_data
 from caffelike.tools.confusion import Confusion
 from caffelike.tools.features import extract_features
@@ -13,6 +14,7 @@ __all__ = [
     "Confusion",
     "TrainingLog",
     "compute_image_mean",
+    "convert_annoset",
     "convert_cifar_data",
     "convert_imageset",
     "convert_mnist_data",

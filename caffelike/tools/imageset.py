@@ -80,7 +80,7 @@ def convert_imageset(
         order = rng.generator(int.from_bytes(os.urandom(7), "little") if seed is None else seed, "convert_imageset")
         entries = [entries[i] for i in order.permutation(len(entries))]
     log.info("convert_imageset.cpp:82", f"A total of {len(entries)} images.")
-    reader = _Reader(_with_slash(root, entries), gray, (resize_height, resize_width), encoded, encode_type.lower())
+    reader = ImageReader(_with_slash(root, entries), gray, (resize_height, resize_width), encoded, encode_type.lower())
     if not all(isinstance(entry.label, int) for entry in entries):
         result.labels = len(_numbers(entries[0]))
     with ExitStack() as stack:
@@ -170,7 +170,7 @@ def _with_slash(root: str, entries: list[Line]) -> str:
     return root + "/"
 
 
-class _Reader:
+class ImageReader:
     """Reads an image as what goes into a Datum."""
 
     def __init__(self, root: str, gray: bool, size: tuple[int, int], encoded: bool, kind: str):

@@ -54,6 +54,45 @@ def test_a_folder_of_classes(run, folder):
     assert count("db") == 2
 
 
+XML = """<annotation><size><width>8</width><height>6</height></size>
+<object><name>cat</name><difficult>1</difficult>
+<bndbox><xmin>2</xmin><ymin>3</ymin><xmax>6</xmax><ymax>6</ymax></bndbox></object></annotation>"""
+JSON = '{"image": {"width": 8, "height": 6}, "annotation": [{"bbox": [2, 3, 4, 3], "category_id": 5, "iscrowd": 1}]}'
+CLASSES = 'item { name: "cat" label: 3 } item { name: "5" label: 3 }'
+
+
+@pytest.mark.parametrize(("kind", "text"), [("xml", XML), ("json", JSON)])
+@pytest.mark.parametrize("more", [(), ("--encoded",)])
+def test_boxes(run, folder, kind, text, more):
+    import caffelike
+
+    (folder / "map.prototxt").write_text(CLASSES)
+    (folder / "img" / "a").write_text(text)
+    (folder / "boxes.txt").write_text("1.png a\n0.png a\n")
+    words = ("convert_annoset", "img/", "boxes.txt", "db", "--label_map_file=map.prototxt", f"--label_type={kind}")
+    result = run(*words, *more)
+    assert result.code == 0, result.err
+    (folder / "net.prototxt").write_text(
+        """layer { name: "x" type: "AnnotatedData" top: "x" top: "t"
+        data_param { source: "db" backend: LMDB batch_size: 2 } }"""
+    )
+    with caffelike.Net("net.prototxt", caffelike.TEST) as net:
+        net.forward()
+        assert net.blobs["t"].data[0, 0].tolist() == [[i, 3, 0, 0.25, 0.5, 0.75, 1, 1] for i in (0, 1)]
+        assert net.blobs["x"].data[:, :, 0, 0].tolist() == [[3, 2, 1], [3, 2, 0]]
+
+
+def test_boxes_that_cannot_be_used(run, folder):
+    (folder / "map.prototxt").write_text('item { name: "dog" label: 3 }')
+    (folder / "boxes.txt").write_text("1.png a\n")
+    words = ("convert_annoset", "img/", "boxes.txt", "db", "--label_map_file=map.prototxt")
+    assert "no annotation img/a" in run(*words).err
+    (folder / "img" / "a").write_text(XML)
+    assert "name cat" in run(*words).err
+    (folder / "img" / "a").write_text("<annotation/>")
+    assert "img/a cannot be used" in run(*words).err
+
+
 def test_mnist_and_cifar(run, folder):
     (folder / "i").write_bytes(struct.pack(">4I", 2051, 2, 1, 1) + b"ab")
     (folder / "l").write_bytes(struct.pack(">2I", 2049, 2) + b"\0\1")

@@ -1,0 +1,125 @@
+"""Images and the boxes in them into a data base for AnnotatedData layers, as convert_annoset of SSD's fork does."""
+
+import json
+import os
+from typing import Any
+from xml.etree import ElementTree
+
+from caffelike import log, rng
+from caffelike.data import datum, writing
+from caffelike.data.imagelist import read_text
+from caffelike.errors import DataError, FileError
+from caffelike.schema import message_class, reader
+from caffelike.tools.imageset import ImageReader
+
+Box = tuple[int, tuple[float, float, float, float], bool]
+"""Label, (xmin, ymin, xmax, ymax) as shares of the image, and whether it is difficult."""
+
+LABEL_TYPES = ("xml", "json")
+
+
+def convert_annoset(
+    root: str | os.PathLike,
+    listfile: str | os.PathLike,
+    db: str | os.PathLike,
+    *,
+    label_map_file: str | os.PathLike,
+    label_type: str = "xml",
+    gray: bool = False,
+    shuffle: bool = False,
+    backend: str = "lmdb",
+    resize_height: int = 0,
+    resize_width: int = 0,
+    encoded: bool = False,
+    encode_type: str = "",
+    seed: int | None = None,
+) -> int:
+    """Write AnnotatedDatum records of images and their boxes into a new data base; returns how many.
+
+    root: put before each name. listfile: lines `image annotation`. label_type: what annotations are: xml, Pascal VOC's
+    (name, bndbox, difficult); json, an object of image (height, width) and annotation, a list of bbox (x, y, width,
+    height in pixels), category_id and iscrowd, which makes it difficult. label_map_file: a LabelMap, whose items give
+    each name (for json, each category_id) its label. The other options are those of convert_imageset.
+    Raises FileError and DataError naming the file that is missing or cannot be used.
+    """
+    if label_type not in LABEL_TYPES:
+        raise DataError(f"Unknown label_type {label_type}: choose {' or '.join(LABEL_TYPES)}.")
+    if (resize_height > 0) != (resize_width > 0):
+        raise DataError("resize_height and resize_width belong together: give both, or neither.")
+    names = read_label_map(label_map_file)
+    lines = [words for line in read_text(os.fspath(listfile), "list").splitlines() if (words := line.split())]
+    if wrong := [words for words in lines if len(words) != 2]:
+        raise DataError(f"{os.fspath(listfile)}: expected lines `image annotation`, but one is `{' '.join(wrong[0])}`.")
+    if shuffle:
+        log.info("convert_annoset.cpp:115", "Shuffling data")
+        order = rng.generator(int.from_bytes(os.urandom(7), "little") if seed is None else seed, "convert_annoset")
+        lines = [lines[i] for i in order.permutation(len(lines))]
+    log.info("convert_annoset.cpp:119", f"A total of {len(lines)} images.")
+    images = ImageReader(os.fspath(root), gray, (resize_height, resize_width), encoded, encode_type.lower())
+    with writing.create(db, backend) as database:
+        for i, (image, annotation) in enumerate(lines):
+            content, _ = images.read(image)
+            record = message_class("AnnotatedDatum")()
+            record.datum.MergeFromString(datum.to_bytes(content, 0))
+            record.type = record.BBOX
+            add_boxes(record, read_boxes(os.fspath(root) + annotation, label_type, names))
+            database.put(f"{i:08d}_{image}".encode(), record.SerializeToString())
+    log.info("convert_annoset.cpp:192", f"Processed {database.count} files.")
+    return database.count
+
+
+def read_label_map(path: str | os.PathLike) -> dict[str, int]:
+    """Labels by name, of a LabelMap in text. Raises FileError, ParseError, DataError for a name given twice."""
+    items = reader.read(path, message_class("LabelMap")).message.item
+    names = {item.name: int(item.label) for item in items}
+    if len(names) != len(items):
+        raise DataError(f"{os.fspath(path)}: a name is there more than once.")
+    return names
+
+
+def read_boxes(path: str, label_type: str, names: dict[str, int]) -> list[Box]:
+    """The boxes of an annotation file, see `convert_annoset`. Raises FileError and DataError naming it."""
+    if not os.path.isfile(path):
+        raise FileError(f"There is no annotation {path}. The root is put before the names as it is.")
+    try:
+        found = _xml(path) if label_type == "xml" else _json(path)
+    except (ElementTree.ParseError, ValueError, KeyError, TypeError, AttributeError, ZeroDivisionError) as error:
+        raise DataError(f"The annotation {path} cannot be used: {type(error).__name__} {error}.") from error
+    if unknown := sorted({name for name, _, _ in found} - set(names)):
+        raise DataError(f"The annotation {path} has the name {unknown[0]}, which the label map does not know.")
+    return [(names[name], box, difficult) for name, box, difficult in found]
+
+
+def add_boxes(record: Any, boxes: list[Box]) -> None:
+    """Put boxes into an AnnotatedDatum: a group for each label, its boxes numbered from 0."""
+    groups: dict[int, Any] = {}
+    for label, corners, difficult in boxes:
+        group = groups.get(label)
+        if group is None:
+            group = groups[label] = record.annotation_group.add(group_label=label)
+        one = group.annotation.add(instance_id=len(group.annotation))
+        one.bbox.xmin, one.bbox.ymin, one.bbox.xmax, one.bbox.ymax = corners
+        one.bbox.difficult = difficult
+
+
+def _xml(path: str) -> list[tuple[str, tuple[float, float, float, float], bool]]:
+    tree = ElementTree.parse(path).getroot()
+    width, height = (float(tree.findtext(f"size/{side}", "")) for side in ("width", "height"))
+    found = []
+    for thing in tree.iter("object"):
+        x1, y1, x2, y2 = (float(thing.findtext(f"bndbox/{side}", "")) for side in ("xmin", "ymin", "xmax", "ymax"))
+        hard = thing.findtext("difficult", "0").strip() == "1"
+        found.append((thing.findtext("name", "").strip(), (x1 / width, y1 / height, x2 / width, y2 / height), hard))
+    return found
+
+
+def _json(path: str) -> list[tuple[str, tuple[float, float, float, float], bool]]:
+    with open(path, encoding="utf-8") as file:
+        whole = json.load(file)
+    width, height = float(whole["image"]["width"]), float(whole["image"]["height"])
+    found = []
+    for one in whole["annotation"]:
+        x, y, w, h = map(float, one["bbox"])
+        box = (x / width, y / height, (x + w) / width, (y + h) / height)
+        found.append((str(one["category_id"]), box, bool(one.get("iscrowd", 0))))
+    return found
