@@ -32,9 +32,11 @@ class MultiBoxLoss(Layer):
         every label of their image by less than neg_overlap (0.5), the worst first; HARD_EXAMPLE, all in all the
         sample_size (64) worst of an image, its matches included; NONE (or do_neg_mining false): all others. Images
         without labels give no negatives, but for NONE. nms_param, use_prior_for_nms: no two of them overlap by more
-        than nms_threshold. map_object_to_agnostic: all objects are of the class after the background's.
+        than nms_threshold. map_object_to_agnostic: all objects are of the class after the background's. LOGISTIC with
+        NONE takes the others for no class at all, as the fork does.
     n: loss_param's normalization VALID (default: matches), FULL (N P), BATCH_SIZE (N), NONE; at least 1. normalize
         (an early version's): false is NONE. ignore_difficult_gt: not computed.
+    propagate_down false for loc or conf: that part is left out of the loss, too.
     Gradient: to loc and conf. As in the fork, that of loc is not divided by the variances where the loss was.
     Errors: LabelError for a class out of range or the background's; ModelError, ShapeError.
     Source: Liu et al., "SSD", ECCV 2016 (weiliu89's fork).
@@ -85,6 +87,7 @@ class MultiBoxLoss(Layer):
             "square": type(p).LocLossType.Name(p.loc_loss_type) == "L2",
             "logistic": type(p).ConfLossType.Name(p.conf_loss_type) == "LOGISTIC",
             "loc_weight": float(p.loc_weight),
+            "parts": tuple(map(bool, self.message.propagate_down[:2])) or (True, True),
         }  # fmt: skip
 
     def reshape(self, *shapes: Shape) -> list[Shape]:
@@ -135,6 +138,7 @@ def forward(
     square: bool,
     logistic: bool,
     loc_weight: float,
+    parts: tuple[bool, bool],
 ) -> None:
     """Image by image; the gradients are found on the way."""
     items = len(loc)
@@ -176,11 +180,13 @@ def forward(
             there = found >= 0
             wanted[there] = kinds[found[there]]
             counted |= there
-            total += loc_weight * float(step[there].sum())
+            total += parts[0] * loc_weight * float(step[there].sum())
             matches += int(there.sum())
             to_loc[item, there, c] = loc_weight * slope[there]
+        if logistic and mining.kind == "NONE":  # beside the matches no class is right, not even the background's
+            wanted[wanted == background] = classes
         each, slopes = _classes(scores[item], wanted, logistic)
-        total += float(each[counted].sum())
+        total += parts[1] * float(each[counted].sum())
         to_conf[item, counted] = slopes[counted]
     n = divisor(normalization, items, count, matches)
     loss[...] = total / n
@@ -242,8 +248,11 @@ def _boxes(
 
 
 def _classes(scores: np.ndarray, wanted: np.ndarray, logistic: bool) -> tuple[np.ndarray, np.ndarray]:
-    """The loss (P,) of scores (P, classes) for the classes `wanted` (P,), and its slope (P, classes)."""
-    one = np.eye(scores.shape[1])[wanted]
+    """The loss (P,) of scores (P, classes) for the classes `wanted` (P,), and its slope (P, classes).
+
+    If logistic, a class beyond the last stands for none.
+    """
+    one = np.eye(scores.shape[1] + 1)[wanted, :-1]
     if logistic:
         each = np.maximum(scores, 0) - scores * one + np.log1p(np.exp(-np.abs(scores)))
         return each.sum(axis=1), 1 / (1 + np.exp(-scores)) - one

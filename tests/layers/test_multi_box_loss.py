@@ -100,6 +100,26 @@ def test_variances_in_the_target_divide_both_sides():
     np.testing.assert_allclose(found.backward(1)[0].reshape(2, 4, 4)[0, [0, 3]], gaps, rtol=1e-4)
 
 
+def test_without_mining_logistic_knows_no_background():
+    found = layer("mining_type: NONE conf_loss_type: LOGISTIC loc_weight: 0", "loss_param { normalization: NONE }")
+    found.forward(**GIVEN)
+    wanted = np.zeros((2, 4, 3))
+    wanted[0, 0, 1] = wanted[0, 3, 2] = 1
+    np.testing.assert_allclose(found.backward(1)[1].reshape(2, 4, 3), 0.5 - wanted, rtol=1e-6)
+
+
+@pytest.mark.parametrize(("loc", "expected"), [("true", sum(FIRST)), ("false", 4 * math.log(3))])
+def test_a_part_without_gradient_is_no_part_of_the_loss(loc, expected):
+    other = "false" if loc == "true" else "true"
+    found = OneLayer(
+        'type: "MultiBoxLoss" bottom: "loc" bottom: "conf" bottom: "priors" bottom: "label" top: "loss"'
+        f" propagate_down: [{loc}, {other}, false, false] loss_param {{ normalization: NONE }}"
+        " multibox_loss_param { num_classes: 3 code_type: CENTER_SIZE }",
+        loc=(2, 16), conf=(2, 12), priors=(1, 2, 16), label=(1, 1, 3, 8),
+    )  # fmt: skip
+    assert float(found.forward(**GIVEN)) == pytest.approx(expected, rel=1e-5)
+
+
 def test_difficult_labels_may_be_left_out():
     rows = np.array(LABELS)
     rows[1, 7] = 1
