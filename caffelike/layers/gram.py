@@ -1,5 +1,7 @@
 """Gram: which channels of a map are active together, wherever in the map that is."""
 
+import math
+
 import numpy as np
 
 from caffelike.layer import Layer, Shape
@@ -29,13 +31,13 @@ class Gram(Layer):
 
 def forward(x: np.ndarray, y: np.ndarray) -> None:
     """A product of matrices for each item."""
-    rows = x.reshape(*x.shape[:2], -1)
+    rows = x.reshape(*x.shape[:2], math.prod(x.shape[2:]))
     np.matmul(rows, rows.transpose(0, 2, 1), out=y)
     y /= max(1, rows.shape[1] * rows.shape[2])
 
 
 def backward(dy: np.ndarray, x: np.ndarray, dx: np.ndarray) -> None:
     """dx = (dy + dy^T) x / (C P)."""
-    rows = x.reshape(*x.shape[:2], -1)
+    rows = x.reshape(*x.shape[:2], math.prod(x.shape[2:]))
     both = (dy + dy.transpose(0, 2, 1)) / max(1, rows.shape[1] * rows.shape[2])
     dx[...] = (both.astype(x.dtype) @ rows).reshape(x.shape)

@@ -20,7 +20,7 @@ def test_one_type(run):
     assert result.code == 0
     assert result.out.startswith("Pooling\n\nThe largest value (MAX)")
     assert "pooling_param.pool             MAX | AVE | STOCHASTIC   default MAX\n" in result.out
-    assert "Kernels: NumPy, CPU\nChecked against: BVLC Caffe 1.0 (" in result.out
+    assert "Kernels: NumPy, CPU, CUDA\nChecked against: BVLC Caffe 1.0 (" in result.out
     assert "Checked against: finite differences (tests/layers/test_pooling.py::CONTRACT)" in result.out
 
 
