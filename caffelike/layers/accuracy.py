@@ -1,6 +1,6 @@
 """Accuracy: how often the label is among the best scores."""
 
-from typing import Any, ClassVar
+from typing import Any
 
 import numpy as np
 
@@ -25,7 +25,7 @@ class Accuracy(Layer):
     """
 
     bottoms = ("x", "label")
-    tops: ClassVar[tuple[str, ...]] = ("accuracy", "per_class?")
+    tops = ("accuracy", "per_class?")
     no_gradient = ("x", "label")
 
     def setup(self, p: Any, *shapes: Shape) -> None:
@@ -48,30 +48,6 @@ class Accuracy(Layer):
         batch_size(self, scores, label)
         check_label_count(self, scores, label, axis)
         return [(), (scores[axis],)][: len(self.message.top)]
-
-
-@register("EltwiseAccuracy", param="eltwise_accuracy_param")
-class EltwiseAccuracy(Accuracy):
-    """The share of pixels whose own class scores highest.
-
-    bottoms: x, scores (N, C, H, W); label (N, 1, H, W). tops: accuracy (1, 1, 1, 1).
-    ignore_label (none): pixels with that label do not count; 0 when none counts.
-    A tie is a miss. Gradient: none. Errors: LabelError for a label that is no class.
-    Source: Noh et al., "Learning Deconvolution Network for Semantic Segmentation", ICCV 2015 (DeconvNet's fork).
-    """
-
-    tops = ("accuracy",)
-
-    def setup(self, p: Any, *shapes: Shape) -> None:
-        """Read the label to ignore."""
-        self._axis = 1
-        ignore = int(p.ignore_label) if p.HasField("ignore_label") else None
-        self.options = {"top_k": 1, "ignore_label": ignore, "per_class": None}
-
-    def reshape(self, *shapes: Shape) -> list[Shape]:
-        """A single number, in four axes."""
-        super().reshape(*shapes)
-        return [(1, 1, 1, 1)]
 
 
 def forward(

@@ -9,7 +9,7 @@ from caffelike.layers._rois import bilinear, check_region_shapes, pooled_sizes, 
 from caffelike.registry import register
 
 
-@register("ROIWarping", param="roi_warping_param")
+@register("ROIWarping", param="roi_warping_param", names=["RegionWarp"])
 class ROIWarping(Layer):
     """Cell (i, j) of a region is x interpolated bilinearly at its begin + (i height / pooled_h, j width / pooled_w).
 

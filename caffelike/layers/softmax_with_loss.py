@@ -4,6 +4,7 @@ from typing import Any
 
 import numpy as np
 
+from caffelike.errors import ModelError
 from caffelike.layer import Layer, Shape
 from caffelike.layers._loss import (
     FLT_MIN,
@@ -39,9 +40,11 @@ class SoftmaxWithLoss(Layer):
         adds up the w of the places that count. SegNet's class_weighting with weight_by_label_freqs does the same but
         for the divisor, which stays a number of places.
     Gradient to x: w (p - 1 at the label) / divisor, 0 where ignored, plus the softmax's own from prob, which Caffe
-        leaves out. None to label and weight.
-    Errors: LabelError for a label that is no class, ShapeError for a wrong number of labels or weights.
-    Source: BVLC Caffe's SoftmaxWithLoss layer; weights: happynear's and SegNet's forks.
+        leaves out; with e: w ((1 - e / C) p - e / C, and 1 - e - e / C less at the label). None to label and weight.
+    Errors: LabelError for a label that is no class, ShapeError for a wrong number of labels or weights, ModelError for
+        a label_smoothing outside 0 .. 1.
+    Source: BVLC Caffe's SoftmaxWithLoss layer; weights: happynear's and SegNet's forks; label_smoothing: Intel's, and
+        Szegedy et al., "Rethinking the Inception architecture", CVPR 2016.
     """
 
     bottoms = ("x", "label", "weight?")
@@ -52,12 +55,16 @@ class SoftmaxWithLoss(Layer):
     backward_reads = ("label", "weight", "probability")
     honours = (
         "class_weight", "class_weighting", "weight_by_label_freqs", "normalization", "pre_fixed_normalizer",
+        "label_smoothing",
     )  # fmt: skip
 
     def setup(self, p: Any, *shapes: Shape) -> None:
-        """Read axis, normalization and class weights."""
+        """Read axis, normalization, class weights and smoothing."""
         self._axis = int(p.axis)
-        self.options = loss_options(self, "VALID") | class_weights(self, p.class_weight)
+        smoothing = float(self.message.loss_param.label_smoothing)
+        if not 0 <= smoothing <= 1:
+            raise self.fail(f"label_smoothing is {smoothing:g}; expected is a number from 0 to 1.", ModelError)
+        self.options = loss_options(self, "VALID") | class_weights(self, p.class_weight) | {"smoothing": smoothing}
 
     def reshape(self, *shapes: Shape) -> list[Shape]:
         """A single number, and the shape of x; `probability` is the softmax."""
@@ -68,6 +75,12 @@ class SoftmaxWithLoss(Layer):
         check_weights(self, scores[axis], scores[:axis] + scores[axis + 1 :], weight[0] if weight else None)
         self.keep("probability", scores)
         return [(), scores][: max(1, len(self.message.top))]
+
+
+def targets(smoothing: float, classes: int) -> tuple[float, float, float]:
+    """(what the label's target is above the others', the others' target, the sum of all)."""
+    base = smoothing / max(1, classes)
+    return 1 - smoothing - base if smoothing else 1.0, base, 1 - base
 
 
 def forward(
@@ -82,6 +95,7 @@ def forward(
     ignore_label: int | None,
     class_weight: tuple[float, ...],
     weighted: bool,
+    smoothing: float,
 ) -> None:
     """Softmax, then the mean of the logarithms at the labels."""
     if probability is None:
@@ -92,7 +106,11 @@ def forward(
         np.copyto(prob, probability)
     at_label = np.maximum(pick(probability, labels, axis), probability.dtype.type(FLT_MIN))
     weights = factors(labels, counts, weight, class_weight)
-    total = -(np.log(at_label) * weights)[counts].sum(dtype=np.float64)
+    peak, base, _ = targets(smoothing, x.shape[axis])
+    logs = peak * np.log(at_label)
+    if base:
+        logs += base * np.log(np.maximum(probability, probability.dtype.type(FLT_MIN))).sum(axis=axis).reshape(-1)
+    total = -(logs * weights)[counts].sum(dtype=np.float64)
     loss[...] = total / places_divisor(x.shape, axis, normalization, weights if weighted else counts)
 
 
@@ -132,13 +150,15 @@ def backward(
     ignore_label: int | None,
     class_weight: tuple[float, ...],
     weighted: bool,
+    smoothing: float,
 ) -> None:
-    """dx = dloss (p - one-hot label) / divisor, and through the second top."""
+    """dx = dloss (p - target) / divisor, and through the second top."""
     labels, counts = read_labels(label, dx.shape[axis], ignore_label, dx.shape[0])
     places = dx.shape[:axis] + dx.shape[axis + 1 :]
     index = np.expand_dims(labels.reshape(places), axis)
-    np.copyto(dx, probability)
-    np.put_along_axis(dx, index, np.take_along_axis(dx, index, axis) - 1, axis)
+    peak, base, whole = targets(smoothing, dx.shape[axis])
+    np.copyto(dx, probability * whole - base if base else probability)
+    np.put_along_axis(dx, index, np.take_along_axis(dx, index, axis) - peak, axis)
     weights = factors(labels, counts, weight, class_weight)
     dx *= np.expand_dims(weights.reshape(places), axis).astype(dx.dtype)
     dx *= float(dloss) / places_divisor(dx.shape, axis, normalization, weights if weighted else counts)

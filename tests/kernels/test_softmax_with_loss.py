@@ -8,7 +8,14 @@ from caffelike.layers import softmax_with_loss as definition
 
 SHAPES = [((1, 2), 1), ((64, 10), 1), ((0, 3), 1), ((13, 127), 1), ((2, 5, 15, 40), 1), ((3, 4, 7), 2)]
 
-PLAIN = {"normalization": "VALID", "ignore_label": None, "weight": None, "class_weight": (), "weighted": True}
+PLAIN = {
+    "normalization": "VALID",
+    "ignore_label": None,
+    "weight": None,
+    "class_weight": (),
+    "weighted": True,
+    "smoothing": 0.0,
+}
 
 
 def labels(rng, shape, axis):
@@ -32,6 +39,11 @@ def test_weights_against_definition(shape, axis, classes, weight, weighted, rng)
     own = {"items": shape[:1], "places": shape[:axis] + shape[axis + 1 :]}.get(weight)
     array = None if own is None else rng.random(own).astype(np.float32)
     against_definition(shape, axis, rng, weight=array, class_weight=class_weight, weighted=weighted, ignore_label=1)
+
+
+@pytest.mark.parametrize(("shape", "axis"), SHAPES)
+def test_smoothing_against_definition(shape, axis, rng):
+    against_definition(shape, axis, rng, smoothing=0.2, ignore_label=1)
 
 
 def against_definition(shape, axis, rng, **more):
@@ -78,8 +90,10 @@ def test_labels_that_are_no_class(value, rng):
     texts = []
     for module in (definition, softmax_with_loss):
         with pytest.raises(LabelError, match="item 2") as error:
-            module.forward(x, label, None, empty(), None, None, 1, "VALID", 3, (), True)
+            module.forward(x, label, None, empty(), None, None, 1, "VALID", 3, (), True, 0.0)
         texts.append(str(error.value))
         with pytest.raises(LabelError):
-            module.backward(np.ones((), np.float32), None, label, None, x, empty(4, 10, 2), 1, "VALID", None, (), True)
+            module.backward(
+                np.ones((), np.float32), None, label, None, x, empty(4, 10, 2), 1, "VALID", None, (), True, 0.0
+            )
     assert texts[0] == texts[1]

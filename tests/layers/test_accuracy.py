@@ -6,11 +6,7 @@ import caffelike
 from caffelike.errors import LabelError, ModelError
 from caffelike.testing import Case, labels
 
-CONTRACT = {}
-CONTRACT["EltwiseAccuracy"] = [
-    Case("eltwise_accuracy_param { ignore_label: 2 }", [(2, 4, 5, 7), (2, 1, 5, 7)], inputs={"label": labels(4)}),
-]
-CONTRACT["Accuracy"] = [
+CONTRACT = [
     Case(shapes=[(20, 6), (20,)], inputs={"label": labels(6)}),
     Case("accuracy_param { top_k: 3 ignore_label: 2 }", [(20, 6), (20, 1)], inputs={"label": labels(6)}, tops=2),
     Case("accuracy_param { axis: 2 }", [(2, 3, 5, 7), (2, 3, 7)], inputs={"label": labels(5)}, tops=2),
@@ -50,11 +46,3 @@ def test_refused():
         accuracy(phase=caffelike.TRAIN).forward(x=0, l=3)
     with pytest.raises(ModelError, match="top_k is 4, but there are 3 classes"):
         accuracy("top_k: 4")
-
-
-def test_pixels_worked_example():
-    text = 'type: "EltwiseAccuracy" bottom: "x" bottom: "l" top: "a" eltwise_accuracy_param { ignore_label: 255 }'
-    layer = OneLayer(text, x=(1, 2, 1, 4), l=(1, 1, 1, 4))
-    assert layer.forward(x=[[[[1, 0, 3, 5]], [[0, 2, 4, 5]]]], l=[[[[0, 0, 1, 255]]]]).tolist() == [
-        [[[np.float32(2 / 3)]]]
-    ]

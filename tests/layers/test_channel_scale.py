@@ -10,6 +10,7 @@ CONTRACT = [
     Case("", [(13, 4), (13,)]),
     Case("channel_scale_param { do_backward_feature: false }", [(2, 3, 5), (2, 5)], differentiable=False),
     Case("channel_scale_param { do_backward_scale: false }", [(2, 3, 5), (2, 5)], differentiable=False),
+    Case("", [(1, 2, 33, 35), (1, 1, 33, 35)], differentiable=False, batch=False),  # more places than a kernel's block
     Case("channel_scale_param { do_forward: false }", [(2, 3, 5), (2, 5)]),
 ]
 

@@ -24,6 +24,12 @@ CONTRACT = [
     Case(shapes=[(3, 5, 7), (3, 7), (3, 1)], inputs=FIVE | WEIGHTS),
     Case(f"loss_param {{ {CLASSES} ignore_label: 0 }}", [(3, 5, 7), (3, 7), (3, 7)], inputs=FIVE | WEIGHTS),
     Case(f"loss_param {{ {SEGNET} }}", [(3, 5, 7), (3, 7)], inputs=FIVE),
+    Case("loss_param { label_smoothing: 0.1 }", [(4, 5), (4,)], inputs=FIVE, tops=2),
+    Case(
+        f"loss_param {{ label_smoothing: 0.3 {CLASSES} ignore_label: 0 }}",
+        [(3, 5, 7), (3, 7), (3, 7)],
+        inputs=FIVE | WEIGHTS,
+    ),
 ]
 
 
@@ -92,8 +98,8 @@ def test_shapes_and_options_refused():
         loss("", label=(2, 3))
     with pytest.raises(ShapeError, match="same number of items"):
         loss("", label=(4,))
-    with pytest.raises(ModelError, match="label_smoothing"):
-        loss("loss_param { label_smoothing: 0.1 }")
+    with pytest.raises(ModelError, match=r"label_smoothing is 1\.5; expected is a number from 0 to 1"):
+        loss("loss_param { label_smoothing: 1.5 }")
 
 
 @pytest.mark.parametrize(
@@ -164,3 +170,16 @@ def test_a_fixed_divisor(kernels, fixed, divisor):
     np.testing.assert_allclose(layer.forward(x=0, l=[1, 2]), 2 * np.log(4) / divisor, rtol=1e-6)
     dx = layer.backward(divisor)[0]
     np.testing.assert_allclose(dx, [[0.25, -0.75, 0.25, 0.25], [0.25, 0.25, -0.75, 0.25]], rtol=1e-6)
+
+
+@pytest.mark.parametrize("kernels", [False, True])
+def test_smoothing_worked_example(kernels):
+    """Intel's gradient: (1 - e / C) p - e / C, at the label 1 - e - e / C less; e = 0.4, C = 4."""
+    text = 'type: "SoftmaxWithLoss" bottom: "x" bottom: "l" top: "loss" loss_param { label_smoothing: 0.4 }'
+    layer = OneLayer(text, kernels=kernels, x=(2, 4), l=(2,))
+    p = np.array([[0.1, 0.2, 0.3, 0.4], [0.25, 0.25, 0.25, 0.25]])
+    target = np.array([[0.1, 0.6, 0.1, 0.1], [0.1, 0.1, 0.1, 0.6]])
+    value = layer.forward(x=np.log(p), l=[1, 3])
+    np.testing.assert_allclose(value, -(target * np.log(p)).sum() / 2, rtol=1e-6)
+    dx = layer.backward(2)[0]
+    np.testing.assert_allclose(dx, [[-0.01, -0.42, 0.17, 0.26], [0.125, 0.125, 0.125, -0.375]], atol=1e-6)

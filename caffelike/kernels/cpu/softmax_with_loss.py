@@ -25,6 +25,7 @@ def forward(
     ignore_label: int | None,
     class_weight: tuple[float, ...],
     weighted: bool,
+    smoothing: float,
 ) -> None:
     """loss = -sum(w log p[label]) / divisor, p = softmax(x) at least FLT_MIN."""
     if probability is None:
@@ -37,7 +38,8 @@ def forward(
     if prob is not None and prob is not probability:
         np.copyto(prob, probability)
     sums = np.zeros(-(-outer * inner // _GRAIN))
-    _loss(outer * inner, _GRAIN, probability.reshape(-1), label.reshape(-1), factors, sums, classes, inner, ignored)
+    arrays = (probability.reshape(-1), label.reshape(-1), factors, sums)
+    _loss(outer * inner, _GRAIN, *arrays, classes, inner, ignored, *_targets(smoothing, classes)[:2])
     loss[...] = sums.sum() / _divisor(normalization, outer, inner, total if weighted and factors.size else valid)
 
 
@@ -53,23 +55,31 @@ def backward(
     ignore_label: int | None,
     class_weight: tuple[float, ...],
     weighted: bool,
+    smoothing: float,
 ) -> None:
-    """dx = dloss w (p - one-hot label) / divisor, and through the second top."""
+    """dx = dloss w (p - target) / divisor, and through the second top."""
     outer, classes, inner = softmax.split(dx.shape, axis)
     ignored = np.nan if ignore_label is None else float(ignore_label)
     valid = _count_labels(label, classes, ignored, dx.shape[0])
     factors, total = _factors(label, weight, class_weight, ignored)
     factor = float(dloss) / _divisor(normalization, outer, inner, total if weighted and factors.size else valid)
     arrays = (probability.reshape(-1), label.reshape(-1), factors, dx.reshape(-1))
+    aims = _targets(smoothing, classes)
     if inner == 1:
-        _gradient(outer, max(1, _GRAIN // classes), *arrays, classes, factor, ignored)
+        _gradient(outer, max(1, _GRAIN // classes), *arrays, classes, factor, ignored, *aims)
     else:
         grain = max(1, _GRAIN // max(1, inner))
-        _gradient_planes(outer * classes, grain, *arrays, classes, inner, factor, ignored)
+        _gradient_planes(outer * classes, grain, *arrays, classes, inner, factor, ignored, *aims)
     if dprob is not None:
         more = np.empty_like(dx)
         softmax.backward(dprob, probability, more, axis)
         dx += more
+
+
+def _targets(smoothing: float, classes: int) -> tuple[float, float, float]:
+    """(what the label's target is above the others', the others' target, the sum of all)."""
+    base = smoothing / max(1, classes)
+    return 1 - smoothing - base if smoothing else 1.0, base, 1 - base
 
 
 def _count_labels(label: np.ndarray, classes: int, ignored: float, items: int) -> int:
@@ -125,23 +135,29 @@ def _weigh(label, own, classes, ignored, factors):
 
 
 @task
-def _loss(worker, lo, hi, probability, label, factors, sums, classes, inner, ignored):
+def _loss(worker, lo, hi, probability, label, factors, sums, classes, inner, ignored, peak, base):
     """The sum of the losses of the places lo..hi."""
     total = 0.0
     for i in range(lo, hi):
         here = np.trunc(label[i])
         if here == ignored:
             continue
-        p = probability[(i // inner * classes + int(here)) * inner + i % inner]
+        first = i // inner * classes * inner + i % inner
+        p = probability[first + int(here) * inner]
         term = log(_FLT_MIN if p < _FLT_MIN else p)
+        if base > 0:
+            term *= peak
+            for c in range(classes):
+                p = probability[first + c * inner]
+                term += base * log(_FLT_MIN if p < _FLT_MIN else p)
         total -= term * factors[i] if factors.size else term
     sums[lo // _GRAIN] = total
 
 
 @task
-def _gradient(worker, lo, hi, probability, label, factors, dx, classes, whole, ignored):
+def _gradient(worker, lo, hi, probability, label, factors, dx, classes, whole, ignored, peak, base, total):
     """The items lo..hi, whose classes lie next to each other."""
-    one = np.float32(1)
+    peak, base, total = np.float32(peak), np.float32(base), np.float32(total)
     for i in range(lo, hi):
         factor = np.float32(whole * factors[i] if factors.size else whole)
         here = np.trunc(label[i])
@@ -150,21 +166,24 @@ def _gradient(worker, lo, hi, probability, label, factors, dx, classes, whole, i
             there[:] = 0
             continue
         for c in range(classes):
-            there[c] = p[c] * factor
-        there[int(here)] = (p[int(here)] - one) * factor
+            there[c] = (p[c] * total - base) * factor
+        there[int(here)] = (p[int(here)] * total - base - peak) * factor
 
 
 @task
-def _gradient_planes(worker, lo, hi, probability, label, factors, dx, classes, inner, factor, ignored):
+def _gradient_planes(
+    worker, lo, hi, probability, label, factors, dx, classes, inner, factor, ignored, peak, base, total
+):
     """The planes lo..hi: one class at all places of an item."""
-    factor, one, zero, ignored = np.float32(factor), np.float32(1), np.float32(0), np.float32(ignored)
+    factor, zero, ignored = np.float32(factor), np.float32(0), np.float32(ignored)
+    peak, base, total = np.float32(peak), np.float32(base), np.float32(total)
     for q in range(lo, hi):
         item, c = q // classes, np.float32(q % classes)
         p, there = probability[q * inner : (q + 1) * inner], dx[q * inner : (q + 1) * inner]
         labels = label[item * inner : (item + 1) * inner]
         for i in range(inner):
             here = np.trunc(labels[i])
-            slope = (p[i] - (one if here == c else zero)) * factor
+            slope = (p[i] * total - base - (peak if here == c else zero)) * factor
             there[i] = zero if here == ignored else slope
         if factors.size:
             own = factors[item * inner : (item + 1) * inner]

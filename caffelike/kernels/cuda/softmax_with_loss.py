@@ -25,6 +25,7 @@ def forward(
     ignore_label: int | None,
     class_weight: tuple[float, ...],
     weighted: bool,
+    smoothing: float,
 ) -> None:
     """Softmax, then the mean of the logarithms at the labels. Waits for the labels' check; raises LabelError."""
     classes, inner = lengths(x, axis)
@@ -42,7 +43,8 @@ def forward(
         copy(prob, probability)
     terms = _terms(labels, weight, class_weight, ignored)
     total = empty(1)
-    _losses(1, places, total, 0, p, *terms, classes, inner)
+    peak, base, _ = _targets(smoothing, classes)
+    _losses(1, places, total, 0, p, *terms, classes, inner, peak, base)
     _divide(1, total, _valid(places, terms, weighted), loss.reshape(-1), *_fixed(normalization, places, inner))
 
 
@@ -58,8 +60,9 @@ def backward(
     ignore_label: int | None,
     class_weight: tuple[float, ...],
     weighted: bool,
+    smoothing: float,
 ) -> None:
-    """dx = dloss (p - one-hot label) / divisor, and through the second top."""
+    """dx = dloss (p - target) / divisor, and through the second top."""
     classes, inner = lengths(dx, axis)
     places = label.size
     terms = _terms(label.reshape(-1), weight, class_weight, _NOTHING if ignore_label is None else ignore_label)
@@ -67,9 +70,15 @@ def backward(
     fixed = _fixed(normalization, places, inner)
     _divide(1, dloss.reshape(-1), _valid(places, terms, weighted), factor, *fixed)
     p, to = probability.reshape(-1), dx.reshape(-1)
-    _backward(places, p, to, factor, *terms, classes, inner)
+    _backward(places, p, to, factor, *terms, classes, inner, *_targets(smoothing, classes))
     if dprob is not None:
         _add_through(places, dprob.reshape(-1), p, to, classes, inner)
+
+
+def _targets(smoothing: float, classes: int) -> tuple[np.float32, np.float32, np.float32]:
+    """(what the label's target is above the others', the others' target, the sum of all)."""
+    base = smoothing / max(1, classes)
+    return np.float32(1 - smoothing - base if smoothing else 1), np.float32(base), np.float32(1 - base)
 
 
 def _terms(labels: Any, weight: Any, class_weight: tuple[float, ...], ignored: int) -> tuple:
@@ -130,13 +139,18 @@ def _wrong(o, i, labels, classes, ignored):
 
 
 @summed
-def _losses(o, i, p, labels, weights, each, factors, by_class, ignored, classes, inner):
+def _losses(o, i, p, labels, weights, each, factors, by_class, ignored, classes, inner, peak, base):
     label = int(labels[i])
     if label == ignored:
         return np.float32(0)
-    v = p[i // inner * classes * inner + label * inner + i % inner]
-    v = TINIEST if v < TINIEST else v
-    return -log(v) * _factor(i, labels, weights, each, factors, by_class, ignored)
+    first = i // inner * classes * inner + i % inner
+    v = p[first + label * inner]
+    term = peak * log(TINIEST if v < TINIEST else v)
+    if base > np.float32(0):
+        for k in range(classes):
+            v = p[first + k * inner]
+            term += base * log(TINIEST if v < TINIEST else v)
+    return -term * _factor(i, labels, weights, each, factors, by_class, ignored)
 
 
 @summed
@@ -156,7 +170,7 @@ def _divide(i, number, valid, to, by_valid, fixed):
 
 
 @task
-def _backward(i, p, dx, factor, labels, weights, each, factors, by_class, ignored, classes, inner):
+def _backward(i, p, dx, factor, labels, weights, each, factors, by_class, ignored, classes, inner, peak, base, total):
     label = int(labels[i])
     at = i // inner * classes * inner + i % inner
     scale = factor[0] * _factor(i, labels, weights, each, factors, by_class, ignored)
@@ -165,7 +179,7 @@ def _backward(i, p, dx, factor, labels, weights, each, factors, by_class, ignore
         if label == ignored:
             dx[here] = np.float32(0)
         else:
-            dx[here] = (p[here] - (np.float32(1) if k == label else np.float32(0))) * scale
+            dx[here] = (p[here] * total - base - (peak if k == label else np.float32(0))) * scale
 
 
 @task
