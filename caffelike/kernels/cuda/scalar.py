@@ -17,6 +17,7 @@ else:
 
 LARGEST = np.float32(np.finfo(np.float32).max)
 TINIEST = np.float32(np.finfo(np.float32).tiny)
+LOG_THRESHOLD = np.float32(1e-20)  # the smallest probability that some losses take the logarithm of
 
 
 @device

@@ -5,6 +5,7 @@ from typing import Any
 import numpy as np
 
 from caffelike.kernels.cuda.door import device, empty, task
+from caffelike.kernels.cuda.labels import divide
 from caffelike.kernels.cuda.scalar import exp, log1p, sigmoid
 from caffelike.kernels.cuda.sums import summed
 
@@ -22,7 +23,7 @@ def forward(
     terms = _terms(target, weight, ignore_label, class_weight)
     total = empty(1)
     _losses(1, x.size, total, 0, x.reshape(-1), *terms)
-    _divide(1, total, _valid(x.size, terms), loss.reshape(-1), *_fixed(normalization, x))
+    divide(1, total, _valid(x.size, terms), loss.reshape(-1), *_fixed(normalization, x))
 
 
 def backward(
@@ -38,7 +39,7 @@ def backward(
     """dx = dloss w (sigmoid(x) - t) / divisor."""
     terms = _terms(target, weight, ignore_label, class_weight)
     factor = empty(1)
-    _divide(1, dloss.reshape(-1), _valid(x.size, terms), factor, *_fixed(normalization, x))
+    divide(1, dloss.reshape(-1), _valid(x.size, terms), factor, *_fixed(normalization, x))
     _backward(x.size, x.reshape(-1), dx.reshape(-1), factor, *terms)
 
 
@@ -95,12 +96,6 @@ def _losses(o, i, x, targets, weights, each, zero, one, ignores, ignored):
 @summed
 def _factors(o, i, targets, weights, each, zero, one, ignores, ignored):
     return _factor(i, targets, weights, each, zero, one, ignores, ignored)
-
-
-@task
-def _divide(i, number, valid, to, by_valid, fixed):
-    divisor = valid[0] if by_valid else fixed
-    to[0] = number[0] / (divisor if divisor > np.float32(1) else np.float32(1))
 
 
 @task
