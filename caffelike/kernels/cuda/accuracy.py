@@ -49,11 +49,13 @@ def _places(i, x, labels, right, ignored, top_k, classes, inner):
 
 @summed
 def found_right(o, i, right):
+    """1 for a place that is right."""
     return np.float32(1) if right[i] > 0 else np.float32(0)
 
 
 @summed
 def seen_right(o, i, right):
+    """1 for a place that counts."""
     return np.float32(1) if right[i] >= 0 else np.float32(0)
 
 
