@@ -6,6 +6,8 @@ Kernels and definitions offer what is possible under fixed names; the graph know
              forward_packed(...)  forward with `packed`, and a flag named like the stem of each layer type it can
                                   do on the way, such as `relu`
              forward_<stem>(...)  forward and a layer of that stem behind it, in one pass
+             backward_<stem>(...) with it: both layers learn, and `kept` is what lies between them; a flag as above
+                                  says that a third layer follows
     definitions: affine(...)      (scale, shift) for each channel, of a layer that is nothing else
                  fold(weight, bias, scale, shift)  the weights that do that, too
 
@@ -13,7 +15,7 @@ A chain is cut wherever a blob between its layers could be seen, so it is for wh
 """
 
 from collections.abc import Callable, Mapping
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -54,6 +56,52 @@ def chain(nodes: list[Node], i: int, values: Values, copies: Callable[[int], boo
         arguments = bind(function, first.layer, values(first) | followers[0].layer.options)
         return (function, arguments), 2
     return None
+
+
+class Learned(NamedTuple):
+    """Layers that learn and run as one step forward and one backward."""
+
+    nodes: list[Node]
+    forward: Callable
+    backward: Callable
+
+    def bind(self, function: Callable, values: list[dict[str, Any]], kept: np.ndarray) -> Step:
+        """The step: values by name of each of the nodes; where they share a name, the earlier layer's."""
+        named: dict[str, Any] = {"relu": False, "negative_slope": 0.0}
+        for node, its in zip(reversed(self.nodes), reversed(values), strict=True):
+            absent = [way + n.strip("*?") for n in node.layer.params for way in ("", "d")]
+            named = dict.fromkeys(absent) | named | its | node.layer.options
+        named |= {node.layer.stem(): True for node in self.nodes[2:]} | {"kept": kept}
+        return function, tuple(named[name] for name in parameters(function))
+
+
+def learned(nodes: list[Node], i: int, copies: Callable[[int], bool]) -> Learned | None:
+    """Layer i and the one or two in-place layers behind it that its kernel does forward and backward; None: none.
+
+    copies: whether the plan keeps a copy of a layer's bottom or top for backward.
+    """
+    first = nodes[i]
+    if not first.needs_backward or len(first.top) != 1 or any(first.loss_weights):
+        return None
+    behind = nodes[i + 1 : i + 3]
+    for at, node in enumerate(behind):
+        alone = len(node.bottom) == len(node.top) == 1 and node.bottom[0] is first.top[0] and node.in_place(0)
+        if not alone or not node.needs_backward or any(node.loss_weights) or isinstance(node.layer, HostLayer):
+            behind = behind[:at]
+            break
+    if not behind:
+        return None
+    second = behind[0]
+    forward, backward = (_kernel(first, f"{way}_{second.layer.stem()}") for way in ("forward", "backward"))
+    affine = second.layer.definition("affine")
+    if forward is None or backward is None or affine is None or not copies(i + 1):
+        return None
+    own = {name: blob.data for name, blob in zip(second.layer.param_names, second.layer.blobs, strict=True)}
+    channelwise = affine(*bind(affine, second.layer, own)) is not None
+    if not channelwise or set(first.layer.param_names) & set(second.layer.param_names):
+        return None
+    third = len(behind) == 2 and not copies(i + 2) and _does(forward, behind[1], flag=True)
+    return Learned([first, *behind[: 1 + third]], forward, backward)
 
 
 def _kernel(node: Node, name: str) -> Callable | None:

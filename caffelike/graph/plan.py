@@ -32,7 +32,9 @@ class Plan:
         self._forward: list[list[Step]] = [[] for _ in nodes]
         self._whole: list[list[Step]] = [[] for _ in nodes]  # as _forward, with in-place chains fused
         self._losses: list[list[tuple[Blob, np.ndarray, np.ndarray]]] = [[] for _ in nodes]
+        self._learned: dict[int, fuse.Learned] = {}  # chains that are one step in both passes, by their last layer
         self._backward: dict[int, list[list[Step]]] = {}
+        self._whole_backward: dict[int, list[list[Step]]] = {}
         self._unwritten: list[Blob] = []
         self._device = device.CPU  # where the steps are bound for
         self._places: list[Any] = [HOST for _ in nodes]
@@ -100,6 +102,8 @@ class Plan:
         self._used = list({id(s): s for s in used if s.array.size}.values())
         self._whole[start:] = self._forward[start:]
         self._backward.clear()
+        self._whole_backward.clear()
+        self._learned = {last: chain for last, chain in self._learned.items() if last < start}
         self._stale = False
         if self._device == device.CPU:
             self._fuse_from(start)
@@ -117,9 +121,19 @@ class Plan:
         for i in range(start, len(self._nodes)):
             if i < done:  # the kernel of an earlier layer does this one, too
                 self._whole[i] = []
+            elif (learned := self._learned_from(i)) is not None:
+                done = i + len(learned.nodes)
+                self._learned[done - 1] = learned
+                self._whole[i] = [learned.bind(learned.forward, [self.values(n) for n in learned.nodes], self._kept(i))]
             elif (found := fuse.chain(self._nodes, i, self.values, self._keeps_copy)) is not None:
                 step, length = found
                 self._whole[i], done = [step], i + length
+
+    def _learned_from(self, i: int) -> fuse.Learned | None:
+        """The chain that learns from layer i on, unless it leaves a gradient in a blob that would hold another."""
+        if not (self.sharing or (self._nodes[i].top and self._nodes[i].in_place(0))):
+            return None
+        return fuse.learned(self._nodes, i, self._keeps_copy)
 
     def values(self, node: Node, place: Any = HOST) -> dict[str, Any]:
         """Arrays by name for `bind`, without gradients."""
@@ -210,6 +224,12 @@ class Plan:
     def _keeps_copy(self, i: int) -> bool:
         return self._private_bottom(i) is not None or self._private_top(i) is not None
 
+    def _kept(self, i: int) -> np.ndarray:
+        """What lies between the first two layers of a chain that learns, from layer i on."""
+        kept = self._private_bottom(i + 1)
+        assert kept is not None
+        return kept
+
     def _private_top(self, i: int) -> np.ndarray | None:
         """A copy of a layer's output, where its backward reads it and a later layer overwrites it."""
         node = self._nodes[i]
@@ -228,9 +248,10 @@ class Plan:
             array = kept[name] = place.zeros(shape, dtype)
         return array
 
-    def _bind_backward(self, first_beta: int) -> list[list[Step]]:
+    def _bind_backward(self, first_beta: int) -> None:
         """Backward steps of every node; `first_beta` 0 lets a parameter's first gradient overwrite."""
         written: set[int] = set()
+        values_of: dict[int, dict[str, Any]] = {}
         self._unwritten = []
         all_steps: list[list[Step]] = [[] for _ in self._nodes]
         for i in range(len(self._nodes) - 1, -1, -1):
@@ -262,8 +283,20 @@ class Plan:
                     self._unwritten += fresh
                 written.update(id(b.diff_storage) for b in learning)
                 all_steps[i].append((function, bind(function, layer, values)))
+            values_of[i] = gradients[0]
         self._unwritten += [own.blob for own in self._learnable if id(own.blob.diff_storage) not in written]
-        return all_steps
+        self._backward[first_beta] = all_steps
+        self._whole_backward[first_beta] = self._fuse_backward(all_steps, values_of)
+
+    def _fuse_backward(self, steps: list[list[Step]], values_of: dict[int, dict[str, Any]]) -> list[list[Step]]:
+        """The steps with one for each chain that learns, at its last layer: backward comes to that first."""
+        whole = list(steps)
+        for last, chain in self._learned.items():
+            first = last + 1 - len(chain.nodes)
+            values = [values_of[i] for i in range(first, last + 1)]
+            whole[first : last + 1] = [[] for _ in values]
+            whole[last] = [chain.bind(chain.backward, values, self._kept(first))]
+        return whole
 
     def _gradients(self, node: Node, i: int) -> list[dict[str, Any]]:
         """Values for backward: arrays and diffs by name, one dictionary for each pair of a pairwise layer."""
@@ -370,7 +403,7 @@ class Plan:
         """
         self.refresh(on)
         if beta not in self._backward:
-            self._backward[beta] = self._bind_backward(beta)
+            self._bind_backward(beta)
         self._before()
         try:
             self._run_backward(start, end, beta)
@@ -378,7 +411,8 @@ class Plan:
             self._after()
 
     def _run_backward(self, start: int, end: int, beta: int) -> None:
-        steps = self._backward[beta]
+        all_of_it = start == len(self._nodes) - 1 and end == 0
+        steps = (self._whole_backward if all_of_it else self._backward)[beta]
         if beta == 0:
             for blob in self._unwritten:
                 if self._device == device.CPU:

@@ -194,6 +194,40 @@ class Emit:
         b.position_at_end(done)
         return results
 
+    def sweep(self, n: Any, count: int, body: Any) -> list:
+        """body(at, mask) for all vectors of n elements, of the last with a mask and else without (None).
+
+        Each call gives `count` vectors, 0 where the mask is off; returns the sums of all their lanes. Four sums of each
+        are under way, for an addition has to wait for the one before it.
+        """
+        b, zeros = self.b, [self.const(0)] * count
+        several = self.int(4 * self.width)
+
+        def four(k: Any, sums: list) -> list:
+            at = b.mul(k, several)
+            found = [body(b.add(at, self.int(i * self.width)), None) for i in range(4)]
+            return [b.fadd(s, v) for s, v in zip(sums, (v for part in found for v in part), strict=True)]
+
+        fours = b.sdiv(n, several)
+        sums = self.choose(
+            b.icmp_signed(">", fours, self.int(0)), lambda: self.loop(fours, zeros * 4, four), lambda: zeros * 4
+        )
+        sums = [
+            b.fadd(b.fadd(sums[i], sums[count + i]), b.fadd(sums[2 * count + i], sums[3 * count + i]))
+            for i in range(count)
+        ]
+        start = b.mul(fours, several)
+        ones = b.sdiv(b.sub(n, start), self.int(self.width))
+
+        def one(k: Any, sums: list) -> list:
+            found = body(b.add(start, b.mul(k, self.int(self.width))), None)
+            return [b.fadd(s, v) for s, v in zip(sums, found, strict=True)]
+
+        sums = self.choose(b.icmp_signed(">", ones, self.int(0)), lambda: self.loop(ones, sums, one), lambda: sums)
+        start = b.add(start, b.mul(ones, self.int(self.width)))
+        found = body(start, self.first(b.sub(n, start)))
+        return [self.total(b.fadd(s, v)) for s, v in zip(sums, found, strict=True)]
+
 
 @intrinsic
 def copy_vector(typingctx, to, i, source, j):

@@ -1,9 +1,14 @@
-"""BatchNorm; see layers/batch_norm.py for the definition."""
+"""BatchNorm, alone or with the Scale and ReLU behind it; see layers/batch_norm.py for the definition."""
 
 import numpy as np
 
-from caffelike.kernels.cpu.spread import multiply_add, sums
-from caffelike.kernels.cpu.sums import dot, squares, total
+from caffelike.kernels.cpu.channel import (
+    plane_backward,
+    plane_forward,
+    plane_squares,
+    plane_sum,
+    plane_sums_back,
+)
 from caffelike.kernels.jit import kernel
 from caffelike.kernels.launch import task
 
@@ -29,25 +34,48 @@ def forward(
 
     scale: then y = scale y + bias; `normal` holds what is multiplied.
     """
+    kept = y if normal is None else normal
+    statistics = (mean, variance, factor, deviation)
+    _forward(x, y, kept, *statistics, scale, bias, use_global_stats, fraction, eps, 1.0)
+
+
+def forward_scale(
+    x: np.ndarray,
+    y: np.ndarray,
+    mean: np.ndarray,
+    variance: np.ndarray,
+    factor: np.ndarray,
+    deviation: np.ndarray,
+    scale: np.ndarray,
+    bias: np.ndarray | None,
+    kept: np.ndarray,
+    use_global_stats: bool,
+    fraction: float,
+    eps: float,
+    relu: bool,
+    negative_slope: float,
+) -> None:
+    """`forward`, a Scale layer's and, if asked for, ReLU's; kept: what Scale multiplies, for `backward_scale`."""
+    statistics, slope = (mean, variance, factor, deviation), negative_slope if relu else 1.0
+    _forward(x, y, kept, *statistics, scale, bias, use_global_stats, fraction, eps, slope)
+
+
+def _forward(x, y, kept, mean, variance, factor, deviation, scale, bias, use_global_stats, fraction, eps, slope):
+    """slope: ReLU's behind it all; 1 for none."""
     if x.size == 0:
         return
-    if scale is not None:
-        between = y if normal is None else normal
-        forward(x, between, mean, variance, factor, None, None, deviation, None, use_global_stats, fraction, eps)
-        multiply_add(_channels(between), scale, bias, _channels(y), 1)
-        return
-    channels = mean.size
-    images, inner = x.shape[0], x.size // (x.shape[0] * channels)
-    deviation = _NONE if deviation is None else deviation
-    arrays = (x.reshape(-1), y.reshape(-1), mean, variance, deviation)
-    grain = max(1, _GRAIN // (images * inner))
+    channels, images = mean.size, x.shape[0]
+    inner = x.size // (images * channels)
     if use_global_stats:
         share = 0.0 if factor[0] == 0 else 1 / factor[0]
-        _with_given(channels, grain, *arrays, images, inner, share, eps)
     else:
+        share = -1.0
         factor *= fraction
         factor += 1
-        _with_own(channels, grain, *arrays, images, inner, fraction, eps)
+    deviation, scale, bias = (_NONE if a is None else a for a in (deviation, scale, bias))
+    arrays = (x.reshape(-1), kept.reshape(-1), y.reshape(-1), mean, variance, deviation, scale, bias)
+    grain = max(1, _GRAIN // (images * inner))
+    _channels(channels, grain, *arrays, images, inner, share, fraction, eps, slope)
 
 
 def backward(
@@ -66,100 +94,103 @@ def backward(
 
     With a scale dscale = sum of dy normal and dbias = sum of dy (plus beta times what they hold) come first.
     """
-    if scale is not None and normal is not None:
-        if dscale is not None:
-            sums(_channels(dy), _channels(normal), scale, dscale, 1, beta)
-        if dbias is not None:
-            sums(_channels(dy), None, scale, dbias, 1, beta)
-        if dx is None:
-            return
-        multiply_add(_channels(dy), scale, None, _channels(dx), 1)
-        dy, y = dx, normal
-    if dx is None or dx.size == 0:
+    kept = y if normal is None else normal
+    _backward(dy, kept, deviation, scale, None, dx, dscale, dbias, use_global_stats, beta, 1.0)
+
+
+def backward_scale(
+    dy: np.ndarray,
+    kept: np.ndarray,
+    deviation: np.ndarray,
+    scale: np.ndarray,
+    bias: np.ndarray | None,
+    dx: np.ndarray | None,
+    dscale: np.ndarray | None,
+    dbias: np.ndarray | None,
+    use_global_stats: bool,
+    beta: int,
+    relu: bool,
+    negative_slope: float,
+) -> None:
+    """All gradients of `forward_scale`; whether ReLU let a value through is worked out once more. dx may be dy."""
+    slope = negative_slope if relu else 1.0
+    _backward(dy, kept, deviation, scale, bias, dx, dscale, dbias, use_global_stats, beta, slope)
+
+
+def _backward(dy, kept, deviation, scale, bias, dx, dscale, dbias, use_global_stats, beta, slope):
+    if dy.size == 0:
         return
-    channels, images = deviation.size, dx.shape[0]
-    inner = dx.size // (images * channels)
+    channels, images = deviation.size, dy.shape[0]
+    inner = dy.size // (images * channels)
+    if kept is None:  # nothing reads it
+        kept = dy
+    down = _NONE if dx is None else dx.reshape(-1)
+    scale, bias, dscale, dbias = (_NONE if a is None else a for a in (scale, bias, dscale, dbias))
+    arrays = (dy.reshape(-1), kept.reshape(-1), deviation, scale, bias, down, dscale, dbias)
     grain = max(1, _GRAIN // (images * inner))
-    arrays = (dy.reshape(-1), _NONE if use_global_stats else y.reshape(-1), deviation, dx.reshape(-1))
-    _backward(channels, grain, *arrays, images, inner)
-
-
-def _channels(array: np.ndarray) -> np.ndarray:
-    """The array with its channels on axis 1: one of a single axis has one."""
-    return array if array.ndim > 1 else array.reshape(-1, 1)
+    _channels_back(channels, grain, *arrays, images, inner, use_global_stats, beta, slope)
 
 
 @task
-def _with_given(worker, lo, hi, x, y, mean, variance, deviation, images, inner, share, eps):
-    """The channels lo..hi by the running sums."""
-    share, channels = np.float32(share), mean.size
+def _channels(
+    worker, lo, hi, x, kept, y, mean, variance, deviation, scale, bias, images, inner, share, fraction, eps, slope
+):
+    """The channels lo..hi; share: of the running sums, negative: with the batch's own mean and variance."""
+    slope = np.float32(slope)
     for c in range(lo, hi):
-        root = np.sqrt(variance[c] * share + np.float32(eps))
+        if share < 0:
+            centre, root = _own(c, x, mean, variance, images, inner, np.float32(fraction), eps)
+        else:
+            centre, root = mean[c] * np.float32(share), np.sqrt(variance[c] * np.float32(share) + np.float32(eps))
         if deviation.size:
             deviation[c] = root
+        a = scale[c] if scale.size else np.float32(1)
+        b = bias[c] if bias.size else np.float32(0)
         for n in range(images):
-            at = (n * channels + c) * inner
-            _normalise(x[at : at + inner], y[at : at + inner], mean[c] * share, np.float32(1) / root)
-
-
-@task
-def _with_own(worker, lo, hi, x, y, mean, variance, deviation, images, inner, fraction, eps):
-    """The channels lo..hi by their own mean and variance."""
-    fraction, channels, count = np.float32(fraction), mean.size, images * inner
-    for c in range(lo, hi):
-        result = 0.0
-        for n in range(images):
-            at = (n * channels + c) * inner
-            result += total(x[at : at + inner])
-        centre = result / count
-        result = 0.0
-        for n in range(images):
-            at = (n * channels + c) * inner
-            result += squares(x[at : at + inner], np.float32(centre))
-        spread = result / count
-        mean[c] = mean[c] * fraction + centre
-        variance[c] = variance[c] * fraction + spread * (count / (count - 1) if count > 1 else 1.0)
-        root = np.float32(np.sqrt(spread + eps))
-        if deviation.size:
-            deviation[c] = root
-        for n in range(images):
-            at = (n * channels + c) * inner
-            _normalise(x[at : at + inner], y[at : at + inner], np.float32(centre), np.float32(1) / root)
+            at = (n * mean.size + c) * inner
+            plane_forward(x, kept, y, at, inner, centre, np.float32(1) / root, a, b, slope)
 
 
 @kernel
-def _normalise(x, y, centre, factor):
-    if x.ctypes.data == y.ctypes.data:  # a loop over one array only, or LLVM does not vectorise
-        for i in range(y.size):
-            y[i] = (y[i] - centre) * factor
-    else:
-        for i in range(y.size):
-            y[i] = (x[i] - centre) * factor
+def _own(c, x, mean, variance, images, inner, fraction, eps):
+    """Mean and square root of the variance of channel c, which move the running sums."""
+    channels, count = mean.size, images * inner
+    result = 0.0
+    for n in range(images):
+        result += plane_sum(x, (n * channels + c) * inner, inner)
+    centre = result / count
+    result = 0.0
+    for n in range(images):
+        result += plane_squares(x, (n * channels + c) * inner, inner, np.float32(centre))
+    spread = result / count
+    mean[c] = mean[c] * fraction + centre
+    variance[c] = variance[c] * fraction + spread * (count / (count - 1) if count > 1 else 1.0)
+    return np.float32(centre), np.float32(np.sqrt(spread + eps))
 
 
 @task
-def _backward(worker, lo, hi, dy, y, deviation, dx, images, inner):
-    """The channels lo..hi; an empty y: with global statistics."""
-    channels, zero = deviation.size, np.float32(0)
+def _channels_back(
+    worker, lo, hi, dy, kept, deviation, scale, bias, dx, dscale, dbias, images, inner, use_global_stats, beta, slope
+):
+    """The channels lo..hi. The second loop reads what the first has left in the cache."""
+    channels, slope = deviation.size, np.float32(slope)
     for c in range(lo, hi):
-        factor = np.float32(1) / deviation[c]
-        if y.size == 0:
+        a = scale[c] if scale.size else np.float32(1)
+        b = bias[c] if bias.size else np.float32(0)
+        plain, products = 0.0, 0.0
+        if dscale.size or dbias.size or not use_global_stats:
             for n in range(images):
-                at = (n * channels + c) * inner
-                _normalise(dy[at : at + inner], dx[at : at + inner], zero, factor)
+                one, other = plane_sums_back(dy, kept, (n * channels + c) * inner, inner, a, b, slope)
+                plain += one
+                products += other
+        if dscale.size:
+            dscale[c] = (dscale[c] + products) if beta else products
+        if dbias.size:
+            dbias[c] = (dbias[c] + plain) if beta else plain
+        if dx.size == 0:
             continue
-        result, slanted = 0.0, 0.0
+        count = 0.0 if use_global_stats else 1.0 / (images * inner)
+        level, slant, factor = np.float32(plain * count), np.float32(products * count), a / deviation[c]
         for n in range(images):
             at = (n * channels + c) * inner
-            result += total(dy[at : at + inner])
-            slanted += dot(dy[at : at + inner], y[at : at + inner])
-        average, slant = np.float32(result / (images * inner)), np.float32(slanted / (images * inner))
-        for n in range(images):
-            at = (n * channels + c) * inner
-            g, v, there = dy[at : at + inner], y[at : at + inner], dx[at : at + inner]
-            if g.ctypes.data == there.ctypes.data:
-                for i in range(inner):
-                    there[i] = (there[i] - average - v[i] * slant) * factor
-            else:
-                for i in range(inner):
-                    there[i] = (g[i] - average - v[i] * slant) * factor
+            plane_backward(dy, kept, dx, at, inner, a, b, slope, level, slant, factor)
