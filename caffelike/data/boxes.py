@@ -4,12 +4,12 @@ In this order: colours (distort_param), a larger canvas (expand_param), a part o
 (resize_param). An image is uint8 (height, width, channels); boxes (n, 4) are xmin, ymin, xmax, ymax as shares of it.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 
-from caffelike.data.resize import resize, resize_nearest
+from caffelike.data.resize import resizer
 from caffelike.errors import ModelError
 
 Picture = tuple[np.ndarray, np.ndarray, np.ndarray]
@@ -160,8 +160,8 @@ def resized(
     """The image in the size of a ResizeParameter, and the boxes in it.
 
     resize_mode WARP: to height x width; FIT_SMALL_SIZE: so that it just covers them; FIT_LARGE_SIZE_AND_PAD: so that it
-    fits in, amid pad_value (0), pad_mode CONSTANT, MIRRORED or REPEAT_NEAREST. interp_mode LINEAR (OpenCV's, to the
-    bit), NEAREST, and Pillow's AREA, CUBIC and LANCZOS4; of several one is drawn.
+    fits in, amid pad_value (0), pad_mode CONSTANT, MIRRORED or REPEAT_NEAREST. interp_mode LINEAR, NEAREST,
+    CUBIC (OpenCV's), and Pillow's AREA and LANCZOS4; of several one is drawn.
     """
     rows, columns = image.shape[:2]
     height, width = int(p.height), int(p.width)
@@ -173,7 +173,7 @@ def resized(
         inner = (max(1, int(width * rows / columns)), width) if wide else (height, max(1, int(columns / rows * height)))
     modes = list(p.interp_mode) or [p.LINEAR]
     mode = modes[int(generator.integers(len(modes)))] if generator and len(modes) > 1 else modes[0]
-    out = _scaled(p, mode)(image, *inner)
+    out = resizer(type(p).Interp_mode.Name(mode))(image, *inner)
     if inner == (height, width):
         return out, boxes
     top, left = (height - inner[0]) // 2, (width - inner[1]) // 2
@@ -186,23 +186,6 @@ def resized(
         canvas = np.pad(out, edges, "reflect" if p.pad_mode == p.MIRRORED else "edge")
     moved = boxes * np.tile(inner[::-1], 2) + (left, top, left, top)
     return canvas, moved / (width, height, width, height)
-
-
-def _scaled(p: Any, mode: int) -> Callable[[np.ndarray, int, int], np.ndarray]:
-    """What resizes an image in this Interp_mode."""
-    if mode == p.LINEAR:
-        return resize
-    if mode == p.NEAREST:
-        return lambda image, *size: np.stack([resize_nearest(plane, *size) for plane in image.transpose(2, 0, 1)], 2)
-    filter_ = {p.AREA: 4, p.CUBIC: 3, p.LANCZOS4: 1}[mode]
-    return lambda image, height, width: _by_pillow(image, height, width, filter_)
-
-
-def _by_pillow(image: np.ndarray, height: int, width: int, filter_: int) -> np.ndarray:
-    from PIL import Image
-
-    planes = [Image.fromarray(np.ascontiguousarray(plane)) for plane in image.transpose(2, 0, 1)]
-    return np.stack([np.asarray(plane.resize((width, height), Image.Resampling(filter_))) for plane in planes], axis=2)
 
 
 def distort(image: np.ndarray, p: Any, generator: np.random.Generator) -> np.ndarray:

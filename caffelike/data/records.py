@@ -124,7 +124,7 @@ class RecordProducer:
             transformer.fill_all(together[0], places, data)
             if labels is not None:
                 labels[:] = together[1]
-        elif transformer.augmentation or self._encoded:
+        elif transformer.augmentation or transformer.sizes or self._encoded:
             finish(0, pixels, label)
             self._workers.run(prepare, 1, self._batch)
         else:  # copying raw pixels is no work for several threads

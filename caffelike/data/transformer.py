@@ -12,6 +12,7 @@ import numpy as np
 from caffelike import device, log, rng
 from caffelike.data import augment, images
 from caffelike.data.paths import missing, resolve
+from caffelike.data.random_size import Piece, RandomSize
 from caffelike.errors import DataError, FileError, ModelError
 from caffelike.schema import TRAIN, message_class
 
@@ -51,7 +52,8 @@ def below(number: Any, limit: int) -> int:
 
 
 class Placement(NamedTuple):
-    """How one record is transformed: changed at random (None: not), cut out at (top, left), then mirrored.
+    """How one record is transformed: a piece of it resized (None: not), changed at random (None: not), cut out at (top,
+    left), then mirrored.
 
     height, width: of what comes out. generator: of the random numbers that the change still needs.
     """
@@ -63,6 +65,7 @@ class Placement(NamedTuple):
     height: int
     width: int
     mirrored: bool
+    piece: Piece | None = None
 
     def points(self, points: np.ndarray) -> np.ndarray:
         """Points (n, 2) of (x, y) in the record, (0, 0) the centre of its first pixel, as (x, y) in what comes out.
@@ -70,6 +73,8 @@ class Placement(NamedTuple):
         They may come to lie outside.
         """
         moved = np.array(points, np.float64).reshape(-1, 2)
+        if self.piece:
+            moved = self.piece.points(moved)
         if self.change:
             moved = self.change.frame.points(moved)
         moved -= (self.left, self.top)
@@ -94,6 +99,8 @@ class Placement(NamedTuple):
 
     def label_map(self, labels: np.ndarray, fill: float = 255) -> np.ndarray:
         """A map of labels (height, width) of the record as it comes out; `fill` is what lies outside of it."""
+        if self.piece:
+            labels = self.piece.labels(labels)
         if self.change:
             labels = augment.warp_labels(labels, self.change.frame, fill)
         labels = labels[self.top : self.top + self.height, self.left : self.left + self.width]
@@ -107,6 +114,8 @@ class Transformer:
     crop_size (0: none): a random square while training, the centre otherwise. mean_file: a .binaryproto of the
     uncropped size; or mean_value: one, or one a channel. force_color, force_gray: of encoded records.
     augment_param: random changes while training, before all others, see `augment.Augmentation`.
+    Forks' random sizes, before these: see `random_size.RandomSize`; of a mean_file the middle, of crop_size, is then
+    subtracted from the crop.
     Raises ModelError for options that exclude each other, FileError and DataError for the mean file.
     """
 
@@ -128,6 +137,9 @@ class Transformer:
         if param.HasField("augment_param"):
             checked = augment.Augmentation(param.augment_param, name)
             self.augmentation = checked if phase == TRAIN else None
+        self.sizes = RandomSize(param, name) if RandomSize.wanted(param) else None
+        if self.sizes and self.mean is not None:
+            self.mean = _middle(self.mean, self.crop)
         self._levels: dict[int, np.ndarray] = {}
 
     @property
@@ -138,12 +150,18 @@ class Transformer:
     def shape(self, shape: tuple[int, ...]) -> tuple[int, int, int]:
         """(channels, height, width) of what comes out for a record of this shape. Raises DataError if it cannot be."""
         channels, height, width = shape
-        if self.crop and (height < self.crop or width < self.crop):
+        least = self.sizes.least(height, width) if self.sizes else (height, width)
+        if self.crop and min(least) < self.crop:
             raise DataError(
                 f"crop_size {self.crop} is larger than its {height}x{width} pixels. Resize the images when making the"
                 " data set (or with new_height and new_width), or crop less"
             )
-        if self.mean is not None and self.mean.shape != (channels, height, width):
+        if self.sizes and self.mean is not None and self.mean.shape != (channels, self.crop, self.crop):
+            raise DataError(
+                f"the mean file has {_by(self.mean.shape)} (channels x height x width) values to be subtracted from a"
+                f" crop of {_by((channels, self.crop, self.crop))}. The mean must not be smaller than crop_size"
+            )
+        if self.mean is not None and not self.sizes and self.mean.shape != (channels, height, width):
             raise DataError(
                 f"the mean file is {_by(self.mean.shape)} (channels x height x width), but the record {_by(shape)}."
                 " The mean has the size before cropping: compute it on this data set"
@@ -156,6 +174,9 @@ class Transformer:
 
     def place(self, shape: tuple[int, ...], record: int) -> Placement:
         """How record number `record`, of (channels, height, width), is transformed."""
+        piece = self.sizes.draw(self.draws.seed, record, shape) if self.sizes else None
+        if piece:
+            shape = (shape[0], piece.height, piece.width)
         height, width = self.crop or shape[1], self.crop or shape[2]
         top, left = shape[1] - height, shape[2] - width
         mirrored = False
@@ -169,11 +190,11 @@ class Transformer:
         change = generator = None
         if self.augmentation:
             change, generator = self.augmentation.draw(self.draws.seed, record, shape)
-        return Placement(change, generator, top, left, height, width, mirrored)
+        return Placement(change, generator, top, left, height, width, mirrored, piece)
 
     def places(self, shape: tuple[int, ...], records: Sequence[int]) -> list[Placement]:
         """`place` for several records of one shape."""
-        if self.mirror or self._random_crop or self.augmentation:
+        if self.mirror or self._random_crop or self.augmentation or self.sizes:
             return [self.place(shape, record) for record in records]
         return [self.place(shape, 0)] * len(records)
 
@@ -188,18 +209,21 @@ class Transformer:
     def fill(self, values: np.ndarray, place: Placement, out: np.ndarray) -> None:
         """Fill out (channels, height, width), float32, from one record as `place` says. Several threads may."""
         mean = self._mean(len(out))
+        if place.piece:
+            values = place.piece.pixels(values)
         if place.change:
             fill = mean.reshape(len(mean), -1).mean(axis=1)
             if self.augmentation and self.augmentation.param.HasField("fill"):
                 fill = np.full(len(out), self.augmentation.param.fill)
             assert place.generator
             values = augment.apply(values, place.change, fill, place.generator)
-        elif values.dtype == np.uint8 and (kernel := _kernel_for(values)):
+        if place.piece:  # the mean is the crop's
+            values, place = np.ascontiguousarray(values[_window(place)]), place._replace(top=0, left=0)
+        if not place.change and values.dtype == np.uint8 and (kernel := _kernel_for(values)):
             function, array = kernel
             function(array, mean, out, place.top, place.left, place.mirrored, self.scale)
             return
-        part = np.s_[:, place.top : place.top + place.height, place.left : place.left + place.width]
-        step = -1 if place.mirrored else 1
+        part, step = _window(place), -1 if place.mirrored else 1
         np.copyto(out, values[part][:, :, ::step])
         out -= mean[part][:, :, ::step] if self.mean is not None else mean
         if self.scale != 1:
@@ -207,7 +231,7 @@ class Transformer:
 
     def fill_all(self, values: np.ndarray, places: Sequence[Placement], out: np.ndarray) -> None:
         """`fill` for each record of uint8 values (n, channels, height, width) in one go."""
-        fast = None if self.augmentation else device.kernel("transform", "planes_of_all")
+        fast = None if self.augmentation or self.sizes else device.kernel("transform", "planes_of_all")
         if fast is None:
             for pixels, place, part in zip(values, places, out, strict=True):
                 self.fill(pixels, place, part)
@@ -239,6 +263,17 @@ def _kernel_for(values: np.ndarray) -> tuple[Callable, np.ndarray] | None:
                 array.flags.writeable = False
             return fast, array
     return None
+
+
+def _window(place: Placement) -> tuple[slice, slice, slice]:
+    """Where in (channels, height, width) the crop lies."""
+    return np.s_[:, place.top : place.top + place.height, place.left : place.left + place.width]
+
+
+def _middle(mean: np.ndarray, crop: int) -> np.ndarray:
+    """The middle of a mean image, crop x crop, or the whole where it is smaller."""
+    top, left = (max(0, n - crop) // 2 for n in mean.shape[1:])
+    return np.ascontiguousarray(mean[:, top : top + crop, left : left + crop])
 
 
 def _by(shape: tuple[int, ...]) -> str:

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from caffelike import log
 from caffelike.blob import Blob
 from caffelike.data.paths import resolve
+from caffelike.data.random_size import INTEL, NVIDIA
 from caffelike.data.records import RecordProducer
 from caffelike.data.shard import shard_of
 from caffelike.data.source import open_source
@@ -34,7 +35,7 @@ class Data(SourceLayer):
     of 2014 (1.0 reads and ignores it); shuffle, threads: NVIDIA's and Intel's forks.
     """
 
-    honours = ("shuffle", "threads", "labels", "augment_param")
+    honours = ("shuffle", "threads", "labels", "augment_param", *INTEL, *NVIDIA)
 
     def setup(self, bottom: Sequence[Blob], top: Sequence[Blob]) -> None:  # type: ignore[override]
         """Open the data base and take the tops' shapes from its first record."""

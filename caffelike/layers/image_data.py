@@ -6,6 +6,7 @@ from caffelike import log
 from caffelike.blob import Blob
 from caffelike.data.imagelist import ImageProducer, read_list
 from caffelike.data.paths import resolve
+from caffelike.data.random_size import INTEL, NVIDIA
 from caffelike.data.shard import shard_of
 from caffelike.data.transformer import Transformer
 from caffelike.errors import ModelError
@@ -35,7 +36,7 @@ class ImageData(SourceLayer):
 
     tops = ("data", "label?")
     _any_number = False
-    honours = ("labels", "label_type", "ignore_label", "threads", "augment_param")
+    honours = ("labels", "label_type", "ignore_label", "threads", "augment_param", *INTEL, *NVIDIA)
 
     def setup(self, bottom: Sequence[Blob], top: Sequence[Blob]) -> None:  # type: ignore[override]
         """Read the list and take the tops' shapes from its first image."""

@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from caffelike.data.resize import resize, resize_nearest
+from caffelike.data.resize import resize, resize_cubic, resize_nearest, resizer
 from caffelike.errors import DataError
 
 
@@ -54,3 +54,44 @@ def test_nearest_is_opencv_s():
         labels = generator.integers(0, 256, (rows, columns), np.uint8)
         want = cv2.resize(labels, (width, height), interpolation=cv2.INTER_NEAREST)
         np.testing.assert_array_equal(resize_nearest(labels, height, width), want)
+
+
+CUBIC = np.array([[217, 163, 130, 69, 78], [10, 19, 4, 44, 208], [166, 233, 128, 155, 248], [186, 161, 139, 143, 239]])
+
+
+def test_cubic_worked_example():
+    """By OpenCV 4 without Intel's library."""
+    tall = [
+        [221, 143, 63],
+        [127, 79, 98],
+        [16, 5, 151],
+        [87, 53, 199],
+        [200, 134, 222],
+        [195, 143, 217],
+        [178, 140, 208],
+    ]
+    wide = [
+        [189, 172, 145, 125, 110, 78, 63, 83, 99],
+        [61, 87, 119, 92, 53, 58, 114, 199, 255],
+        [187, 184, 178, 158, 140, 131, 156, 212, 250],
+    ]
+    for want in (tall, wide):
+        got = resize_cubic(CUBIC.astype(np.uint8)[..., None], len(want), len(want[0]))
+        assert got[..., 0].tolist() == want
+        exact = resize_cubic(CUBIC.astype(np.float32)[..., None], len(want), len(want[0]))
+        np.testing.assert_allclose(np.clip(exact[..., 0], 0, 255), want, atol=0.6)
+
+
+def test_cubic_is_opencv_s():
+    cv2 = pytest.importorskip("cv2")
+    generator = np.random.default_rng(7)
+    cv2.ipp.setUseIPP(False)
+    try:
+        for rows, columns, height, width in generator.integers(1, 70, (40, 4)).tolist():
+            image = generator.integers(0, 256, (rows, columns, 3), np.uint8)
+            want = cv2.resize(image, (width, height), interpolation=cv2.INTER_CUBIC)
+            away = resizer("CUBIC")(image, height, width).astype(int) - want
+            assert np.abs(away).max() <= 1
+            assert np.count_nonzero(away) <= 2  # sums that end at a half
+    finally:
+        cv2.ipp.setUseIPP(True)

@@ -264,3 +264,24 @@ def test_two_shares_are_disjoint_and_complete(folder, build):
             set_shard(0, 1)
         assert sorted(whole) == list(range(10))  # test nets read everything
     assert sorted(seen[0] + seen[1]) == list(range(10))
+
+
+def test_random_sizes_make_batches_of_records_of_any_size(folder, build):
+    """Intel's and NVIDIA's words; a batch and the one after a resume are the same."""
+    pictures = [np.random.default_rng(n).integers(0, 256, (3, 8 + n, 12 - n), np.uint8) for n in range(6)]
+    write_lmdb("mixed", [(pixels, i) for i, pixels in enumerate(pictures)])
+    for words in (
+        "random_aspect_ratio_param { resize_param { interp_mode: CUBIC } }",
+        "img_rand_resize_lower: 7 img_rand_resize_upper: 10 allow_upscale: true",
+    ):
+        text = only(
+            f'transform_param {{ crop_size: 6 {words} }} data_param {{ source: "mixed" batch_size: 4 backend: LMDB }}'
+        )
+        first = build(text)
+        seen = [first.forward()["data"].copy() for _ in range(3)]
+        assert seen[0].shape == (4, 3, 6, 6)
+        assert not np.array_equal(seen[0][:2], seen[1][2:])  # the same records in the next pass
+        again = build(text)
+        again.layers[0].restore({**again.layers[0].state(), "seed": first.layers[0].state()["seed"]})
+        for values in seen:
+            np.testing.assert_array_equal(again.forward()["data"], values)
