@@ -2,6 +2,7 @@
 
 import logging
 
+import gain_plugin  # noqa: F401
 import numpy as np
 import pytest
 from google.protobuf import text_format
@@ -13,16 +14,15 @@ from caffelike.schema import NetParameter
 
 pytestmark = pytest.mark.gpu
 
-# Crop has no CUDA kernel: it runs on the CPU between layers on the GPU.
+# A plug-in without CUDA kernels: it runs on the CPU between layers on the GPU.
 NET = """
 name: "mixed" force_backward: true
 layer { name: "x" type: "Input" top: "x" input_param { shape { dim: 2 dim: 3 dim: 4 } } }
-layer { name: "t" type: "Input" top: "t" input_param { shape { dim: 2 dim: 3 dim: 4 } } }
 layer { name: "scale" type: "Scale" bottom: "x" top: "scaled"
   scale_param { bias_term: true filler { type: "uniform" min: 1 max: 2 } bias_filler { type: "uniform" } } }
 layer { name: "relu" type: "ReLU" bottom: "scaled" top: "scaled" }
-layer { name: "norm" type: "Crop" bottom: "scaled" bottom: "t" top: "cut" crop_param { axis: 1 } }
-layer { name: "tanh" type: "TanH" bottom: "cut" top: "y" }
+layer { name: "gain" type: "Gain" bottom: "scaled" top: "gained" }
+layer { name: "tanh" type: "TanH" bottom: "gained" top: "y" }
 """
 
 
@@ -53,7 +53,7 @@ def test_same_numbers_as_on_the_cpu(x, caplog):
         np.testing.assert_allclose(b.diff, a.diff, 1e-5, 1e-6)
     told = [m for m in caplog.messages if "no CUDA kernel" in m]
     assert told == [
-        "Layer 'norm' (Crop) has no CUDA kernel for forward and backward: it runs on the CPU, and its blobs are copied."
+        "Layer 'gain' (Gain) has no CUDA kernel for forward and backward: it runs on the CPU, and its blobs are copied."
     ]
 
 
@@ -95,7 +95,6 @@ def test_reshaping_and_memory_taken_in_turns(x):
     net = made(device="cuda")
     net.share_memory()
     net.blobs["x"].reshape(1, 3, 4)
-    net.blobs["t"].reshape(1, 3, 4)
     net.blobs["x"].data[...] = x[:1]
     y = net.forward()["y"]
     expected = made(device="cpu")

@@ -14,7 +14,7 @@ from caffelike.kernels.cuda.door import SIMULATED, cuda, device, kernel, named, 
 _SIDE = 2 if SIMULATED else 16  # threads along each side of a block, and terms in a step
 _EACH = 4  # outputs of a thread in each direction: 16 products for 8 numbers read from shared memory
 _TILE = _SIDE * _EACH
-_FEW = 2 if SIMULATED else 8  # rows below which tiles would be mostly empty: one thread works out one output
+_FEW = 16 if SIMULATED else 8  # rows below which tiles are mostly empty, or slow: one thread works out one output
 
 
 def product(left: Callable, right: Callable, store: Callable) -> Callable[..., None]:

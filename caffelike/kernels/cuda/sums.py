@@ -11,7 +11,7 @@ import numpy as np
 from caffelike.kernels.cuda.door import SIMULATED, cuda, device, kernel, named, task
 
 _THREADS = 2 if SIMULATED else 256  # in a block; a power of 2
-_FEW = 4 if SIMULATED else 64  # terms up to which one thread does an output by itself
+_FEW = 64  # terms up to which one thread does an output by itself
 _MOST_BLOCKS = 65535
 
 
