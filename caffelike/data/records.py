@@ -1,5 +1,6 @@
 """Batches of a data base's records, over and over."""
 
+from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -15,7 +16,7 @@ from caffelike.data.transformer import Transformer
 from caffelike.data.workers import Workers
 from caffelike.errors import DataError
 
-_SHORT = 16384  # bytes: longer records are not worth another copy
+_SHORT = 16384  # bytes: shorter records are copied side by side, for a kernel that takes them in one call
 _RESTART = ("data_layer.cpp:73", "Restarting data prefetching from start.")
 
 
@@ -102,7 +103,8 @@ class RecordProducer:
         pixels, label = loaded[0] if loaded else self._pixels(*entries[0])
         first, shape = pixels.shape, self._out_shape(keys[0], pixels)
         data = slot.array(0, (self._batch, *shape))
-        together = None if loaded or self._vector else self._plain.find_all([value for _, value in entries])
+        alone = loaded or self._vector or transformer.augmentation or transformer.sizes
+        together = None if alone else self._plain.find_all([value for _, value in entries])
 
         def finish(i: int, pixels: np.ndarray, label: Any) -> None:
             transformer.fill(pixels, transformer.place(pixels.shape, shard.number(numbers[i])), data[i])
@@ -120,8 +122,7 @@ class RecordProducer:
             finish(i, pixels, label)
 
         if together is not None:
-            places = transformer.places(first, [shard.number(number) for number in numbers])
-            transformer.fill_all(together[0], places, data)
+            transformer.fill_all(together[0], [shard.number(number) for number in numbers], data)
             if labels is not None:
                 labels[:] = together[1]
         elif transformer.augmentation or transformer.sizes or self._encoded:
@@ -258,22 +259,22 @@ class _Plain:
             return None
         return np.frombuffer(value, np.uint8, end - size, size).reshape(shape), label
 
-    def find_all(self, values: list[Any]) -> tuple[np.ndarray, list[int]] | None:
-        """(values (n, channels, height, width), labels) of short records all of the known form; None for others.
+    def find_all(self, values: list[Any]) -> tuple[Sequence[np.ndarray], list[int]] | None:
+        """(values (channels, height, width), labels) of records that are all of the known form; None for others.
 
-        One by one, digits of 28x28 would take ten times longer in Python than in the kernel.
+        The values are one array where the records are short (one by one, digits of 28x28 would take ten times longer
+        in Python than in the kernel), else views of where they lie.
         """
         head, shape, end, labels = self._form
         size = len(head)
-        if not size or end > _SHORT:
+        if not size:
             return None
         found = [label for value in values if (label := labels.get(bytes(value[end:]))) is not None]
-        if len(found) < len(values) or any(value[:size] != head for value in values):
+        if len(found) < len(values) or any(value[:size] != head or len(value) < end for value in values):
             return None
-        pixels = b"".join([value[size:end] for value in values])
-        if len(pixels) != len(values) * (end - size):
-            return None
-        return np.frombuffer(pixels, np.uint8).reshape(len(values), *shape), found
+        if end > _SHORT:
+            return [np.frombuffer(value, np.uint8, end - size, size).reshape(shape) for value in values], found
+        return np.frombuffer(b"".join([value[size:end] for value in values]), np.uint8).reshape(-1, *shape), found
 
 
 def _text(key: bytes) -> str:

@@ -33,22 +33,35 @@ class Draws:
     def row(self, record: int) -> np.ndarray:
         """The four numbers of a record (from 0)."""
         block, row = divmod(record, _BLOCK)
+        return self._table(block)[row]
+
+    def rows(self, records: np.ndarray) -> np.ndarray:
+        """`row` of several records, as (n, 4)."""
+        blocks, rows = np.divmod(records, _BLOCK)
+        found = np.empty((len(records), _WORDS), np.uint32)
+        for block in np.unique(blocks):
+            mine = blocks == block
+            found[mine] = self._table(int(block))[rows[mine]]
+        return found
+
+    def _table(self, block: int) -> np.ndarray:
         drawn, table = self._drawn
         if block != drawn:
             key = rng.new_key(self.seed, self.name)
             key[2] = block
             table = rng.bits(key, _BLOCK * _WORDS).reshape(_BLOCK, _WORDS)
             self._drawn = block, table
-        return table[row]
+        return table
 
     def reseed(self, seed: int) -> None:
         """Use another seed from now on."""
         self.seed, self._drawn = seed, (-1, self._drawn[1])
 
 
-def below(number: Any, limit: int) -> int:
-    """A uint32 mapped to 0..limit-1."""
-    return int(number) * limit >> 32
+def below(number: Any, limit: int) -> Any:
+    """A uint32, or an array of them, mapped to 0..limit-1."""
+    wide = number.astype(np.int64) if isinstance(number, np.ndarray) else int(number)
+    return wide * limit >> 32
 
 
 class Placement(NamedTuple):
@@ -192,11 +205,19 @@ class Transformer:
             change, generator = self.augmentation.draw(self.draws.seed, record, shape)
         return Placement(change, generator, top, left, height, width, mirrored, piece)
 
-    def places(self, shape: tuple[int, ...], records: Sequence[int]) -> list[Placement]:
-        """`place` for several records of one shape."""
-        if self.mirror or self._random_crop or self.augmentation or self.sizes:
-            return [self.place(shape, record) for record in records]
-        return [self.place(shape, 0)] * len(records)
+    def _places(self, shape: tuple[int, ...], records: Sequence[int]) -> tuple[np.ndarray, np.ndarray]:
+        """(top, left) and mirrored, as `place` gives them, of records of one shape: (n, 2) and (n,)."""
+        corners = np.empty((len(records), 2), np.int64)
+        spare = np.array(shape[1:]) - self.crop if self.crop else np.zeros(2, np.int64)
+        corners[:] = spare // 2
+        mirrored = np.zeros(len(records), bool)
+        if self.mirror or self._random_crop:
+            draws = self.draws.rows(np.asarray(records))
+            if self.mirror:
+                mirrored = below(draws[:, 2], 2) > 0
+            if self._random_crop:
+                corners = below(draws[:, :2], spare + 1)
+        return corners, mirrored
 
     def apply(self, pixels: Sequence[np.ndarray], out: np.ndarray, record: int) -> None:
         """Fill out (n, channels, height, width), float32, from n arrays (channels, height, width), uint8 or float32.
@@ -229,15 +250,24 @@ class Transformer:
         if self.scale != 1:
             out *= np.float32(self.scale)
 
-    def fill_all(self, values: np.ndarray, places: Sequence[Placement], out: np.ndarray) -> None:
-        """`fill` for each record of uint8 values (n, channels, height, width) in one go."""
-        fast = None if self.augmentation or self.sizes else device.kernel("transform", "planes_of_all")
-        if fast is None:
-            for pixels, place, part in zip(values, places, out, strict=True):
-                self.fill(pixels, place, part)
+    def fill_all(self, values: Sequence[np.ndarray], records: Sequence[int], out: np.ndarray) -> None:
+        """`fill` for uint8 records (channels, height, width) of one shape, numbered `records`, without random changes.
+
+        Where `values` are one array the kernel is called once, else once a record, with nothing else between.
+        """
+        corners, mirrored = self._places(values[0].shape, records)
+        mean = self._mean(out.shape[1])
+        together = isinstance(values, np.ndarray)
+        fast = device.kernel("transform", "planes_of_all" if together else "planes")
+        if fast and together:
+            fast(values, mean, out, corners, mirrored, self.scale)
             return
-        fast(values, self._mean(out.shape[1]), out, np.array([p[2:4] for p in places]),
-             np.array([p.mirrored for p in places]), self.scale)  # fmt: skip
+        size = out.shape[2:]
+        for pixels, part, (top, left), turned in zip(values, out, corners.tolist(), mirrored.tolist(), strict=True):
+            if fast:
+                fast(pixels, mean, part, top, left, turned, self.scale)
+            else:
+                self.fill(pixels, Placement(None, None, top, left, *size, turned), part)
 
     def _mean(self, channels: int) -> np.ndarray:
         """What is subtracted: the mean image, or (channels, 1, 1); zeros where nothing is."""

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from caffelike.data import datum, write_lmdb, writing
+from caffelike.data import datum, records, write_lmdb, writing
 from caffelike.data.lmdb import LMDB
 from caffelike.data.prefetch import Slot
 from caffelike.data.records import RecordProducer
@@ -328,10 +328,13 @@ def test_one_bad_record_too_many_is_an_error(tmp_path):
         pass
 
 
+@pytest.mark.parametrize("short", [True, False])
 @pytest.mark.parametrize("mean", [[], [7.0, 90.0]])
-def test_short_records_filled_together_are_as_one_by_one(producers, mean, monkeypatch):
+def test_records_filled_together_are_as_one_by_one(producers, mean, short, monkeypatch):
     options = {"phase": TRAIN, "mirror": True, "crop_size": 3, "scale": 0.5, "mean_value": mean}
     together, alone = producers(plain(), batch=10, **options), producers(plain(), batch=10, **options)
+    if not short:
+        monkeypatch.setattr(records, "_SHORT", 0)
     filled = []
     fill_all = Transformer.fill_all
     monkeypatch.setattr(Transformer, "fill_all", lambda *given: (filled.append(1), fill_all(*given)))
