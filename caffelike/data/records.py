@@ -259,7 +259,7 @@ class _Plain:
             return None
         return np.frombuffer(value, np.uint8, end - size, size).reshape(shape), label
 
-    def find_all(self, values: list[Any]) -> tuple[Sequence[np.ndarray], list[int]] | None:
+    def find_all(self, values: list[Any]) -> tuple[Sequence[np.ndarray] | np.ndarray, list[int]] | None:
         """(values (channels, height, width), labels) of records that are all of the known form; None for others.
 
         The values are one array where the records are short (one by one, digits of 28x28 would take ten times longer

@@ -58,7 +58,7 @@ class Draws:
         self.seed, self._drawn = seed, (-1, self._drawn[1])
 
 
-def below(number: Any, limit: int) -> Any:
+def below(number: Any, limit: Any) -> Any:
     """A uint32, or an array of them, mapped to 0..limit-1."""
     wide = number.astype(np.int64) if isinstance(number, np.ndarray) else int(number)
     return wide * limit >> 32
@@ -250,7 +250,7 @@ class Transformer:
         if self.scale != 1:
             out *= np.float32(self.scale)
 
-    def fill_all(self, values: Sequence[np.ndarray], records: Sequence[int], out: np.ndarray) -> None:
+    def fill_all(self, values: Sequence[np.ndarray] | np.ndarray, records: Sequence[int], out: np.ndarray) -> None:
         """`fill` for uint8 records (channels, height, width) of one shape, numbered `records`, without random changes.
 
         Where `values` are one array the kernel is called once, else once a record, with nothing else between.
@@ -262,12 +262,12 @@ class Transformer:
         if fast and together:
             fast(values, mean, out, corners, mirrored, self.scale)
             return
-        size = out.shape[2:]
+        height, width = out.shape[2:]
         for pixels, part, (top, left), turned in zip(values, out, corners.tolist(), mirrored.tolist(), strict=True):
             if fast:
                 fast(pixels, mean, part, top, left, turned, self.scale)
             else:
-                self.fill(pixels, Placement(None, None, top, left, *size, turned), part)
+                self.fill(pixels, Placement(None, None, top, left, height, width, turned), part)
 
     def _mean(self, channels: int) -> np.ndarray:
         """What is subtracted: the mean image, or (channels, 1, 1); zeros where nothing is."""
