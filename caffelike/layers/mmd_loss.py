@@ -4,9 +4,8 @@ from typing import Any
 
 import numpy as np
 
-from caffelike import rng
-from caffelike.errors import ModelError
 from caffelike.layer import Layer, Shape
+from caffelike.layers._mmd import bandwidth, check_features, draw, factors, kernels, pairs
 from caffelike.registry import register
 
 
@@ -33,16 +32,13 @@ class MMDLoss(Layer):
 
     def setup(self, p: Any, *shapes: Shape) -> None:
         """Read the kernels."""
-        if p.kernel_num < 1 or p.kernel_mul <= 0:
-            raise self.fail("kernel_num must be at least 1 and kernel_mul greater than 0.", ModelError)
-        widths = tuple(float(p.kernel_mul) ** (i - p.kernel_num // 2) for i in range(p.kernel_num))
+        widths = factors(self, p.kernel_num, p.kernel_mul, "kernel")
         self.options = {"widths": widths, "fixed": np.full(1, -1.0) if p.fix_gamma else None}
 
     def reshape(self, *shapes: Shape) -> list[Shape]:
         """A single number."""
         source, target = shapes
-        if len(source) < 1 or source[1:] != target[1:]:
-            raise self.fail(f"the bottoms must have the same features, but they are {source} and {target}.")
+        check_features(self, source, target)
         self.save("quadruples", (max(source[0], target[0]), 4), np.int64)
         self.save("scale", (1,))
         return [()]
@@ -64,19 +60,15 @@ def forward(
     quadruples[...] = -1
     if min(len(source), len(target)) < 2:
         return
-    draws = rng.uniform(key, 4 * count).reshape(count, 4)
-    for column, items in ((0, len(source)), (2, len(target))):
-        first = (draws[:, column] * items).astype(np.int64)
-        second = (draws[:, column + 1] * (items - 1)).astype(np.int64)
-        quadruples[:, column], quadruples[:, column + 1] = first, second + (second >= first)
-    scale[0] = _scale(source, target)
+    draw(key, len(source), len(target), quadruples)
+    scale[0] = bandwidth(source, target)
     if fixed is not None:
         if fixed[0] < 0:
             fixed[0] = scale[0]
         scale[0] = fixed[0]
     total = 0.0
-    for sign, one, other in _pairs(source, target, quadruples):
-        total += sign * _kernels(one[2] - other[2], float(scale[0]), widths)[0].sum(dtype=np.float64)
+    for sign, one, other in pairs(source, target, quadruples):
+        total += sign * kernels(one[2] - other[2], float(scale[0]), widths)[0].sum(dtype=np.float64)
     loss[...] = total / count
 
 
@@ -96,38 +88,10 @@ def backward(
             grad[...] = 0
     if len(quadruples) == 0 or quadruples[0, 0] < 0:
         return
-    for sign, one, other in _pairs(source, target, quadruples):
+    for sign, one, other in pairs(source, target, quadruples):
         away = one[2] - other[2]
-        slope = (sign * float(dloss) / len(quadruples)) * _kernels(away, float(scale[0]), widths)[1][:, None] * away
+        slope = (sign * float(dloss) / len(quadruples)) * kernels(away, float(scale[0]), widths)[1][:, None] * away
         for (domain, items, _), part in ((one, slope), (other, -slope)):
             grad = (dsource, dtarget)[domain]
             if grad is not None:
                 np.add.at(grad.reshape(len(grad), -1), items, part)
-
-
-def _pairs(source: np.ndarray, target: np.ndarray, quadruples: np.ndarray) -> Any:
-    """(sign, (domain, items, their features), the same of the other) for each of the four kernels."""
-    features = [a.reshape(len(a), -1) for a in (source, target)]
-    for sign, first, second in ((1, 0, 1), (1, 2, 3), (-1, 0, 3), (-1, 1, 2)):
-        yield (
-            sign,
-            *(
-                (column // 2, quadruples[:, column], features[column // 2][quadruples[:, column]])
-                for column in (first, second)
-            ),
-        )
-
-
-def _scale(source: np.ndarray, target: np.ndarray) -> float:
-    """One over the mean squared distance of two different items: 2 (n sum |x|^2 - |sum x|^2) / (n (n - 1))."""
-    items = np.concatenate([a.reshape(len(a), -1) for a in (source, target)]).astype(np.float64)
-    items -= items.mean(axis=0)
-    mean = 2 * np.square(items).sum() / (len(items) - 1)
-    return 1 / mean if mean > 0 else 1.0
-
-
-def _kernels(away: np.ndarray, scale: float, widths: tuple[float, ...]) -> tuple[np.ndarray, np.ndarray]:
-    """For each row the sum of the kernels, and the factor of `away` in its slope."""
-    squares = np.square(away).sum(axis=1)
-    parts = [(scale * w, np.exp(-scale * w * squares)) for w in widths]
-    return sum(k for _, k in parts), sum(-2 * g * k for g, k in parts)  # type: ignore[return-value]
