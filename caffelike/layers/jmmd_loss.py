@@ -40,8 +40,8 @@ class JMMDLoss(Layer):
         """Read the kernels."""
         if not p.sigma > 0 or p.auto_sigma:
             raise self.fail("needs sigma, greater than 0: the width of the predictions' kernel.", ModelError)
-        words = ("label_kernel_num", "label_kernel_mul")
-        number, ratio = (getattr(p, w) if p.HasField(w) else d for w, d in zip(words, (1, 2.0), strict=True))
+        number = p.label_kernel_num if p.HasField("label_kernel_num") else 1
+        ratio = p.label_kernel_mul if p.HasField("label_kernel_mul") else 2.0
         self.options = {
             "widths": factors(self, p.kernel_num, p.kernel_mul, "kernel"),
             "narrowings": tuple(1 / f for f in factors(self, number, ratio, "label_kernel")),
