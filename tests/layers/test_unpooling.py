@@ -16,15 +16,17 @@ def places(count):
 
 
 MASKED = {"inputs": {"second": places(63)}, "special": False}
+SPREAD = {"special": False}  # the definition multiplies by matrices with zeros: NaN spreads
+
 CONTRACT = [
     Case("unpooling_param { kernel_size: 2 stride: 2 unpool_h: 7 unpool_w: 9 }", [(2, 3, 4, 5)] * 2, **MASKED),
     Case("unpooling_param { kernel_size: 2 stride: 3 unpool_size: 9 }", [(2, 3, 3, 3)]),
-    Case("unpooling_param { unpool: AVE kernel_size: 3 stride: 2 unpool_h: 9 unpool_w: 7 }", [(1, 2, 4, 4)]),
-    Case("unpooling_param { unpool: TILE kernel_h: 3 kernel_w: 2 unpool_size: 6 }", [(1, 2, 4, 5)]),
+    Case("unpooling_param { unpool: AVE kernel_size: 3 stride: 2 unpool_h: 9 unpool_w: 7 }", [(1, 2, 4, 4)], **SPREAD),
+    Case("unpooling_param { unpool: TILE kernel_h: 3 kernel_w: 2 unpool_size: 6 }", [(1, 2, 4, 5)], **SPREAD),
     Case("unpooling_param { out_kernel_size: 3 out_stride: 2 out_pad: 2 }", [(2, 2, 4, 3)]),
-    Case("unpooling_param { unpool: REP out_kernel_size: 3 out_stride: 2 out_pad: 1 }", [(2, 2, 4, 3)]),
-    Case("unpooling_param { unpool: DIV out_kernel_h: 3 out_kernel_w: 2 out_stride: 1 }", [(2, 2, 4, 3)]),
-    Case("unpooling_param { unpool: DIV }", [(2, 2, 4, 1), (2, 5, 11, 6)]),
+    Case("unpooling_param { unpool: REP out_kernel_size: 3 out_stride: 2 out_pad: 1 }", [(2, 2, 4, 3)], **SPREAD),
+    Case("unpooling_param { unpool: DIV out_kernel_h: 3 out_kernel_w: 2 out_stride: 1 }", [(2, 2, 4, 3)], **SPREAD),
+    Case("unpooling_param { unpool: DIV }", [(2, 2, 4, 1), (2, 5, 11, 6)], **SPREAD),
 ]
 
 

@@ -38,13 +38,21 @@ def windows(
     image: Any, map_: Any, weight: Any, kernel: Sizes, stride: Sizes, pad: Sizes, dilation: Sizes, groups: int
 ) -> Windows:
     """The windows of an image's and a map's shape; what lies before their channels counts as N."""
+    axes = axes_of(image, map_, kernel, stride, pad, dilation)
+    channels, maps = weight.shape[1], weight.shape[0] // groups
+    counts = [int(np.prod(sizes, dtype=np.int64)) for sizes in axes[:3]]
+    whole = channels * groups * counts[0]
+    return Windows(image.size // max(1, whole), channels, maps, groups, *counts, *axes)
+
+
+def axes_of(
+    image: Any, map_: Any, kernel: Sizes, stride: Sizes, pad: Sizes, dilation: Sizes
+) -> tuple[Sizes, Sizes, Sizes, Sizes, Sizes, Sizes]:
+    """(size, out, kernel, stride, pad, dilation), in Python's integers; size and out are the shapes' last axes."""
     axes = len(kernel)
     size, out = tuple(image.shape)[image.ndim - axes :], tuple(map_.shape)[map_.ndim - axes :]
-    channels, maps = weight.shape[1], weight.shape[0] // groups
-    counts = [int(np.prod(sizes, dtype=np.int64)) for sizes in (size, out, kernel)]
-    whole = channels * groups * counts[0]
-    lists = tuple(tuple(int(n) for n in sizes) for sizes in (size, out, kernel, stride, pad, dilation))
-    return Windows(image.size // max(1, whole), channels, maps, groups, *counts, *lists)
+    found = [tuple(int(n) for n in sizes) for sizes in (size, out, kernel, stride, pad, dilation)]
+    return found[0], found[1], found[2], found[3], found[4], found[5]
 
 
 def gather(image: Any, weight: Any, bias: Any, map_: Any, over: Windows) -> None:
@@ -79,9 +87,9 @@ def totals(map_: Any, to: Any, beta: float, places: int) -> None:
 
 
 @device
-def _seen(tap, place, over):
+def seen(tap, place, axes):
     """The index of the pixel that position `tap` of the kernel meets at `place`; -1 beyond the image."""
-    size, out, kernel, stride, pad, dilation = over[7:]
+    size, out, kernel, stride, pad, dilation = axes
     at, step = 0, 1
     for back in range(len(size)):
         a = len(size) - 1 - back
@@ -96,9 +104,9 @@ def _seen(tap, place, over):
 
 
 @device
-def _seeing(tap, pixel, over):
+def seeing(tap, pixel, axes):
     """The index of the place from which position `tap` of the kernel meets `pixel`; -1 where none does."""
-    size, out, kernel, stride, pad, dilation = over[7:]
+    size, out, kernel, stride, pad, dilation = axes
     at, step = 0, 1
     for back in range(len(size)):
         a = len(size) - 1 - back
@@ -116,7 +124,7 @@ def _seeing(tap, pixel, over):
 def _pixel(x, g, c, n, place, tap, over):
     """What the window at a place of image n sees of channel c of group g; 0 beyond the image."""
     channels, groups, pixels = over[1], over[3], over[4]
-    at = _seen(tap, place, over)
+    at = seen(tap, place, over[7:])
     return x[((n * groups + g) * channels + c) * pixels + at] if at >= 0 else np.float32(0)
 
 
@@ -148,7 +156,7 @@ def _turned(g, m, k, v, weight, to, bias, biased, over):
 
 def _sent(g, k, n, v, weight, to, bias, biased, over):
     maps, groups, pixels, places, taps = over[2], over[3], over[4], over[5], over[6]
-    at = _seeing(k % taps, n % pixels, over)
+    at = seeing(k % taps, n % pixels, over[7:])
     return v[((n // pixels * groups + g) * maps + k // taps) * places + at] if at >= 0 else np.float32(0)
 
 

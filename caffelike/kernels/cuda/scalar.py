@@ -11,9 +11,10 @@ import numpy as np
 from caffelike.kernels.cuda.door import SIMULATED, device
 
 if SIMULATED:
-    exp, log, log1p, sqrt, tanh, power = np.exp, np.log, np.log1p, np.sqrt, np.tanh, np.power
+    exp, expm1, log, log1p, sqrt, tanh, power = np.exp, np.expm1, np.log, np.log1p, np.sqrt, np.tanh, np.power
 else:
-    exp, log, log1p, sqrt, tanh, power = math.exp, math.log, math.log1p, math.sqrt, math.tanh, math.pow
+    exp, expm1, log, log1p = math.exp, math.expm1, math.log, math.log1p
+    sqrt, tanh, power = math.sqrt, math.tanh, math.pow
 
 LARGEST = np.float32(np.finfo(np.float32).max)
 TINIEST = np.float32(np.finfo(np.float32).tiny)

@@ -23,15 +23,18 @@ def check_mask(mask: Any, shape: tuple[int, ...]) -> None:
 
 
 def put_back(x: Any, mask: Any, y: Any) -> None:
-    """y = 0, and each value of x at its place of its plane; a thread for each plane, so that the last one stands."""
+    """y = 0, and each value of x at its place of its plane; a thread for each plane, so that the last one stands.
+
+    mask: of the shape of x, or one plane for all.
+    """
     fill(y.reshape(-1), 0)
     planes = int(x.shape[0] * x.shape[1])
-    _put_back(planes, x.reshape(-1), mask.reshape(-1), y.reshape(-1), *_sizes(x, y))
+    _put_back(planes, x.reshape(-1), mask.reshape(-1), y.reshape(-1), mask.size, *_sizes(x, y))
 
 
 def take_out(dy: Any, mask: Any, dx: Any) -> None:
     """dx = what dy holds at the places of the mask; 0 for -1."""
-    _take_out(dx.size, dy.reshape(-1), mask.reshape(-1), dx.reshape(-1), *_sizes(dx, dy))
+    _take_out(dx.size, dy.reshape(-1), mask.reshape(-1), dx.reshape(-1), mask.size, *_sizes(dx, dy))
 
 
 def _sizes(small: Any, large: Any) -> tuple[int, int]:
@@ -45,14 +48,14 @@ def _wrong(o, i, mask, places):
 
 
 @task
-def _put_back(p, x, mask, y, size, places):
+def _put_back(p, x, mask, y, masks, size, places):
     for i in range(p * size, (p + 1) * size):
-        place = int(mask[i])
+        place = int(mask[i % masks])
         if place >= 0:
             y[p * places + place] = x[i]
 
 
 @task
-def _take_out(i, dy, mask, dx, size, places):
-    place = int(mask[i])
+def _take_out(i, dy, mask, dx, masks, size, places):
+    place = int(mask[i % masks])
     dx[i] = dy[i // size * places + place] if place >= 0 else np.float32(0)
