@@ -10,6 +10,16 @@ from pathlib import Path
 from caffelike.errors import FileError
 
 
+def make_folder(path: str | os.PathLike) -> Path:
+    """The folder that a tool writes its files into, made if it is missing. Raises FileError when that cannot be."""
+    folder = Path(path)
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise FileError(f"Cannot make the folder {folder}: {error.strerror}. Choose another one.") from error
+    return folder
+
+
 @contextmanager
 def atomic_path(path: str | os.PathLike) -> Iterator[Path]:
     """Yield a temporary path beside `path`; on success it is flushed to disk and renamed to `path`.

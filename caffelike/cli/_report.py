@@ -19,7 +19,8 @@ def show(confusion: Confusion) -> None:
     _print(total + (lowest if len(confusion.counts) > _CLASSES else ""), _classes(confusion, classes))
     if len(confusion.counts) <= _MATRIX:
         _print("labels down, predictions across", _matrix(confusion))
-    _print("most frequent mistakes", _mistakes(confusion))
+    if confusion.mistakes(1):
+        _print("most frequent mistakes", _mistakes(confusion))
 
 
 def _print(title: str, table: Table) -> None:

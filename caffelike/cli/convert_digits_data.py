@@ -1,7 +1,5 @@
 """`caffelike convert_digits_data`: scikit-learn's handwritten digits in data bases."""
 
-from pathlib import Path
-
 import click
 
 minloglevel = 1
@@ -18,7 +16,8 @@ def command(folder: str) -> None:
     """
     from caffelike.data import write_lmdb
     from caffelike.demo import load_digits
+    from caffelike.files import make_folder
 
     for name, digits in zip(("digits_train_lmdb", "digits_test_lmdb"), load_digits(), strict=True):
-        count = write_lmdb(Path(folder) / name, zip(digits.images[:, None], digits.labels.tolist(), strict=True))
+        count = write_lmdb(make_folder(folder) / name, zip(digits.images[:, None], digits.labels.tolist(), strict=True))
         click.echo(f"{name}: {count} digits")

@@ -10,6 +10,7 @@ import numpy as np
 from caffelike import log
 from caffelike.data import datum, writing
 from caffelike.errors import DataError, FileError
+from caffelike.files import make_folder
 from caffelike.tools.mnist import read_bytes
 
 _SIDE, _RECORD = 32, 1 + 3 * 32 * 32  # a label, and red, green, blue planes
@@ -23,6 +24,7 @@ def convert_cifar_data(
 ) -> dict[str, int]:
     """Write `cifar10_train_<backend>` and `cifar10_test_<backend>` into a folder; their numbers of records by name.
 
+    output_folder: made if it is missing.
     input_folder: holds data_batch_1.bin to data_batch_5.bin and test_batch.bin, gzipped or not; fewer batches, or
     shorter ones, are taken as they are. The folder is the one that the archive cifar-10-binary.tar.gz unpacks to.
     Keys are 00000, 00001, ... tick(done, total): called after each image. Raises FileError, DataError.
@@ -36,7 +38,7 @@ def convert_cifar_data(
             raise FileError(f"Unable to open {what.lower()} file: {folder} has no {pattern.partition('.')[0]}*.bin.")
         images, labels = _read(files, "convert_cifar_data.cpp:57")
         name = f"cifar10_{what.lower().removesuffix('ing')}_{backend}"
-        with writing.create(Path(output_folder) / name, backend) as database:
+        with writing.create(make_folder(output_folder) / name, backend) as database:
             for i, (image, label) in enumerate(zip(images, labels.tolist(), strict=True)):
                 tick(i, len(labels))
                 database.put(b"%05d" % i, datum.to_bytes(image, label))

@@ -10,7 +10,7 @@ import numpy as np
 from caffelike import rng
 from caffelike.data.imagelist import read_text
 from caffelike.errors import DataError
-from caffelike.files import atomic_path
+from caffelike.files import atomic_path, make_folder
 from caffelike.tools.imageset import class_folders
 
 PARTS = {"train": 0.8, "val": 0.1, "test": 0.1}
@@ -22,13 +22,14 @@ def split_imageset(
     """Write `<folder>/<part>.txt` for each part, lines `name label` for convert_imageset; their lengths by part.
 
     source: a folder of folders of images (each a class; `classes.txt` gets their names), or such a list.
+    folder: made if it is missing.
     parts: name and share of each. Every label is divided in these shares, and each list is in a random order; both
     depend on the seed alone. Raises FileError, and DataError for shares that make no sense.
     """
     if not parts or min(parts.values()) <= 0 or sum(parts.values()) > 1 + 1e-9:
         shares = ", ".join(f"{name}={share:g}" for name, share in parts.items())
         raise DataError(f"The shares should be greater than 0 and come to 1 at most, but are {shares or 'none'}.")
-    source, target = os.fspath(source), Path(folder)
+    source, target = os.fspath(source), make_folder(folder)
     if os.path.isdir(source):
         entries, classes = class_folders(source)
         lines = [f"{entry.path} {entry.label}" for entry in entries]

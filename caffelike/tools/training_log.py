@@ -11,7 +11,7 @@ from datetime import datetime, timedelta
 from pathlib import Path
 
 from caffelike.errors import DataError, FileError
-from caffelike.files import atomic_path
+from caffelike.files import atomic_path, make_folder
 
 Row = dict[str, float]
 
@@ -150,6 +150,7 @@ def _fill_first_rate(rows: list[Row]) -> None:
 def write_csv(log: TrainingLog, folder: str | os.PathLike, delimiter: str = ",") -> list[Path]:
     """Write each table that has rows as `<folder>/<log's name>.train`, `.test`, ...; returns the paths.
 
+    folder: made if it is missing.
     Columns are NumIters, Seconds, LearningRate, then the outputs; "nan" where a number is no number. Raises FileError.
     """
     written = []
@@ -157,7 +158,7 @@ def write_csv(log: TrainingLog, folder: str | os.PathLike, delimiter: str = ",")
         if not rows:
             continue
         columns = list(dict.fromkeys(column for row in rows for column in row))
-        path = Path(folder) / f"{os.path.basename(log.name)}.{ending}"
+        path = make_folder(folder) / f"{os.path.basename(log.name)}.{ending}"
         with atomic_path(path) as temporary, open(temporary, "w", encoding="utf-8", newline="") as file:
             writer = csv.DictWriter(file, columns, delimiter=delimiter, lineterminator="\n")
             writer.writeheader()

@@ -23,8 +23,10 @@ def test_every_class_is_divided_in_the_same_shares(tmp_path):
     assert [line[-1] for line in first.splitlines()] != sorted(line[-1] for line in first.splitlines())
     split_imageset(tmp_path / "all.txt", tmp_path)
     assert (tmp_path / "train.txt").read_text() == first
-    split_imageset(tmp_path / "all.txt", tmp_path, seed=1)
-    assert (tmp_path / "train.txt").read_text() != first
+    split_imageset(tmp_path / "all.txt", tmp_path / "new" / "lists", seed=1)
+    assert (tmp_path / "new" / "lists" / "train.txt").read_text() != first
+    with pytest.raises(FileError, match=r"Cannot make the folder .*all\.txt"):
+        split_imageset(tmp_path / "all.txt", tmp_path / "all.txt" / "lists")
 
 
 def test_a_folder_of_classes(tmp_path):
