@@ -1,9 +1,18 @@
 """What CUDA kernels are made of, at sizes for which a block of threads works together; and which kernels there are."""
 
+import ast
+import sys
+from pathlib import Path
+
 import numpy as np
 import pytest
 
-from caffelike import device
+import caffelike
+from caffelike import device, registry
+from caffelike.layer import HostLayer
+
+PASSES = {"forward", "backward", "update"}
+KERNELS = Path(caffelike.__file__).parent / "kernels"
 
 
 def on_device(*arrays):
@@ -37,3 +46,63 @@ def test_sums_by_blocks(terms, beta):
     sums(large, None, to, to, 1, beta)
     want = values.sum(axis=0) + (np.arange(1, 4) if beta else 0)
     np.testing.assert_allclose(device.use().on_host(to), want, 1e-5, 1e-5)
+
+
+# Types that have no CUDA kernels, and why: in a net on the GPU they run on the CPU, and their blobs are copied.
+SEQUENTIAL = "goes from one box, symbol or item to the next, once for a batch"
+LATTICE = "its permutohedral lattice is a hash table that grows"
+RARE = "no published net spends time in it"
+ON_THE_CPU = {
+    "box_annotator_ohem": SEQUENTIAL,
+    "continuation_indicator": RARE,
+    "ctc_decoder": SEQUENTIAL,
+    "ctc_loss": SEQUENTIAL,
+    "dense_crf": LATTICE,
+    "eval_detection": SEQUENTIAL,
+    "im_resize": RARE,
+    "jmmd_loss": RARE,
+    "margin_inner_product": RARE,
+    "maximum": RARE,
+    "mmd_loss": RARE,
+    "multi_box_loss": SEQUENTIAL,
+    "multi_stage_meanfield": LATTICE,
+    "nms": SEQUENTIAL,
+    "region_loss": SEQUENTIAL,
+    "roi_warping": RARE,
+    "seg_accuracy": RARE,
+    "segmentation_evaluate": RARE,
+    "transform_accuracy": RARE,
+    "transform_softmax_with_loss": RARE,
+    "yolo_seg": SEQUENTIAL,
+    "yolov3": SEQUENTIAL,
+}
+
+
+def functions(path):
+    """The parameters of each public function of a source file, by name; a file that is not there has none."""
+    body = ast.parse(path.read_text()).body if path.exists() else []
+    found = [node for node in body if isinstance(node, ast.FunctionDef) and not node.name.startswith("_")]
+    return {node.name: [a.arg for a in (*node.args.args, *node.args.kwonlyargs)] for node in found}
+
+
+def stems():
+    """Every definition that could have a kernel: (its stem, the file of the definition)."""
+    types = [registry.layers[n] for n in registry.layers] + [registry.solvers[n] for n in registry.solvers]
+    inside = {t for t in types if t.__module__.startswith("caffelike.") and not issubclass(t, HostLayer)}
+    for module in sorted({t.__module__ for t in inside}):
+        yield module.rpartition(".")[2], Path(sys.modules[module].__file__)
+
+
+@pytest.mark.parametrize(("stem", "definition"), [pytest.param(*pair, id=pair[0]) for pair in stems()])
+def test_twins(stem, definition):
+    """What has a kernel for the CPU has one for the GPU, and that takes what the definition takes."""
+    cpu, cuda = (KERNELS / f"{where}/{stem}.py" for where in ("cpu", "cuda"))
+    wanted, got = ({n: p for n, p in functions(file).items() if n in PASSES} for file in (definition, cuda))
+    if stem in ON_THE_CPU:
+        assert not got, f"{stem} has CUDA kernels: take it out of ON_THE_CPU"
+    elif functions(cpu).keys() & PASSES or got:
+        assert got == wanted
+
+
+def test_what_runs_on_the_cpu_is_known():
+    assert ON_THE_CPU.keys() <= {stem for stem, _ in stems()}

@@ -1,12 +1,11 @@
 """Dropout; see layers/dropout.py for the definition."""
 
-import math
 from typing import Any
 
 import numpy as np
 
 from caffelike.kernels.cuda.door import task, zeros
-from caffelike.kernels.cuda.philox import bits
+from caffelike.kernels.cuda.philox import bits, least, words
 from caffelike.kernels.cuda.pointwise import binary, unary
 
 
@@ -15,11 +14,8 @@ def forward(x: Any, y: Any, mask: Any, key: np.ndarray | None, ratio: float, tra
     if not train or key is None:
         _scaled(x, y, factor)
         return
-    least = math.ceil(float(np.float32(ratio)) * 2**24)  # uniform = (bits >> 8) / 2^24 >= ratio, in whole numbers
     kept = zeros(x.size, np.uint8) if mask is None else mask.reshape(-1)
-    seed, name, step = (int(k) for k in key)
-    words = ((seed ^ name) & 0xFFFFFFFF, seed >> 32, step & 0xFFFFFFFF, step >> 32)
-    _forward(x.size, x.reshape(-1), y.reshape(-1), kept, *words, least, factor)
+    _forward(x.size, x.reshape(-1), y.reshape(-1), kept, *words(key), least(ratio), factor)
 
 
 def backward(dy: Any, mask: Any, dx: Any, factor: float) -> None:

@@ -1,11 +1,26 @@
 """Philox4x32-10 for kernels: bit for bit the numbers of caffelike/rng.py."""
 
+import math
+
+import numpy as np
+
 from caffelike.kernels.cuda.door import device
 
 # All words are non-negative int64 below 2^32: the GPU and the simulator then compute alike, without unsigned numbers.
 _M0, _M1 = 0xD2511F53, 0xCD9E8D57
 _W0, _W1 = 0x9E3779B9, 0xBB67AE85
 _LOW, _HALF = 0xFFFFFFFF, 0xFFFF
+
+
+def words(key: np.ndarray) -> tuple[int, int, int, int]:
+    """What `bits` is told of a pass's key."""
+    seed, name, step = (int(k) for k in key)
+    return (seed ^ name) & _LOW, seed >> 32, step & _LOW, step >> 32
+
+
+def least(ratio: float) -> int:
+    """The least number for which bits >> 8 is at least the ratio: uniform numbers are that / 2^24."""
+    return math.ceil(float(np.float32(ratio)) * 2**24)
 
 
 @device

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from caffelike.kernels.cuda.door import device, empty, fill, task
-from caffelike.kernels.cuda.philox import bits
+from caffelike.kernels.cuda.philox import bits, words
 from caffelike.kernels.cuda.scalar import LARGEST, TINIEST
 
 Sizes = tuple[int, ...]
@@ -43,9 +43,7 @@ def forward(
         _largest(y.size, v, to, chosen, over)
     else:
         assert key is not None
-        seed, name, step = (int(k) for k in key)
-        words = ((seed ^ name) & 0xFFFFFFFF, seed >> 32, step & 0xFFFFFFFF, step >> 32)
-        _drawn(y.size, v, to, chosen, words, over)
+        _drawn(y.size, v, to, chosen, words(key), over)
     if mask is not None:
         _numbers(y.size, chosen, mask.reshape(-1))
 
