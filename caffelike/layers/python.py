@@ -5,6 +5,7 @@ import importlib
 import importlib.util
 import sys
 from collections.abc import Callable, Sequence
+from importlib.machinery import PathFinder
 from typing import Any
 
 from caffelike import log, registry
@@ -69,8 +70,8 @@ class Python(HostLayer):
     param_str: text for the class, found as self.param_str. share_in_parallel: changes nothing, ignored.
     The module is imported when the net is built. Gradient and errors: the class's own; an exception in it is
     passed on with the layer's name added. Errors: ModelError when module or class cannot be found.
-    Where there is no such module, but a class of that name in caffelike.python_layers (Faster R-CNN's), that one runs,
-    and the log says so.
+    Where there is no such module, but a class of that name in caffelike.python_layers (those of Faster R-CNN, MNC,
+    DetectNet, FCN, ...), that one runs, and the log says so.
     Source: BVLC Caffe's Python layer.
     """
 
@@ -164,11 +165,25 @@ class Python(HostLayer):
 def stand_in(message: Any) -> type | None:
     """The class of caffelike's own for a layer's module and class; None where the user can import that module.
 
-    Nothing is imported to find out: only the first part of the module's name is looked for.
+    Nothing is imported to find out.
     """
     p = message.python_param
     name = f"{p.module}.{p.layer}"
-    package = p.module.partition(".")[0]
-    if name not in registry.stand_ins or package in sys.modules or importlib.util.find_spec(package) is not None:
+    if name not in registry.stand_ins or _findable(p.module):
         return None
     return registry.stand_ins[name]
+
+
+def _findable(module: str) -> bool:
+    """Whether a module could be imported, without importing the packages that it is in."""
+    name, path = "", None
+    for part in module.split("."):
+        name = f"{name}.{part}" if name else part
+        if name in sys.modules:
+            path = getattr(sys.modules[name], "__path__", [])
+            continue
+        spec = importlib.util.find_spec(name) if path is None else PathFinder.find_spec(name, path)
+        if spec is None:
+            return False
+        path = spec.submodule_search_locations or []
+    return True

@@ -40,6 +40,29 @@ def read(layer: Any, **defaults: Any) -> dict[str, Any]:
     return defaults | given
 
 
+def numbers(layer: Any, *words: tuple[str, Any]) -> dict[str, Any]:
+    """The options of a param_str like "640, 640, 16, 0.6": numbers between commas.
+
+    words: (name, int or float), or (name, what it is when left out). Raises ModelError for text that is none.
+    """
+    given = [part.strip() for part in layer.param_str.split(",")] if layer.param_str.strip() else []
+    found = {}
+    try:
+        if len(given) > len(words):
+            raise ValueError(f"there are {len(given)} numbers for {len(words)}")
+        for i, (name, kind) in enumerate(words):
+            if i >= len(given) and isinstance(kind, type):
+                raise ValueError(f"'{name}' is missing")
+            found[name] = (kind if isinstance(kind, type) else type(kind))(given[i]) if i < len(given) else kind
+    except ValueError as error:
+        raise fail(
+            layer,
+            f"cannot read param_str {layer.param_str!r}: {error}. It takes, between commas:"
+            f" {', '.join(name for name, _ in words)}.",
+        ) from None
+    return found
+
+
 def fail(layer: Any, text: str) -> ModelError:
     """An error that names the layer, to be raised by the caller."""
     return ModelError(f"Layer '{layer.name}' (Python): {type(layer).__name__} {text}", layer=layer.name)
