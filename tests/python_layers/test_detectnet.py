@@ -32,9 +32,9 @@ def test_clusters_are_opencv_s():
     cv2 = pytest.importorskip("cv2")
     generator = np.random.default_rng(0)
     for trial in range(60):
-        centres = [*generator.integers(0, 200, (4, 4)), 0, 0, 20, 20]
+        centres = generator.integers([0, 0, 20, 20], [200, 200, 220, 220], (4, 4))
         boxes = np.rint(np.repeat(centres, 5, axis=0) + generator.normal(0, 3, (20, 4)))
-        boxes = np.concatenate([boxes, [*boxes[:8], 6, 6, -10, -10]])[generator.permutation(28)].astype(int)
+        boxes = np.concatenate([boxes, boxes[:8] + np.array([6, 6, -10, -10])])[generator.permutation(28)].astype(int)
         least, eps = trial % 4, float(generator.choice([0.02, 0.1, 0.2, 0.5]))
         means, counts = group_rectangles(boxes, least, eps)
         wanted, weights = cv2.groupRectangles(boxes.tolist(), least, eps)
