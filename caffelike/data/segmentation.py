@@ -27,6 +27,39 @@ class Cut(NamedTuple):
     divide: int = 1
 
 
+class Window(NamedTuple):
+    """An entry of a list of windows: an image, its labels, and the part that is taken: x1, y1, x2, y2, all inside."""
+
+    path: str
+    label: Any
+    box: tuple[int, int, int, int]
+
+
+def read_windows(path: str, kind: str) -> list[Window]:
+    """The entries of a list of lines `image labels x1 y1 x2 y2`; kind: as of `read_pairs`. FileError, DataError."""
+    found = []
+    for number, text in enumerate(read_text(path, "list of windows").splitlines(), 1):
+        words = text.split()
+        if not words:
+            continue
+        try:
+            name, *label = words[:-4]
+            x1, y1, x2, y2 = (int(word) for word in words[-4:])
+            if len(label) != (kind != "none") or x2 < x1 or y2 < y1:
+                raise ValueError
+            labels = None if kind == "none" else label[0] if kind == "image" else int(label[0])
+        except ValueError:
+            wanted = {"image": "image label-image", "number": "image label", "none": "image"}[kind]
+            raise DataError(
+                f"{path}:{number}: '{text.rstrip()}' is no entry of a list of windows. Expected is: {wanted} x1 y1 x2"
+                " y2, whole numbers, the second corner not before the first."
+            ) from None
+        found.append(Window(name, labels, (x1, y1, x2, y2)))
+    if not found:
+        raise DataError(f"{path} lists no windows.")
+    return found
+
+
 def read_pairs(path: str, kind: str) -> list[Line]:
     """The entries of a list of lines `image labels`, separated by spaces; what follows is not looked at.
 
@@ -125,6 +158,46 @@ class SegmentationProducer(ImageProducer):
             larger[...] = mean[:, None, None]
         larger[:, :rows, :columns] = pixels
         return larger, np.pad(labels, [(0, n) for n in more], constant_values=self._outside)
+
+
+class WindowProducer(SegmentationProducer):
+    """Makes such batches from `read_windows`' entries: of each image its window alone, resized to `size` if given.
+
+    What of a window lies outside the image is 0 in the image, and the `outside` label. data_dim: of the whole image.
+    """
+
+    def _pixels(self, line: Any) -> np.ndarray:
+        image = _window(self._folder.read(line.path, self._color), line.box, 0)
+        return (resize(image, *self._size) if self._size else image).transpose(2, 0, 1)
+
+    def _labels(self, line: Any, shape: tuple[int, ...]) -> np.ndarray:
+        rows, columns = self._folder.read(line.path, False).shape[:2]
+        if isinstance(line.label, str):
+            labels = images.read_label_map(self._folder.path(line.label))
+            if labels.shape != (rows, columns):
+                raise DataError(
+                    f"{self._source}: the label image '{line.label}' has {labels.shape[0]}x{labels.shape[1]} pixels"
+                    f" (height x width), but '{line.path}' {rows}x{columns}. They must be equal."
+                )
+        else:
+            labels = np.full((rows, columns), self._outside if line.label is None else line.label)
+        labels = _window(labels, line.box, self._outside)
+        return resize_nearest(labels, *self._size) if self._size else labels
+
+    def _fill(self, line: Any, number: int, pixels: np.ndarray, out: list[np.ndarray]) -> None:
+        super()._fill(line, number, pixels, out)
+        if self._sizes:
+            out[2][...] = np.minimum(self._folder.read(line.path, False).shape[:2], out[0].shape[2:])
+
+
+def _window(values: np.ndarray, box: tuple[int, int, int, int], outside: float) -> np.ndarray:
+    """values[y1 .. y2, x1 .. x2] of (height, width, ...); `outside` where that is not inside."""
+    x1, y1, x2, y2 = box
+    out = np.full((y2 - y1 + 1, x2 - x1 + 1, *values.shape[2:]), outside, values.dtype)
+    top, left = max(0, y1), max(0, x1)
+    part = values[top : max(0, y2 + 1), left : max(0, x2 + 1)]
+    out[top - y1 : top - y1 + part.shape[0], left - x1 : left - x1 + part.shape[1]] = part
+    return out
 
 
 def _cut_out(place: Placement, shape: Sequence[int], size: tuple[int, int], draws: np.ndarray | None) -> Placement:

@@ -1,4 +1,4 @@
-"""ImageSegData, DenseImageData: images with a label for each pixel, from a list of files."""
+"""ImageSegData, WindowSegData, DenseImageData: images with a label for each pixel, from a list of files."""
 
 from collections.abc import Sequence
 from typing import Any, ClassVar
@@ -6,7 +6,7 @@ from typing import Any, ClassVar
 from caffelike import log
 from caffelike.blob import Blob
 from caffelike.data.paths import resolve
-from caffelike.data.segmentation import Cut, SegmentationProducer, read_pairs
+from caffelike.data.segmentation import Cut, SegmentationProducer, WindowProducer, read_pairs, read_windows
 from caffelike.data.shard import shard_of
 from caffelike.data.transformer import Transformer
 from caffelike.errors import ModelError
@@ -37,10 +37,15 @@ class ImageSegData(SourceLayer):
         "label_type", "ignore_label", "threads", "augment_param", "scale_factors", "crop_height", "crop_width",
         "crop_h", "crop_w",
     )  # fmt: skip
+    _producer: ClassVar[type[SegmentationProducer]] = SegmentationProducer
 
     def options_message(self) -> Any:
         """Where source and the sizes are."""
         return self.message.image_data_param
+
+    def entries(self, source: str) -> list[Any]:
+        """What the list names. Raises FileError and DataError."""
+        return read_pairs(source, self.kind())
 
     def kind(self) -> str:
         """What stands behind a path, in `read_pairs`' words."""
@@ -81,9 +86,9 @@ class ImageSegData(SourceLayer):
         transformer = Transformer(self.transform(), self.phase, self.seed, self.name, self.folder)
         source = resolve(p.source, self.folder)
         log.info("image_seg_data_layer.cpp:43", f"Opening file {source}")
-        lines = read_pairs(source, self.kind())
+        lines = self.entries(source)
         log.info("image_seg_data_layer.cpp:67", f"A total of {len(lines)} images.")
-        producer = SegmentationProducer(
+        producer = self._producer(
             cut, len(top) > 2, lines, source, p.root_folder, self.folder, transformer, batch,
             (p.new_height, p.new_width) if p.new_height else None, p.is_color, p.shuffle, p.rand_skip,
             shard_of(self.phase), getattr(p, "threads", 0) if "threads" in _given(p) else 0,
@@ -109,6 +114,26 @@ class ImageSegData(SourceLayer):
             data = (batch, 3 if p.is_color else 1, *size)
             label = (batch, 1, *(n // cut.divide for n in size))
         return [data, label, (batch, 1, 1, 2)][:tops]
+
+
+@register("WindowSegData", param="image_data_param")
+class WindowSegData(ImageSegData):
+    """Delivers windows of the images of a list and the labels of their pixels, over and over.
+
+    tops: data, label, data_dim (the whole image's height and width) and options as ImageSegData.
+    source: a text file of lines `image labels x1 y1 x2 y2`, with label_type NONE without labels: the part of the image
+    from x1, y1 to x2, y2, both inside, brought to new_height x new_width if these are set. What of it lies outside the
+    image is 0, and labelled ignore_label (255). (The fork shuffles images and windows apart from each other; here they
+    stay together.)
+    Raises ModelError, FileError and DataError naming list, line and image.
+    Source: Noh et al., "Learning Deconvolution Network for Semantic Segmentation", ICCV 2015 (DeconvNet's fork).
+    """
+
+    _producer = WindowProducer
+
+    def entries(self, source: str) -> list[Any]:
+        """Images with windows."""
+        return read_windows(source, self.kind())
 
 
 @register("DenseImageData", param="dense_image_data_param")

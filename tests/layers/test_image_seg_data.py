@@ -179,3 +179,51 @@ def test_declared_without_the_data(tmp_path):
         problems = [p.message for p in check(path) if p.level == "error"]
         found = [p for p in problems if "needs scores" in p]
         assert (message in found[0]) if "Dense" in data else not found, problems
+
+
+def windows(folder, text, param="", transform="", tops='top: "data" top: "label"', phase=caffelike.TEST):
+    (folder / "windows.txt").write_text(text)
+    return OneLayer(
+        f'type: "WindowSegData" {tops} image_data_param {{ source: "windows.txt" {param} }}'
+        f" transform_param {{ {transform} }}",
+        phase,
+    )
+
+
+def test_windows_worked_example(folder):
+    """Images of 4x6; what lies outside is 0 before the mean, and labelled 255."""
+    text = "1.png l1.png 2 1 4 3\n2.png l2.png -1 2 1 4\n"
+    tops = 'top: "data" top: "label" top: "data_dim"'
+    layer = windows(folder, text, "label_type: PIXEL batch_size: 2", "mean_value: 1", tops)
+    data, label, size = layer.forward()
+    assert data.shape == (2, 3, 3, 3)
+    np.testing.assert_array_equal(data[0] + 1, PIXELS[1][1:4, 2:5].transpose(2, 0, 1)[::-1])
+    assert label[0, 0].tolist() == [[12, 13, 14]] * 3
+    assert (data[1] + 1)[0].tolist() == [[0, 0, 1], [0, 0, 1], [0, 0, 0]]  # columns' numbers
+    assert (data[1] + 1)[2].tolist() == [[0, 20, 20], [0, 20, 20], [0, 0, 0]]
+    assert label[1, 0].tolist() == [[255, 20, 21], [255, 20, 21], [255, 255, 255]]
+    assert size.reshape(2, 2).tolist() == [[3, 3], [3, 3]]  # 4x6, at most those of data
+    larger = windows(folder, text, "label_type: PIXEL batch_size: 2 new_height: 6 new_width: 12", "crop_size: 4")
+    data, label = larger.forward()
+    assert data.shape == (2, 3, 4, 4)
+    assert label[0, 0].tolist() == [[13] * 4] * 4
+    numbers = windows(folder, "0.png 7 5 3 6 4\n", "label_type: IMAGE ignore_label: 9")
+    assert numbers.forward()[1].tolist() == [[[[7, 9], [9, 9]]]]
+    nothing = windows(folder, "0.png 0 0 1 0\n", "label_type: NONE ignore_label: 9")
+    assert nothing.forward()[1].tolist() == [[[[9, 9]]]]
+
+
+def test_windows_stay_with_their_images_when_shuffled(folder):
+    text = "".join(f"{i}.png {i} {i} 0 {i + 1} 1\n" for i in range(3))
+    layer = windows(folder, text, "label_type: IMAGE shuffle: true", phase=caffelike.TRAIN)
+    for _ in range(6):
+        data, label = layer.forward()
+        i = int(label[0, 0, 0, 0])
+        assert data[0, 2, 0, 0] == 10 * i
+        assert data[0, 0, 0].tolist() == [i, i + 1]
+
+
+@pytest.mark.parametrize("line", ["0.png 3 1 1 0 1", "0.png 1 1 2 2", "0.png x 1 1 2 2", "0.png 3 1 1 2 b"])
+def test_windows_refused(folder, line):
+    with pytest.raises(DataError, match=r"windows\.txt:1: .*is no entry of a list of windows"):
+        windows(folder, line, "label_type: IMAGE")
