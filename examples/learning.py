@@ -26,13 +26,19 @@ def define(model: str) -> ModuleType:
 
 
 def solver(model: str, folder: Path, file: str = "solver.prototxt", **changes: Any) -> Any:
-    """The solver of a model, which reads its data in `folder`; `changes`: other values of its fields, net as text."""
+    """The solver of a model, which reads its data in `folder`; `changes`: other values of its fields.
+
+    net_param, train_net_param, or a list as test_net_param: nets in the place of the files'.
+    """
     path = hub.root() / model / file
     param = text.read_solver(path).message
     for field, value in changes.items():
-        if field == "net_param":
-            param.ClearField("net")
-            param.net_param.CopyFrom(value)
+        if field.endswith("net_param"):
+            param.ClearField(field.removesuffix("_param"))
+            if isinstance(value, list):
+                getattr(param, field).extend(value)
+            else:
+                getattr(param, field).CopyFrom(value)
         else:
             setattr(param, field, value)
     with contextlib.chdir(folder):

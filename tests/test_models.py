@@ -62,11 +62,12 @@ TRAININGS = [  # see test_trainings.py and examples/test_learning.py
     "mnist_siamese",
     "two_stream",
 ]
+DETECTORS = ["mobilenet_ssd", "ssd300_vgg16", "ssd512_vgg16"]  # see test_detectors.py
 SHAPES = {"alexnet": (2, 3, 227, 227), "caffenet": (2, 3, 227, 227), "lenet": (4, 1, 28, 28)}
 
 
 def test_names():
-    assert hub.names() == sorted([*MODELS, *DEFINED, *TRAININGS])
+    assert hub.names() == sorted([*MODELS, *DEFINED, *TRAININGS, *DETECTORS])
 
 
 @pytest.mark.parametrize("model", MODELS)

@@ -1,0 +1,133 @@
+"""Detectors of models/: definitions as their scripts give them, published shapes, and narrow forms that learn."""
+
+import importlib
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+from recorded import GOLDEN
+
+import caffelike
+from caffelike import hub
+from caffelike.data.writing import create
+from caffelike.schema import message_class, text
+from caffelike.summary import describe
+
+ROOT = Path(__file__).resolve().parents[1]
+SSD = {"mobilenet_ssd": (300, 1917), "ssd300_vgg16": (300, 8732), "ssd512_vgg16": (512, 24564)}  # side, default boxes
+MODELS = [*SSD]
+RECORDED = json.loads((GOLDEN / "shapes.json").read_text(encoding="utf-8"))
+
+
+@pytest.fixture
+def example(monkeypatch):
+    """Imports a module of examples/."""
+    monkeypatch.syspath_prepend(str(ROOT / "examples"))
+    return importlib.import_module
+
+
+@pytest.fixture
+def recorder(monkeypatch):
+    monkeypatch.syspath_prepend(str(ROOT / "tools"))
+    return importlib.import_module("record_shapes")
+
+
+@pytest.mark.parametrize("model", MODELS)
+def test_definitions_are_what_their_scripts_give(model):
+    subprocess.run([sys.executable, hub.find(model) / "define.py", "--check"], check=True)
+
+
+@pytest.mark.parametrize("model", RECORDED)
+def test_published_weights_find_their_places(model, recorder):
+    assert recorder.shapes(hub.find(model) / "deploy.prototxt") == RECORDED[model]["shapes"]
+
+
+def test_recorded_shapes_are_the_published_ones(recorder):
+    if not recorder.ARCHIVE.exists():
+        pytest.skip("needs ../shared/wild/prototxt_public.tar.xz")
+    assert recorder.record(recorder.ARCHIVE) == (GOLDEN / "shapes.json").read_text(encoding="utf-8")
+
+
+@pytest.mark.parametrize("model", SSD)
+def test_ssd_has_the_papers_boxes_in_all_phases(model):
+    folder, (side, boxes) = hub.find(model), SSD[model]
+    deploy = describe(folder / "deploy.prototxt")
+    shapes = {top: shape for row in deploy.layers for top, shape in row.tops.items()}
+    assert shapes["mbox_priorbox"] == (1, 2, 4 * boxes)
+    readme = (folder / "README.md").read_text(encoding="utf-8")
+    for value in (boxes, *deploy.totals.values()):
+        assert f"{value:,}" in readme
+    own = {row.name: row.parameters for row in deploy.layers if row.parameters}
+    data = {"data": (2, 3, side, side), "label": (1, 1, 3, 8)}
+    for phase, last in ((caffelike.TRAIN, "MultiBoxLoss"), (caffelike.TEST, "DetectionEvaluate")):
+        file = "train.prototxt" if phase == caffelike.TRAIN else "test.prototxt"
+        built = describe(folder / file, phase, data)
+        assert own == {row.name: row.parameters for row in built.layers if row.parameters}
+        assert built.layers[-1].type == last
+    solver = text.read_solver(folder / "solver.prototxt").message
+    assert all((folder / net).is_file() for net in (solver.train_net, *solver.test_net))
+    assert solver.max_iter % solver.test_interval == 0
+
+
+def annotated(folder, records):
+    """Data bases as the SSDs' training and testing read them: pictures with the corners of their shapes."""
+    for name in ("VOC0712_trainval_lmdb", "VOC0712_test_lmdb"):
+        with create(folder / name) as base:
+            for i, record in enumerate(records):
+                message = message_class("AnnotatedDatum")()
+                pixels = record["image"].transpose(2, 0, 1)
+                message.datum.channels, message.datum.height, message.datum.width = pixels.shape
+                message.datum.data, message.type = pixels.tobytes(), message.BBOX
+                for box, kind in zip(record["boxes"], record["gt_classes"], strict=True):
+                    corners = message.annotation_group.add(group_label=kind).annotation.add().bbox
+                    sides = np.add(box, (0, 0, 1, 1)) / record["image"].shape[0]
+                    corners.xmin, corners.ymin, corners.xmax, corners.ymax = sides
+                base.put(b"%08d" % i, message.SerializeToString())
+
+
+def plain(net):
+    """The definition with its images as they are: some steps show whether it learns only if all are alike."""
+    net.layer[0].ClearField("annotated_data_param")
+    for change in ("distort_param", "expand_param", "emit_constraint"):
+        net.layer[0].transform_param.ClearField(change)
+    return net
+
+
+def learned(run, iterations):
+    """The loss of each iteration."""
+    losses = []
+    for _ in range(iterations):
+        run.step(1)
+        losses.append(run.smoothed_loss)
+    return losses
+
+
+@pytest.mark.parametrize(
+    ("model", "narrower", "rate", "iterations"),
+    [
+        ("ssd300_vgg16", {"width": 16}, 0.001, 8),
+        ("ssd512_vgg16", {"width": 32}, 0.001, 6),
+        ("mobilenet_ssd", {"width": 8, "rate": 1}, 0.001, 10),
+    ],
+)
+def test_narrow_ssd_learns_and_detects(model, narrower, rate, iterations, example, tmp_path):
+    learning = example("learning")
+    detector = learning.define(model).detector(classes=4, **narrower)
+    detector.batches = (2, 2)
+    annotated(tmp_path, example("faster_rcnn").shapes(4))
+    nets = {"train_net_param": plain(detector.train_net()), "test_net_param": [detector.test_net()]}
+    run = learning.solver(model, tmp_path, **nets, base_lr=rate, display=0)
+    losses = learned(run, iterations)
+    assert np.isfinite(losses).all()
+    assert np.mean(losses[-3:]) < 0.8 * np.mean(losses[:3])
+    net = caffelike.Net.build(detector.deploy_net(), caffelike.TEST)
+    net.share_with(run.net)
+    found = net.forward(data=run.net.blobs["data"].data[:1])["detection_out"]
+    assert found.shape[3] == 7
+    assert np.isfinite(found).all()
+    run.param.test_iter[0] = 2
+    assert 0 <= run.test(0)["detection_eval"] <= 1
+    run.close()

@@ -1,0 +1,51 @@
+"""Writes tests/golden/shapes.json: which layers of published definitions have parameters, and of what shapes.
+
+usage: python tools/record_shapes.py [../shared/wild/prototxt_public.tar.xz]
+
+{model: {"published": file in the archive, "shapes": {layer: [shape of each blob]}}}: the facts that decide whether
+published weights find their places in the definitions of models/. tests/test_detectors.py compares.
+"""
+
+import json
+import sys
+import tarfile
+import tempfile
+from pathlib import Path
+
+from caffelike.schema import TEST
+from caffelike.summary import build_without_data
+
+ROOT = Path(__file__).resolve().parent.parent
+ARCHIVE = ROOT.parent / "shared" / "wild" / "prototxt_public.tar.xz"
+TARGET = ROOT / "tests" / "golden" / "shapes.json"
+PUBLISHED = {
+    "mobilenet_ssd": "chuanqi305__MobileNet-SSD/deploy.prototxt",
+    "ssd300_vgg16": "BVLC__caffe/examples/ssd/VGGNet/VOC0712/SSD_300x300/deploy.prototxt",
+}
+
+
+def shapes(path: Path) -> dict[str, list[list[int]]]:
+    """{layer: [shape of each of its parameter blobs]} of a definition."""
+    net = build_without_data(path, TEST)
+    return {name: [list(blob.shape) for blob in blobs] for name, blobs in net.params.items()}
+
+
+def record(archive: Path) -> str:
+    """What belongs into the file, one layer a line."""
+    parts = []
+    with tarfile.open(archive) as files, tempfile.TemporaryDirectory() as folder:
+        for model, published in PUBLISHED.items():
+            files.extract(published, folder, filter="data")
+            lines = [
+                f"    {json.dumps(name)}: {json.dumps(value)}"
+                for name, value in shapes(Path(folder, published)).items()
+            ]
+            body = ",\n".join(lines)
+            parts.append(
+                f'{json.dumps(model)}: {{\n  "published": {json.dumps(published)},\n  "shapes": {{\n{body}\n  }}\n}}'
+            )
+    return "{\n" + ",\n".join(parts) + "\n}\n"
+
+
+if __name__ == "__main__":
+    TARGET.write_text(record(Path(sys.argv[1]) if len(sys.argv) > 1 else ARCHIVE), encoding="utf-8")
