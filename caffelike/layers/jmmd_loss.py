@@ -21,8 +21,8 @@ class JMMDLoss(Layer):
         distance of two different items of both; l that of the predictions, with widths sigma label_kernel_mul^(j -
         label_kernel_num // 2) in place of 1 / g_i.
     kernel_num 5, kernel_mul 2; label_kernel_num 1, label_kernel_mul 2 where they are left out; sigma, required.
-    auto_sigma false, label_back_propagate true where left out (false: no gradient to the predictions), fix_gamma:
-        without effect, as in the fork; auto_sigma: true is refused.
+    label_back_propagate true where left out; false: no gradient to the predictions. fix_gamma false; true: g stays as in
+        the first pass. auto_sigma: true is refused.
     Gradient: to features and predictions, for g held fixed; 0 where a domain has one item only.
     The fork shows 0, and has no CPU code; with label_kernel_num above 1 its gradient to predictions is no derivative.
     Errors: ModelError for options, ShapeError for bottoms that do not fit.
@@ -46,6 +46,7 @@ class JMMDLoss(Layer):
             "widths": factors(self, p.kernel_num, p.kernel_mul, "kernel"),
             "narrowings": tuple(1 / f for f in factors(self, number, ratio, "label_kernel")),
             "sigma": float(p.sigma),
+            "fixed": np.full(1, -1.0) if p.fix_gamma else None,
             "to_labels": p.label_back_propagate or not p.HasField("label_back_propagate"),
         }
 
@@ -78,6 +79,7 @@ def forward(
     widths: tuple[float, ...],
     narrowings: tuple[float, ...],
     sigma: float,
+    fixed: np.ndarray | None,
 ) -> None:
     """Draw the quadruples, find the features' scale, and add up products of kernels."""
     loss[...] = 0
@@ -88,6 +90,10 @@ def forward(
         return
     draw(key, len(source), len(target), quadruples)
     scale[0] = bandwidth(source, target)
+    if fixed is not None:
+        if fixed[0] < 0:
+            fixed[0] = scale[0]
+        scale[0] = fixed[0]
     total = 0.0
     both = (pairs(source, target, quadruples), pairs(source_p, target_p, quadruples))
     for (sign, one, other), (_, one_p, other_p) in zip(*both, strict=True):

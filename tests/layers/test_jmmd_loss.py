@@ -5,12 +5,13 @@ from one_layer import OneLayer
 from caffelike.errors import ModelError, ShapeError
 from caffelike.testing import Case
 
-# The scale g is held fixed in the gradient, so that finite differences are tried in test_worked_example.
 CONTRACT = [
     Case("jmmd_param { sigma: 1.3 }", [(4, 3, 2), (5, 3, 2), (4, 3), (5, 3)], differentiable=False, batch=False,
          special=False),
     Case("jmmd_param { sigma: 2 label_kernel_num: 3 label_back_propagate: false kernel_num: 2 }",
          [(4, 3), (4, 3), (4, 2), (4, 2), (4,)], tops=2, differentiable=False, batch=False, special=False),
+    Case("jmmd_param { sigma: 0.7 label_kernel_num: 2 kernel_num: 2 fix_gamma: true }",
+         [(6, 3), (6, 3), (6, 2), (6, 2)], batch=False),
 ]  # fmt: skip
 
 
