@@ -602,7 +602,7 @@ class Net:
 
     def _memory_layer(self, called: str) -> Any:
         layer: Any = self._nodes[0].layer if self._nodes else None
-        if layer is None or layer.type != "MemoryData":
+        if layer is None or layer.type not in ("MemoryData", "RemoteData"):
             raise CaffelikeError(
                 f"{called} may only be called if the first layer is a MemoryData; net '{self.name}' begins with"
                 f" {layer.type if layer else 'nothing'}. Fill net.blobs[...].data instead."

@@ -1,7 +1,7 @@
-"""MemoryData: arrays that a program hands over, or what its iterators yield."""
+"""MemoryData, RemoteData: arrays that a program hands over, or what its iterators yield."""
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 
@@ -27,24 +27,28 @@ class MemoryData(HostLayer):
 
     bottoms = ()
     tops = ("data", "label")
-    honours = ("source",)
+    honours: ClassVar[tuple[str, ...]] = ("source",)
 
     def setup(self, bottom: Sequence[Blob], top: Sequence[Blob]) -> None:  # type: ignore[override]
         """Shape the tops."""
-        p = self.message.memory_data_param
-        self._shape = (p.batch_size, p.channels, p.height, p.width)
-        if 0 in self._shape:
-            raise self.fail(
-                "batch_size, channels, height, and width must be specified and positive in memory_data_param.",
-                ModelError,
-            )
+        self._shape = self._batch_shape()
         self._data = self._labels = np.empty(0, np.float32)
         self._feed: Feed | None = None
         self._walk: Iterator[Any] | None = None
         self._ready: list[Record] = []  # parts of what was yielded that no batch has taken yet
         self._record, self._restored = 0, False
         top[0].reshape(*self._shape)
-        top[1].reshape(p.batch_size)
+        top[1].reshape(self._shape[0])
+
+    def _batch_shape(self) -> tuple[int, int, int, int]:
+        """The shape of data. Raises ModelError."""
+        p = self.message.memory_data_param
+        if not (p.batch_size and p.channels and p.height and p.width):
+            raise self.fail(
+                "batch_size, channels, height, and width must be specified and positive in memory_data_param.",
+                ModelError,
+            )
+        return p.batch_size, p.channels, p.height, p.width
 
     def reset(self, data: np.ndarray, labels: np.ndarray, n: int | None = None) -> None:
         """Deliver these records from the next forward pass on; float32 arrays are not copied and may be changed.
@@ -65,7 +69,7 @@ class MemoryData(HostLayer):
                 f"takes a multiple of batch_size {batch} records, not {count}. Repeat some, or cut some off"
             )
         if self.message.HasField("transform_param"):
-            log.warning("memory_data_layer.cpp:91", "MemoryData does not transform array data on Reset()")
+            log.warning("memory_data_layer.cpp:91", f"{self.type} does not transform array data on Reset()")
         self._begin()
         self._feed, self._data, self._labels = None, data[:count], labels.reshape(-1)[:count]
 
@@ -86,7 +90,7 @@ class MemoryData(HostLayer):
         self._walk, self._ready, self._restored = None, [], False
 
     def _wrong(self, text: str) -> DataError:
-        return DataError(f"Layer '{self.name}' (MemoryData) {text}.")
+        return DataError(f"Layer '{self.name}' ({self.type}) {text}.")
 
     def forward(self, bottom: Sequence[Blob], top: Sequence[Blob]) -> None:
         """Copy the next batch into the tops."""
@@ -106,11 +110,11 @@ class MemoryData(HostLayer):
             np.copyto(top[0].raw_data, self._data[part])
             np.copyto(top[1].raw_data, self._labels[part])
         else:
-            raise self._wrong(
-                "has no data yet: call net.set_input_arrays(data, labels), or net.set_input_source(iterable), before"
-                " forward()"
-            )
+            raise self._wrong(f"has no data yet: {self._cure()} before forward()")
         self._record += batch
+
+    def _cure(self) -> str:
+        return "call net.set_input_arrays(data, labels), or net.set_input_source(iterable),"
 
     def _skip(self, count: int) -> None:
         """Start the feed and pass over its first records."""
@@ -179,3 +183,41 @@ class MemoryData(HostLayer):
         self._restored = self._feed is None and not len(self._data)
         if self._walk is not self._feed:
             self._walk, self._ready = None, []
+
+
+@register("RemoteData", param="remote_data_param")
+class RemoteData(MemoryData):
+    """Delivers what a program hands over, where the fork receives batches from another process.
+
+    tops: data, label, as the two shapes say: (N, channels, height, width) and (N), or (N, 1, ...).
+    shape: these two. address, cache_size: of the process that would send; not read, as nobody has it. Data are given as
+    to MemoryData: net.set_input_arrays, net.set_input_source. To train from a data base put a Data layer here; for
+    several processes see `caffelike train --ranks`.
+    Raises ModelError for other shapes, DataError when nothing was given. Source: Intel's branch of BVLC Caffe.
+    """
+
+    honours = ()
+
+    def _batch_shape(self) -> tuple[int, int, int, int]:
+        shapes = [tuple(shape.dim) for shape in self.message.remote_data_param.shape]
+        if (
+            len(shapes) != 2
+            or len(shapes[0]) != 4
+            or not shapes[1]
+            or min(map(min, shapes)) < 1
+            or shapes[1][0] != shapes[0][0]
+            or np.prod(shapes[1]) != shapes[1][0]
+        ):
+            raise self.fail(
+                "needs two shapes in remote_data_param: of data, 4 dims, and of one label for each item, but they are"
+                f" {shapes}.",
+                ModelError,
+            )
+        return shapes[0]  # type: ignore[return-value]
+
+    def _cure(self) -> str:
+        address = self.message.remote_data_param.address or "another process"
+        return (
+            f"it waits for batches from {address}, whose sender belongs to the fork alone. Put a Data layer in its"
+            " place, or call net.set_input_source(iterable)"
+        )

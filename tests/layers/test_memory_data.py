@@ -146,3 +146,34 @@ def test_sources_that_do_not_fit(source, words):
         found.forward()
     found.layer.reset(DATA, np.arange(6))
     assert taken(found, 1) == [0, 1]
+
+
+def remote(shapes="shape { dim: 2 dim: 1 dim: 2 dim: 3 } shape { dim: 2 }"):
+    return OneLayer(f'type: "RemoteData" top: "data" top: "l" remote_data_param {{ address: "tcp://here:8" {shapes} }}')
+
+
+def test_worked_example_of_remote_data():
+    """What another process would send comes from an iterable here."""
+    found = remote()
+    with pytest.raises(DataError, match=r"batches from tcp://here:8, .*Put a Data layer in its place"):
+        found.forward()
+    found.net.set_input_source([(part, part[:, 0, 0, 0]) for part in (DATA[:4], DATA[4:])])
+    for first in (0, 2, 4, 0):
+        data, labels = found.forward()
+        np.testing.assert_array_equal(data, DATA[first : first + 2])
+        assert labels.tolist() == [6 * first, 6 * first + 6]
+
+
+@pytest.mark.parametrize(
+    "shapes",
+    [
+        "",
+        "shape { dim: 2 dim: 3 } shape { dim: 2 }",
+        "shape { dim: 2 dim: 1 dim: 2 dim: 3 } shape { dim: 2 dim: 2 }",
+        "shape { dim: 2 dim: 1 dim: 2 dim: 3 } shape { dim: 3 }",
+        "shape { dim: 2 dim: 1 dim: 2 dim: 0 } shape { dim: 2 }",
+    ],
+)
+def test_remote_data_refused(shapes):
+    with pytest.raises(ModelError, match="needs two shapes"):
+        remote(shapes)
