@@ -3,14 +3,18 @@
 import os
 import time
 from collections import Counter
-from collections.abc import Sequence
-from typing import Any, NamedTuple
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
 from caffelike import log
+from caffelike.blob import Blob
 from caffelike.errors import CaffelikeError
+from caffelike.graph.definition import Definition
 from caffelike.graph.net import Net as CaffeNet
+from caffelike.graph.phases import filter_layers
 from caffelike.schema import TEST, message_class
 
 _INPUT = "_input"
@@ -21,37 +25,67 @@ class DnnError(CaffelikeError):
     """Wrong use of this module; files and shapes have their own kinds of CaffelikeError."""
 
 
-class Layer(NamedTuple):
-    """What getLayer tells: name and type, and its weights as arrays that are copies of nothing, so writes count."""
+class Layer:
+    """What getLayer gives: a layer's name, type and weights."""
 
-    name: str
-    type: str
-    blobs: tuple[np.ndarray, ...]
+    def __init__(self, name: str, type: str, params: Sequence[Blob] = ()):
+        self.name, self.type = name, type
+        self._params = params
+
+    @property
+    def blobs(self) -> tuple[np.ndarray, ...]:
+        """Its parameters, of two axes at least; they are no copies, so writes count.
+
+        Arrays given in their place are copied into them, whatever their shape; parameters for which there is no array
+        become zero, as a convolution without its bias is in OpenCV. Raises DnnError for too many arrays or values.
+        """
+        flat = (1, -1) if self.type == "InnerProduct" else (-1, 1)
+        return tuple(b.data.reshape(flat) if b.data.ndim == 1 else b.data for b in self._params)
+
+    @blobs.setter
+    def blobs(self, arrays: Sequence[np.ndarray]) -> None:
+        params = self._params
+        if len(arrays) > len(params):
+            raise DnnError(f"Layer '{self.name}' has {len(params)} parameters, not {len(arrays)}.")
+        for i, (param, array) in enumerate(zip(params, arrays, strict=False)):
+            if np.size(array) != param.count:
+                raise DnnError(
+                    f"Layer '{self.name}': parameter {i} has {param.count} values, not {np.size(array)}"
+                    f" ({np.shape(array)} for {param.shape})."
+                )
+        for i, param in enumerate(params):
+            param.data[...] = np.reshape(arrays[i], param.shape) if i < len(arrays) else 0
 
 
 def readNetFromCaffe(prototxt: Any, caffeModel: Any = "") -> "Net":
     """A net in TEST from a definition and its weights: paths, or what is in the files (bytes, or arrays of uint8).
 
-    Without weights they are as the definition's fillers say. Raises FileError, ParseError (with line), ModelError,
-    WeightsError.
+    Without weights they are as the definition's fillers say. Where the definition names inputs without their shapes
+    (GOTURN's does), the net is built when setInput has given the last of them. Raises FileError, ParseError (with
+    line), ModelError, WeightsError.
     """
     from caffelike.schema import text, tokens, weights
     from caffelike.schema.wire import Source
 
+    kind = message_class("NetParameter")
     if _is_path(prototxt):
-        document = text.read_net(prototxt)
+        document = text.read(prototxt, kind)
     else:
-        source = tokens.decode(_bytes(prototxt, "prototxt"))
-        document = text.upgraded_net(text.parse(source, message_class("NetParameter"), "<buffer>"))
-    net = CaffeNet.build(document.message, TEST, filename=document.filename, where=document.where_layer)
-    if _is_path(caffeModel):
-        if os.fspath(caffeModel):
-            net.copy_from(caffeModel)
-    elif len(data := _bytes(caffeModel, "caffeModel")):
-        from caffelike.graph.weights import copy_weights
-
-        copy_weights(net._nodes, weights.parse_weights(Source(data, "<buffer>")).layers, "<buffer>")
-    return Net(net, [layer.name for layer in document.message.layer])
+        document = text.parse(tokens.decode(_bytes(prototxt, "prototxt")), kind, "<buffer>")
+    given = document.message
+    unshaped = [] if given.input_shape or given.input_dim else list(given.input)
+    net = text.upgraded_net(document)
+    definitions = [Definition(layer, net.where_layer(i)) for i, layer in enumerate(net.message.layer)]
+    if unshaped:
+        inputs = message_class("LayerParameter")(name="input", type="Input", top=unshaped)
+        definitions.insert(0, Definition(inputs, net.where("input")))
+    stored = None
+    if not _is_path(caffeModel):
+        if len(data := _bytes(caffeModel, "caffeModel")):
+            stored = weights.parse_weights(Source(data, "<buffer>"))
+    elif os.fspath(caffeModel):
+        stored = weights.read_weights(caffeModel)
+    return Net(_Source(net.message, definitions, net.filename, stored))
 
 
 def readNet(model: str | os.PathLike, config: str | os.PathLike = "", framework: str = "") -> "Net":
@@ -81,53 +115,107 @@ def _bytes(given: Any, what: str) -> bytes:
         raise DnnError(f"{what} is a path, bytes or an array of uint8, not {type(given).__name__}.") from None
 
 
+@dataclass
+class _Source:
+    """What a net is built from."""
+
+    message: Any
+    definitions: list[Definition]
+    filename: str
+    weights: Any
+
+    def inputs(self) -> Iterator[tuple[Any, int, str]]:
+        """(Input layer, number of its top, the top's name) of each input."""
+        for definition in self.definitions:
+            if definition.message.type == "Input":
+                for number, top in enumerate(definition.message.top):
+                    yield definition.message, number, top
+
+    def unshaped(self) -> list[str]:
+        """The inputs whose shape the definition does not say."""
+        return [top for layer, _, top in self.inputs() if not layer.input_param.shape]
+
+    def build(self, shapes: Mapping[str, Sequence[int]]) -> CaffeNet:
+        """The net, with `shapes` for the inputs that have none."""
+        from caffelike.graph.weights import copy_weights
+
+        message = type(self.message)()
+        message.CopyFrom(self.message)
+        del message.layer[:]
+        for layer in (definition.message for definition in self.definitions):
+            added = message.layer.add()
+            added.CopyFrom(layer)
+            if layer.type == "Input" and not layer.input_param.shape:
+                for top in layer.top:
+                    added.input_param.shape.add(dim=shapes[top])
+        places = [definition.place for definition in self.definitions]
+        net = CaffeNet.build(message, TEST, filename=self.filename, where=places.__getitem__)
+        if self.weights:
+            fewer = self.weights.generation == "HDF5"  # such files hold shared parameters once
+            copy_weights(net._nodes, self.weights.layers, self.weights.path, fewer=fewer)
+        return net
+
+
 class Net:
     """A net as cv2.dnn shows it. Layers have OpenCV's names: convolutions are called after their top blob.
 
-    caffe: the caffelike.Net behind it, with its blobs and params.
+    caffe: the caffelike.Net behind it, with its blobs and params; None while the shape of an input is not known.
     """
 
-    def __init__(self, caffe: CaffeNet | None = None, names: Sequence[str] = ()):
-        self.caffe = caffe
-        self._indices: dict[str, int] = {}  # a layer's name -> its place among the net's own layers
-        self._given: Counter[str] = Counter()
+    def __init__(self, source: _Source | None = None):
+        self.caffe: CaffeNet | None = None
+        self._source = source
+        self._waiting: dict[str, np.ndarray] = {}  # what setInput was given before there was a net
+        self._given: dict[str, np.ndarray] = {}  # and for inputs that a layer works on in place, to be run again
         self._ran = (0, 0)
-        written = set(names)
-        for i, layer in enumerate(caffe.layers if caffe else ()):
-            if layer.type == "Input" or layer.name not in written:  # the splits that were put in
+        self._places: list[int] = []  # of its layers among those of the net, whose splits are not counted here
+        self._layers: dict[str, Any] = {}  # OpenCV's name -> definition
+        given: Counter[str] = Counter()
+        state = message_class("NetState")(phase=TEST)
+        for layer in (d.message for d in filter_layers(source.definitions, state)) if source else ():
+            if layer.type == "Input":
                 continue
-            tops = caffe.top_names[layer.name] if caffe else []
-            name = tops[0] if layer.type in ("Convolution", "ConvolutionDepthwise") and tops else layer.name
-            self._given[name] += 1
-            self._indices[name if self._given[name] == 1 else f"{name}_{self._given[name] - 1}"] = i
+            name = layer.top[0] if layer.type in ("Convolution", "ConvolutionDepthwise") and layer.top else layer.name
+            given[name] += 1
+            self._layers[name if given[name] == 1 else f"{name}_{given[name] - 1}"] = layer
+        if source and not source.unshaped():
+            self._build()
+
+    def _build(self) -> None:
+        assert self._source
+        net = self._source.build({name: values.shape for name, values in self._waiting.items()})
+        written = {layer.name for layer in self._layers.values()}
+        self._places = [i for i, layer in enumerate(net.layers) if layer.type != "Input" and layer.name in written]
+        self.caffe, self._source = net, None
+        for name, values in self._waiting.items():
+            self._fill(name, values)
+        self._waiting.clear()
 
     # What it is ------------------------------------------------------------------------------------
 
     def empty(self) -> bool:
         """Whether it has no layers."""
-        return not self._indices
+        return not self._layers
 
     def getLayerNames(self) -> tuple[str, ...]:
         """The names of all layers in order, inputs left out."""
-        return tuple(self._indices)
+        return tuple(self._layers)
 
     def getLayerId(self, layer: str) -> int:
         """The number of a layer, from 1; 0 is the input, -1 is for a name it has not."""
-        names = [_INPUT, *self._indices]
+        names = [_INPUT, *self._layers]
         return names.index(layer) if layer in names else -1
 
     def getLayer(self, layerId: int | str) -> Layer:
         """A layer by number or name."""
         number = layerId if isinstance(layerId, int) else self.getLayerId(layerId)
         if number == 0:
-            return Layer(_INPUT, "__NetInputLayer__", ())
-        if not 0 < number <= len(self._indices):
+            return Layer(_INPUT, "__NetInputLayer__")
+        if not 0 < number <= len(self._layers):
             raise self._unknown(str(layerId))
-        name, index = list(self._indices.items())[number - 1]
-        found = self._net.layers[index]
-        flat = (1, -1) if found.type == "InnerProduct" else (-1, 1)  # OpenCV's arrays have two axes at least
-        blobs = (blob.data for blob in found.blobs)
-        return Layer(name, found.type, tuple(b.reshape(flat) if b.ndim == 1 else b for b in blobs))
+        name = list(self._layers)[number - 1]
+        found = self._net.layers[self._places[number - 1]]
+        return Layer(name, found.type, found.blobs)
 
     def getParam(self, layer: int | str, numParam: int = 0) -> np.ndarray:
         """Parameter number `numParam` of a layer."""
@@ -138,20 +226,23 @@ class Net:
 
     def getLayerTypes(self) -> tuple[str, ...]:
         """The types of its layers, each once, in alphabetical order."""
-        return tuple(sorted({self._net.layers[i].type for i in self._indices.values()} | {"__NetInputLayer__"}))
+        return tuple(sorted({layer.type for layer in self._layers.values()} | {"__NetInputLayer__"}))
 
     def getUnconnectedOutLayers(self) -> np.ndarray:
         """The numbers of layers whose output no other layer reads."""
-        net, numbers = self._net, []
-        for number, index in enumerate(self._indices.values(), 1):
-            tops = set(net._top_ids(index))
-            if not any(tops & set(net._bottom_ids(later)) for later in range(index + 1, len(net.layers))):
+        layers = list(self._layers.values())
+        read: set[str] = set()
+        numbers = []
+        for number in range(len(layers), 0, -1):
+            layer = layers[number - 1]
+            if not read.intersection(layer.top):
                 numbers.append(number)
-        return np.array(numbers, np.int32)
+            read.update(layer.bottom)
+        return np.array(numbers[::-1], np.int32)
 
     def getUnconnectedOutLayersNames(self) -> tuple[str, ...]:
         """Their names."""
-        names = list(self._indices)
+        names = list(self._layers)
         return tuple(names[number - 1] for number in self.getUnconnectedOutLayers())
 
     # Running -----------------------------------------------------------------------------------------
@@ -165,22 +256,40 @@ class Net:
         """
         from caffelike.dnn.images import _means
 
-        net = self._net
-        if not net.inputs:
-            raise DnnError(f"Net '{net.name}' has no input; its data come from its data layers. Use a deploy.prototxt.")
-        name = name or net.inputs[0]
-        if name not in net.inputs:
-            raise DnnError(f'Requested blob "{name}" not found: the inputs are {", ".join(net.inputs)}.')
+        inputs = [top for *_, top in self._source.inputs()] if self._source else self._net.inputs
+        if not inputs:
+            raise DnnError("This net has no input; its data come from its data layers. Use a deploy.prototxt.")
+        name = name or inputs[0]
+        if name not in inputs:
+            raise DnnError(f'Requested blob "{name}" not found: the inputs are {", ".join(inputs)}.')
         values = np.asarray(blob, np.float32)
-        target = net.blobs[name]
-        if values.ndim != len(target.shape):
-            raise DnnError(f"Input '{name}' is {target.shape}; an array of {values.shape} has another number of axes.")
         if np.any(means := _means(mean)) or scalefactor != 1:
             channels = values.shape[1] if values.ndim > 1 else 1
             offset = np.resize(means[: min(4, channels)], channels) if channels <= 4 else np.full(channels, means[0])
             values = (values - offset.reshape((1, -1) + (1,) * (values.ndim - 2))) * np.float32(scalefactor)
+        if not self._source:
+            self._fill(name, values)
+            return
+        self._waiting[name] = values.copy()
+        if not self._missing():
+            self._build()
+
+    def _fill(self, name: str, values: np.ndarray) -> None:
+        target = self._net.blobs[name]
+        if values.ndim != len(target.shape):
+            raise DnnError(f"Input '{name}' is {target.shape}; an array of {values.shape} has another number of axes.")
         target.reshape(*values.shape)
         target.data[...] = values
+        if any(name in layer.top for layer in self._layers.values()):
+            self._given[name] = values.copy()
+
+    def _restore(self) -> None:
+        for name, values in self._given.items():
+            self._net.blobs[name].data[...] = values
+
+    def _missing(self) -> list[str]:
+        """The inputs that must be set before there is a net."""
+        return [name for name in self._source.unshaped() if name not in self._waiting] if self._source else []
 
     def forward(self, outputName: str | Sequence[str] = "") -> Any:
         """Run the net; a copy of the first output of the layer `outputName`, or of the last layer.
@@ -189,7 +298,7 @@ class Net:
         itself. Raises DnnError for an unknown name, ShapeError where the input's shape does not fit.
         """
         if isinstance(outputName, str):
-            return self._run([outputName or next(reversed(self._indices), "")])[0][0]
+            return self._run([outputName or next(reversed(self._layers), "")])[0][0]
         return tuple(outputs[0] for outputs in self._run(list(outputName)))
 
     def forwardAndRetrieve(self, outBlobNames: Sequence[str]) -> list[list[np.ndarray]]:
@@ -204,6 +313,7 @@ class Net:
         last = max(wanted)
         found: dict[int, list[np.ndarray]] = {}
         started = time.perf_counter_ns()
+        self._restore()
         position = 0
         for index in sorted({i for i in wanted if self._overwritten(i, last)} | {last}):
             # From the first layer to the last one in one go, kernels do several layers at once.
@@ -214,15 +324,15 @@ class Net:
         return [found[i] if i in found else self._outputs(i) for i in wanted]
 
     def _index(self, name: str) -> int:
-        if name in self._indices:
-            return self._indices[name]
+        if name in self._layers:
+            return self._places[list(self._layers).index(name)]
         names = self._net._layer_names
         if name in names:  # as Caffe calls it
             return names.index(name)
         raise self._unknown(name)
 
     def _unknown(self, name: str) -> DnnError:
-        known = ", ".join(self._indices) or "none"
+        known = ", ".join(self._layers) or "none"
         return DnnError(f'Requested layer "{name}" not found; the layers are {known}.')
 
     def _overwritten(self, index: int, last: int) -> bool:
@@ -233,7 +343,12 @@ class Net:
     def _outputs(self, index: int) -> list[np.ndarray]:
         net = self._net
         ids = net._top_ids(index) or net._bottom_ids(index)  # Silence shows what it was given
-        return [np.array(net._blobs[i].data) for i in ids]
+        outputs = [np.array(net._blobs[i].data) for i in ids]
+        layer = net.layers[index]
+        if layer.type == "DetectionOutput":
+            keep = layer.message.detection_output_param.keep_top_k
+            outputs[0] = _detections(outputs[0], keep * net._blobs[net._bottom_ids(index)[0]].shape[0])
+        return outputs
 
     def getPerfProfile(self) -> tuple[int, np.ndarray]:
         """(nanoseconds of the last forward, those of each layer).
@@ -245,8 +360,9 @@ class Net:
         if not total:
             raise DnnError("getPerfProfile: nothing has run yet; call forward first.")
         times = []
+        self._restore()
         position = 0
-        for index in self._indices.values():
+        for index in self._places:
             started = time.perf_counter_ns()
             if index <= last:
                 net.run_forward(position, index)
@@ -274,6 +390,21 @@ class Net:
 
     @property
     def _net(self) -> CaffeNet:
-        if self.caffe is None:
+        if self.caffe is None and self._source is None:
             raise DnnError("This net is empty; make one with readNetFromCaffe.")
+        if self.caffe is None:
+            inputs = ", ".join(self._missing())
+            raise DnnError(f"The definition does not say the shape of {inputs}; give it by setInput first.")
         return self.caffe
+
+
+def _detections(rows: np.ndarray, room: int) -> np.ndarray:
+    """DetectionOutput's rows (image, label, score, box) as OpenCV has them: each image's by score, then rows of zeros.
+
+    room: the rows there are in all, keep_top_k an image; without a limit (keep_top_k: -1) there are no rows of zeros.
+    """
+    rows = rows.reshape(-1, 7)
+    rows = rows[rows[:, 1] >= 0]  # Caffe says by label -1 that an image has none
+    rows = rows[np.lexsort((-rows[:, 2], rows[:, 0]))]
+    zeros = np.zeros((max(0, room - len(rows)), 7), rows.dtype)
+    return np.concatenate([rows, zeros])[None, None]

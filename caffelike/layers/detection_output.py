@@ -22,11 +22,12 @@ class DetectionOutput(HostLayer):
     num_classes. share_location true: one box for all classes. background_label_id 0: never found (-1: none).
     code_type CORNER, CENTER_SIZE or CORNER_SIZE; variance_encoded_in_target false. confidence_threshold: scores must be
         above it (default: any). nms_param: nms_threshold 0.3, top_k (of a class, before suppression; -1: all), eta 1.
-        keep_top_k (of an image; -1: all).
+        keep_top_k (of an image; -1: all). clip false: boxes may reach beyond the image; true: they end at its border
+        (a field of OpenCV's, which its face detector has).
     save_output_param, visualize, visualize_threshold and save_file write files in the fork; here they are ignored with
         a warning: `caffelike detect` writes what is found.
     Gradient: none. Errors: ModelError for impossible options, ShapeError for bottoms that do not fit the priors.
-    Source: Liu et al., "SSD", ECCV 2016 (weiliu89's fork).
+    Source: Liu et al., "SSD", ECCV 2016 (weiliu89's fork); clip: OpenCV.
     """
 
     bottoms = ("loc", "conf", "priors")
@@ -69,6 +70,8 @@ class DetectionOutput(HostLayer):
         loc = bottom[0].raw_data.reshape(items, len(boxes), classes, 4).transpose(0, 2, 1, 3)
         conf = bottom[1].raw_data.reshape(items, len(boxes), p.num_classes)
         decoded = _ssd.decoded(loc, boxes, None if p.variance_encoded_in_target else variances, p.code_type)
+        if p.clip:
+            decoded = np.clip(decoded, 0, 1)
         rows = [self._found(item, decoded[item], conf[item]) for item in range(items)]
         found = np.concatenate(rows)
         if not len(found):

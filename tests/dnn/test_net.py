@@ -24,8 +24,11 @@ layer { name: "side" type: "Pooling" bottom: "convblob" top: "sideblob" pooling_
 """
 
 
-def with_weights(folder, text, seed=0):
-    """(prototxt, caffemodel) of a net with random weights that keep values of about one."""
+def with_weights(folder, text, seed=0, heads=1.0):
+    """(prototxt, caffemodel) of a net with random weights that keep values of about one.
+
+    heads: a factor for the weights of a detector's heads.
+    """
     prototxt, model = folder / "net.prototxt", folder / "net.caffemodel"
     prototxt.write_text(text)
     net = caffelike.Net(prototxt, caffelike.TEST)
@@ -38,8 +41,11 @@ def with_weights(folder, text, seed=0):
                 values = (values * 0.1, 1 + np.abs(values), np.ones_like(values))[i]
             elif kind == "Scale":
                 values = values * 0.1 + (1 - i)
+            elif kind == "PReLU":
+                values = 0.25 + values * 0.1
             else:
                 values *= (2 / max(1, blob.count // blob.shape[0])) ** 0.5 if i == 0 else 0.1
+                values *= heads if "_mbox_" in name else 1
             blob.data[...] = values
     net.save(model)
     net.close()

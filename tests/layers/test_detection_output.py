@@ -46,6 +46,14 @@ def test_boxes_are_decoded_with_their_variances():
     np.testing.assert_allclose(found[0, 0, 1, 3:], [0.74 - 0.4, 0.66 - 0.2, 0.74 + 0.4, 0.66 + 0.2], rtol=1e-5)
 
 
+def test_boxes_end_at_the_border_with_clip():
+    loc = np.zeros(12)
+    loc[8:12] = [10, -10, 0, 0]  # middle (0.7, 0.7) moved by 1 of 0.4
+    options = "code_type: CENTER_SIZE confidence_threshold: 0.5 clip: true nms_param { nms_threshold: 0.5 }"
+    found = detect(options, CONF, loc)
+    np.testing.assert_allclose(found[0, 0, 1, 3:], [0.9, 0.1, 1, 0.5], rtol=1e-5)
+
+
 def test_nothing_found_is_a_row_an_item():
     found = detect("confidence_threshold: 0.9", np.tile(CONF, (2, 1)), items=2)
     assert found[0, 0].tolist() == [[0, -1, -1, -1, -1, -1, -1], [1, -1, -1, -1, -1, -1, -1]]

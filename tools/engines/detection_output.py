@@ -20,6 +20,8 @@ def cases() -> Iterator[Case]:
          " nms_param { nms_threshold: 0.45 top_k: 30 }", 1),
         ("of_classes", "share_location: false code_type: CORNER keep_top_k: 30 confidence_threshold: 0.3"
          " nms_param { nms_threshold: 0.3 top_k: 400 }", 5),
+        ("clipped", "share_location: true code_type: CENTER_SIZE keep_top_k: 20 confidence_threshold: 0.3 clip: true"
+         " nms_param { nms_threshold: 0.45 top_k: 30 }", 1),
     ):  # fmt: skip
         loc = 0.5 * rng.standard_normal((1, 160 * count)).astype(np.float32)
         layer = (
