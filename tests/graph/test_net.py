@@ -485,6 +485,40 @@ def test_gradients_of_a_normalised_chain_in_place_equal_those_apart(build):
     assert np.allclose(gradients[0][1], gradients[1][1], atol=1e-6)
 
 
+@pytest.mark.parametrize("share", [False, True])
+@pytest.mark.parametrize("relu", ["", "negative_slope: 0.25", "negative_slope: -0.5", None])
+@pytest.mark.parametrize("bottom", ["c", "b"])  # the first is in place
+def test_normalised_chains_that_learn_give_in_one_step_what_their_layers_give(build, bottom, relu, share):
+    text = f"""force_backward: true
+        layer {{ name: "x" type: "Input" top: "x" input_param {{ shape {{ dim: 3 dim: 2 dim: 5 dim: 7 }} }} }}
+        layer {{ name: "t" type: "Input" top: "t" input_param {{ shape {{ dim: 3 dim: 4 dim: 5 dim: 7 }} }} }}
+        layer {{ name: "c" type: "Convolution" bottom: "x" top: "c" convolution_param {{ num_output: 4 kernel_size: 1
+                bias_term: false weight_filler {{ type: "gaussian" std: 1 }} }} }}
+        layer {{ name: "b" type: "BatchNorm" bottom: "c" top: "{bottom}" }}
+        layer {{ name: "s" type: "Scale" bottom: "{bottom}" top: "{bottom}" scale_param {{ bias_term: true
+                filler {{ type: "gaussian" std: 1 }} bias_filler {{ type: "gaussian" std: 1 }} }} }}"""
+    if relu is not None:
+        text += f'layer {{ name: "r" type: "ReLU" bottom: "{bottom}" top: "{bottom}" relu_param {{ {relu} }} }}\n'
+    text += f'layer {{ name: "l" type: "EuclideanLoss" bottom: "{bottom}" bottom: "t" top: "l" }}\n'
+    rng = np.random.default_rng(0)
+    x, t = (rng.standard_normal((3, channels, 5, 7)).astype(np.float32) for channels in (2, 4))
+    results = []
+    for whole in (True, False):
+        caffelike.set_random_seed(1)
+        net = build(text, caffelike.TRAIN)
+        net.blobs["x"].data[...], net.blobs["t"].data[...] = x, t
+        if whole and share:
+            net.share_memory()
+        if not whole:  # layer by layer
+            net.before_forward(lambda i: None)
+        loss = net.forward_backward()
+        params = [blob for blobs in net.params.values() for blob in blobs]
+        found = [loss, *(p.diff.copy() for p in params), *(p.data.copy() for p in params)]
+        results.append(found if share else [*found, *(b.diff.copy() for b in net.blobs.values()), net.blobs["c"].data])
+    for one, other in zip(*results, strict=True):
+        assert np.allclose(one, other, rtol=1e-5, atol=1e-5)
+
+
 @pytest.mark.parametrize(
     ("definition", "forks"),
     [('type: "CompactData"', "chenglong"), ('type: "Hotspot" hotspot_param { }', "happynear"), ('type: "Nobodys"', "")],

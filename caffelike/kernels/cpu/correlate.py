@@ -21,7 +21,7 @@ from caffelike.kernels.cpu.pack import SLACK, pack_left, pack_planes, pack_right
 from caffelike.kernels.cpu.tile import ADD, BIAS, COLUMNS, DEPTH, RELU, ROWS, WIDER, multiply
 from caffelike.kernels.jit import kernel
 from caffelike.kernels.launch import get_num_threads, scratch, task
-from caffelike.kernels.vector import LANES, Emit
+from caffelike.kernels.vector import LANES, Emit, ask
 
 Pair = tuple[int, ...]
 
@@ -231,6 +231,32 @@ def pack_weights(weight: np.ndarray, groups: int, mirrored: bool, to: np.ndarray
     return to
 
 
+@task
+def _sample(worker, lo, hi, maps, to, size, stride, out):
+    """The planes lo..hi of every stride-th pixel."""
+    for plane in range(lo, hi):
+        at = plane * size[0] * size[1]
+        for y in range(0, size[0], stride[0]):  # of the next plane: processors do not see where it goes on
+            ask(maps, at + (size[0] + y) * size[1], size[1])
+        pack_planes(
+            to, plane * out[0] * out[1], maps, at, 1, size[0], size[1], stride[0], stride[1], 0, 0, 1, 1, out[0],
+            out[1], 0, out[0],
+        )  # fmt: skip
+
+
+def _seen_only(maps: np.ndarray, window: Window) -> tuple[np.ndarray, Window]:
+    """The pixels that a window of 1 x 1 sees, as maps of their own, and the window over those: all of it is dense."""
+    if window.kernel != (1, 1) or window.pad != (0, 0) or window.stride == (1, 1):
+        return maps, window
+    size, out = maps.shape[2:], window.out(maps.shape[2:])
+    planes = maps.shape[0] * maps.shape[1]
+    to = scratch("sampled", planes * out[0] * out[1])[: planes * out[0] * out[1]]
+    if to.size:
+        grain = max(1, 8192 // (out[0] * out[1]))
+        _sample(planes, grain, maps.reshape(-1), to, size, window.stride, out)
+    return to.reshape(*maps.shape[:2], *out), Window((1, 1), (1, 1), (0, 0), (1, 1))
+
+
 NOTHING = np.zeros(4, np.float32)
 """Stands for an array that is not there, and for the bias of four channels."""
 
@@ -251,6 +277,7 @@ def correlate(
     weight is (groups * M, C, kh, kw); if mirrored it is (groups * C, M, kh, kw) and its taps run backwards.
     packed: what pack_weights gave for these weights, if it is at hand.
     """
+    maps, window = _seen_only(maps, window)
     n, size = maps.shape[0], maps.shape[2:]
     channels, rows = maps.shape[1] // groups, out.shape[1] // groups
     threads = get_num_threads()
@@ -325,6 +352,44 @@ def _seen(width: int, out_width: int, taps: int, pad: int, dilation: int) -> np.
     x = np.arange(-(-width // LANES) * LANES).reshape(-1, 1, LANES)
     place = x + pad - np.arange(taps)[:, None] * dilation
     return np.where((place >= 0) & (place < out_width), -1, 0).astype(np.int32).reshape(-1)
+
+
+@intrinsic
+def _apart_by_2(typingctx, to, i, source, j, n, start):
+    """to[i + 2*l] = source[j + l] + start and to[i + 2*l + 1] = start; n <= 2*LANES numbers are written."""
+
+    def codegen(context, builder, given, values):
+        e, b = Emit(builder), builder
+        target, origin = e.array(context, given.args[0], *values[:2]), e.array(context, given.args[2], *values[2:4])
+        half, start = b.sdiv(b.add(values[4], e.int(1)), e.int(2)), e.splat(values[5])
+        value = b.fadd(e.masked_load(origin, e.first(half)), start)
+        zipped = [k for lane in range(LANES) for k in (lane, LANES + lane)]
+        for v in range(2):
+            part = e.shuffle(value, start, zipped[v * LANES : (v + 1) * LANES])
+            e.masked_store(part, e.at(target, v * LANES), e.first(values[4], v * LANES))
+        return context.get_dummy_value()
+
+    n = types.intp
+    return types.void(to, n, source, n, n, types.float32), codegen
+
+
+@task
+def _apart(worker, lo, hi, few, out, bias, biased, channels, seen, size, stride):
+    """The planes lo..hi of out: every stride-th pixel from `few`, 0 between them; plus the bias."""
+    for plane in range(lo, hi):
+        start = bias[plane % channels] if biased else np.float32(0)
+        for y in range(size[0]):
+            to, row = (plane * size[0] + y) * size[1], (plane * seen[0] + y // stride[0]) * seen[1]
+            if y % stride[0] == 0 and stride[1] == 2:
+                for x in range(0, size[1], 2 * LANES):
+                    _apart_by_2(out, to + x, few, row + x // 2, min(2 * LANES, size[1] - x), start)
+                continue
+            line = out[to : to + size[1]]
+            for x in range(size[1]):
+                line[x] = start
+            if y % stride[0] == 0:
+                for x in range(seen[1]):
+                    out[to + x * stride[1]] += few[row + x]
 
 
 @kernel
@@ -414,6 +479,14 @@ def spread(
     weight is (groups * M, C, kh, kw). Columns are made for some channels at a time and added up while in the cache.
     """
     if out.size == 0:
+        return
+    if window.kernel == (1, 1) and window.pad == (0, 0):
+        few = scratch("sampled", len(d) * out.shape[1] * d.shape[2] * d.shape[3])
+        seen_only = few[: len(d) * out.shape[1] * d.shape[2] * d.shape[3]].reshape(*out.shape[:2], *d.shape[2:])
+        correlate(d, weight, None, seen_only, Window((1, 1), (1, 1), (0, 0), (1, 1)), groups, mirrored=True)
+        planes, grain = len(d) * out.shape[1], max(1, 16384 // (out.shape[2] * out.shape[3]))
+        to, biases = out.reshape(-1), NOTHING if bias is None else bias
+        _apart(planes, grain, few, to, biases, bias is not None, out.shape[1], d.shape[2:], out.shape[2:], window.stride)
         return
     n, threads = d.shape[0], get_num_threads()
     channels, depth, taps = out.shape[1] // groups, d.shape[1] // groups, window.kernel[0] * window.kernel[1]
@@ -510,6 +583,7 @@ def _add_parts(worker, lo, hi, parts, n, size, out, add):
 
 def correlate_weights(maps: np.ndarray, d: np.ndarray, out: np.ndarray, window: Window, groups: int, add: bool) -> None:
     """out (groups * M, C, kh, kw) (+)= d (N, groups * M, OH, OW) against maps (N, groups * C, H, W), over the batch."""
+    maps, window = _seen_only(maps, window)
     n, size, taps = maps.shape[0], maps.shape[2:], window.kernel[0] * window.kernel[1]
     channels, rows, threads = maps.shape[1] // groups, d.shape[1] // groups, get_num_threads()
     planes = planes_of(channels, size, window, False)
