@@ -481,12 +481,14 @@ def spread(
     if out.size == 0:
         return
     if window.kernel == (1, 1) and window.pad == (0, 0):
-        few = scratch("sampled", len(d) * out.shape[1] * d.shape[2] * d.shape[3])
-        seen_only = few[: len(d) * out.shape[1] * d.shape[2] * d.shape[3]].reshape(*out.shape[:2], *d.shape[2:])
-        correlate(d, weight, None, seen_only, Window((1, 1), (1, 1), (0, 0), (1, 1)), groups, mirrored=True)
-        planes, grain = len(d) * out.shape[1], max(1, 16384 // (out.shape[2] * out.shape[3]))
-        to, biases = out.reshape(-1), NOTHING if bias is None else bias
-        _apart(planes, grain, few, to, biases, bias is not None, out.shape[1], d.shape[2:], out.shape[2:], window.stride)
+        planes, pixels, grain = out.shape[0] * out.shape[1], d[0, 0].size, max(1, 16384 // out[0, 0].size)
+        few = scratch("sampled", planes * pixels)[: planes * pixels]
+        dense = Window((1, 1), (1, 1), (0, 0), (1, 1))
+        correlate(d, weight, None, few.reshape(*out.shape[:2], *d.shape[2:]), dense, groups, mirrored=True)
+        _apart(
+            planes, grain, few, out.reshape(-1), NOTHING if bias is None else bias, bias is not None, out.shape[1],
+            d.shape[2:], out.shape[2:], window.stride,
+        )  # fmt: skip
         return
     n, threads = d.shape[0], get_num_threads()
     channels, depth, taps = out.shape[1] // groups, d.shape[1] // groups, window.kernel[0] * window.kernel[1]
