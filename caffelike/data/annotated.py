@@ -15,12 +15,17 @@ from caffelike.data.transformer import Transformer
 from caffelike.errors import DataError
 from caffelike.schema import message_class
 
+YOLO_BOXES = 300
+"""So many boxes an image has at most where labels have YOLO's form."""
+
 
 class AnnotatedProducer(RecordProducer):
     """Makes batches of images and of the boxes in them, see `RecordProducer`.
 
     The second array is (1, 1, boxes, 8): item, label, instance, xmin, ymin, xmax, ymax, difficult; one row of -1 if no
-    image has a box. Where `typed` is None (annotations have no type) it is the records' labels (batch,).
+    image has a box. Where annotations have no type it is the records' labels (batch,).
+    yolo: the second array is (batch, 1, YOLO_BOXES, 5) instead: class from 0, centre x, y, width, height; then zeros.
+    difficult: whether these have the boxes that are marked so.
     """
 
     def __init__(
@@ -34,9 +39,11 @@ class AnnotatedProducer(RecordProducer):
         shard: Shard = ALL,
         threads: int = 0,
         rand_skip: int = 0,
+        yolo: bool = False,
+        difficult: bool = True,
     ):
         super().__init__(source, transformer, batch, int(labels), shuffle, shard, threads, rand_skip=rand_skip)
-        self._preparation = preparation
+        self._preparation, self._yolo, self._difficult = preparation, yolo, difficult
         self._typed = True
 
     def shapes(self) -> list[tuple[int, ...]]:
@@ -45,9 +52,13 @@ class AnnotatedProducer(RecordProducer):
         pixels, label = self._pixels(key, value)
         self._typed = not isinstance(label, int)
         boxes = np.empty((0, 8)) if isinstance(label, int) else label
-        image = self._preparation.apply(pixels, boxes[:, 3:7], self._generator(0))[0]
+        policy = self._preparation.policy(self._generator(0, "sizes"))
+        image = self._preparation.apply(pixels, boxes[:, 3:7], self._generator(0), policy)[0]
         shape = (self._batch, *self._out_shape(bytes(key), image.transpose(2, 0, 1)))
-        return [shape, (1, 1, max(1, len(boxes)), 8) if self._typed else (self._batch,)][: 1 + self._labels]
+        if not self._typed:
+            return [shape, (self._batch,)][: 1 + self._labels]
+        rows = (self._batch, 1, YOLO_BOXES, 5) if self._yolo else (1, 1, max(1, len(boxes)), 8)
+        return [shape, rows][: 1 + self._labels]
 
     def produce(self, slot: Slot) -> Batch:
         """The next batch. Raises DataError naming the record that cannot be used."""
@@ -59,12 +70,13 @@ class AnnotatedProducer(RecordProducer):
             numbers, loaded = list(range(record, record + self._batch)), []
         keys = [bytes(key) for key, _ in entries]
         ready: list[Any] = [None] * self._batch
+        policy = self._preparation.policy(self._generator(self._shard.number(numbers[0]), "sizes"))
 
         def prepare(i: int) -> None:
             pixels, label = loaded[i] if loaded else self._pixels(*entries[i])
             number = self._shard.number(numbers[i])
             rows = np.empty((0, 8)) if isinstance(label, int) else label
-            image, boxes, which = self._preparation.apply(pixels, rows[:, 3:7], self._generator(number))
+            image, boxes, which = self._preparation.apply(pixels, rows[:, 3:7], self._generator(number), policy)
             values = np.ascontiguousarray(image.transpose(2, 0, 1))
             shape = self._out_shape(keys[i], values)
             place = self._transformer.place(values.shape, number)
@@ -96,7 +108,12 @@ class AnnotatedProducer(RecordProducer):
         arrays = [data]
         if self._labels:
             found = [label for _, label in ready]
-            if self._typed:
+            if self._typed and self._yolo:
+                arrays.append(slot.array(1, (self._batch, 1, YOLO_BOXES, 5)))
+                arrays[1][:] = 0
+                for target, boxes in zip(arrays[1][:, 0], found, strict=True):
+                    self._centred(boxes, target)
+            elif self._typed:
                 rows = np.concatenate(found) if sum(map(len, found)) else np.full((1, 8), -1)
                 arrays.append(slot.array(1, (1, 1, *rows.shape)))
                 arrays[1][0, 0] = rows
@@ -112,8 +129,19 @@ class AnnotatedProducer(RecordProducer):
         }
         return Batch(arrays, [key.decode("utf-8", "replace") for key in keys], self.position)
 
-    def _generator(self, number: int) -> np.random.Generator:
-        return rng.generator(self._transformer.draws.seed, f"{self._transformer.draws.name}/boxes", number)
+    def _centred(self, rows: np.ndarray, out: np.ndarray) -> None:
+        """Write SSD's rows (boxes, 8) of an image in YOLO's form."""
+        rows = rows if self._difficult else rows[rows[:, 7] == 0]
+        rows = rows[:YOLO_BOXES]
+        out = out[: len(rows)]
+        out[:, 0], out[:, 1:3], out[:, 3:] = (
+            rows[:, 1] - 1,
+            (rows[:, 3:5] + rows[:, 5:7]) / 2,
+            rows[:, 5:7] - rows[:, 3:5],
+        )
+
+    def _generator(self, number: int, what: str = "boxes") -> np.random.Generator:
+        return rng.generator(self._transformer.draws.seed, f"{self._transformer.draws.name}/{what}", number)
 
     def _pixels(self, key: Any, value: Any) -> tuple[np.ndarray, Any]:
         """(image as (height, width, channels), rows (boxes, 8) or, without a type, the label) of a record."""

@@ -19,12 +19,15 @@ Picture = tuple[np.ndarray, np.ndarray, np.ndarray]
 class Preparation:
     """The random changes of one layer: transform_param's fields of SSD's fork, and batch samplers.
 
-    background: the colour of what an expanded image gains, one number a channel or one for all.
+    jitter: where it is given, a part of the image takes its place, and the samplers say nothing: as high and as wide
+    as 1 - jitter .. 1 of the image, each for itself, at any place.
     Raises ModelError for options that cannot be.
     """
 
-    def __init__(self, param: Any, samplers: Sequence[Any], name: str):
-        self.param, self.samplers = param, list(samplers)
+    def __init__(self, param: Any, samplers: Sequence[Any], name: str, jitter: float | None = None):
+        self.param, self.samplers, self.jitter = param, list(samplers), jitter
+        if jitter is not None and not 0 <= jitter < 1:
+            raise ModelError(f"yolo_data_jitter must be 0 or more and less than 1, but is {jitter:g}.", name)
         p = param.distort_param
         for word in ("contrast", "saturation"):
             low, high = getattr(p, f"{word}_lower"), getattr(p, f"{word}_upper")
@@ -35,6 +38,8 @@ class Preparation:
         for one in param.resize_param:
             if not (one.height and one.width):
                 raise ModelError("resize_param needs height and width.", name)
+        if len(param.resize_param) > 1 and not sum(one.prob for one in param.resize_param) > 0:
+            raise ModelError("of several resize_param, some must have a prob above 0.", name)
         for one in self.samplers:
             s = one.sampler
             if not 0 < s.min_scale <= s.max_scale <= 1 or not 0 < s.min_aspect_ratio <= s.max_aspect_ratio:
@@ -45,19 +50,35 @@ class Preparation:
                     name,
                 )
 
-    def apply(self, image: np.ndarray, boxes: np.ndarray, generator: np.random.Generator) -> Picture:
-        """The image as it is to be cropped, mirrored and scaled, with the boxes that are left."""
+    def policy(self, generator: np.random.Generator) -> Any:
+        """One of several resize_params, each as probable as its prob says; None: there is none."""
+        several = self.param.resize_param
+        if len(several) < 2:
+            return several[0] if several else None
+        weights = np.array([one.prob for one in several], np.float64)
+        return several[int(generator.choice(len(several), p=weights / weights.sum()))]
+
+    def apply(
+        self, image: np.ndarray, boxes: np.ndarray, generator: np.random.Generator, policy: Any = None
+    ) -> Picture:
+        """The image as it is to be cropped, mirrored and scaled, with the boxes that are left; `policy`: its size."""
         which = np.arange(len(boxes))
         if self.param.HasField("distort_param"):
             image = distort(image, self.param.distort_param, generator)
         if self.param.HasField("expand_param"):
             image, boxes = self._expanded(image, boxes, generator)
-        if self.samplers and (part := sampled(boxes, self.samplers, generator)) is not None:
+        part = None
+        if self.jitter is not None:
+            share = generator.random(4)
+            size = 1 - self.jitter * share[:2]
+            low = share[2:] * (1 - size)
+            part = np.concatenate([low, low + size])
+        elif self.samplers:
+            part = sampled(boxes, self.samplers, generator)
+        if part is not None:
             image, boxes, kept = self._cut(image, boxes, part)
             which = which[kept]
-        if self.param.resize_param:
-            weights = np.array([one.prob for one in self.param.resize_param], np.float64)
-            policy = self.param.resize_param[int(generator.choice(len(weights), p=weights / weights.sum()))]
+        if policy is not None:
             image, boxes = resized(image, boxes, policy, generator)
         return image, boxes, which
 

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 from caffelike import log
 from caffelike.blob import Blob
-from caffelike.data.annotated import AnnotatedProducer
+from caffelike.data.annotated import YOLO_BOXES, AnnotatedProducer
 from caffelike.data.boxes import Preparation
 from caffelike.data.paths import resolve
 from caffelike.data.shard import shard_of
@@ -16,8 +16,7 @@ from caffelike.layers._source import SourceLayer, log_size
 from caffelike.registry import register
 
 _OTHERS = (
-    "yolo_data_type", "yolo_data_jitter", "train_diffcult", "single_class", "seg_scales", "seg_resize_width",
-    "seg_resize_height", "difficult_label_warmup",
+    "single_class", "seg_scales", "seg_resize_width", "seg_resize_height", "difficult_label_warmup",
 )  # fmt: skip
 
 
@@ -27,15 +26,18 @@ class AnnotatedData(SourceLayer):
 
     tops: data (batch_size, channels, height, width); label (1, 1, boxes, 8), optional: item, label, instance, xmin,
         ymin, xmax, ymax (shares of the image), difficult; a row of -1 if there is no box in the batch. Records whose
-        annotations have no type give (batch_size) labels.
+        annotations have no type give (batch_size) labels. With yolo_data_type 1 label is (batch_size, 1, 300, 5), as
+        RegionLoss and Yolov3 read it: class from 0, centre x, y, width, height (shares of the image), then zeros.
     data_param: source, batch_size, backend, prefetch, shuffle, rand_skip, threads: see Data.
     annotated_data_param: batch_sampler: a part of the image that one of them found takes its place, see
         `data.boxes.sampled`. anno_type: BBOX, as the records say too. label_map_file: names of the labels, not needed.
-        eric612's yolo_data_type 0, yolo_data_jitter 0.3, train_diffcult true, single_class true, seg_scales 8,
-        seg_resize_width 0, seg_resize_height 0 and difficult_label_warmup false are refused where they say otherwise.
+        eric612's yolo_data_type (0): with 1, instead of what samplers find, a part of the image of 1 - yolo_data_jitter
+        .. 1 (0.3: 0.7) of its height and its width takes its place; train_diffcult (true): whether that label has the
+        boxes marked difficult. single_class true, seg_scales 8, seg_resize_width 0, seg_resize_height 0 and
+        difficult_label_warmup false are refused where they say otherwise.
     transform_param: see `Transformer`, and before that, each keyed by seed and record: distort_param, expand_param
-        (what is added has the colour mean_value), resize_param: see caffelike/data/boxes.py. emit_constraint: which
-        boxes stay where the image is cut (none: all that are visible).
+        (what is added has the colour mean_value), resize_param: see caffelike/data/boxes.py; of several, one is drawn
+        for each batch. emit_constraint: which boxes stay where the image is cut (none: all that are visible).
     Errors: ModelError; FileError and DataError naming data base and record.
     Source: Liu et al., "SSD", ECCV 2016 (weiliu89's fork), whose random numbers, and AREA, CUBIC and LANCZOS4
         resizing (OpenCV's), are others.
@@ -54,18 +56,21 @@ class AnnotatedData(SourceLayer):
         for field, value in own.ListFields():
             if field.name in _OTHERS and value != field.default_value:
                 raise self.fail(f"{field.name} is not supported.", ModelError)
+        if own.yolo_data_type not in (0, 1):
+            raise self.fail(f"yolo_data_type must be 0 or 1, but is {own.yolo_data_type}.", ModelError)
+        yolo = own.yolo_data_type == 1
         if own.HasField("anno_type") and own.anno_type != 0:
             raise self.fail("anno_type must be BBOX: only boxes are read.", ModelError)
         if t.HasField("augment_param"):
             raise self.fail("augment_param does not move boxes; use distort_param and expand_param.", ModelError)
         batch = self.batch_size(p.batch_size)
         transformer = Transformer(t, self.phase, self.seed, self.name, self.folder)
-        preparation = Preparation(t, own.batch_sampler, self.name)
+        preparation = Preparation(t, own.batch_sampler, self.name, own.yolo_data_jitter if yolo else None)
         backend = type(p).DB.Name(p.backend)
         source = open_source(resolve(p.source, self.folder), backend, p.HasField("backend"), self._note)
         producer = AnnotatedProducer(
             source, transformer, preparation, batch, len(top) > 1, p.shuffle, shard_of(self.phase), p.threads,
-            p.rand_skip,
+            p.rand_skip, yolo, own.train_diffcult,
         )  # fmt: skip
         try:
             shapes = producer.shapes()
@@ -82,11 +87,12 @@ class AnnotatedData(SourceLayer):
 
     def declared(self, tops: int) -> list[Shape | None]:
         """As resize_param or crop_size say; one box."""
-        t = self.message.transform_param
+        t, batch = self.message.transform_param, self.message.data_param.batch_size
         fixed = [one for one in t.resize_param if one.resize_mode != one.FIT_SMALL_SIZE]
         size = (fixed[0].height, fixed[0].width) if fixed else (0, 0)
-        data, _ = self.declared_image(self.message.data_param.batch_size, 1 if t.force_gray else 3, *size)
-        return [data, (1, 1, 1, 8)][:tops]
+        data, _ = self.declared_image(batch, 1 if t.force_gray else 3, *size)
+        yolo = self.message.annotated_data_param.yolo_data_type == 1
+        return [data, (batch, 1, YOLO_BOXES, 5) if yolo else (1, 1, 1, 8)][:tops]
 
     def _note(self, text: str) -> None:
         log.warning("annotated_data_layer.cpp:21", f"Layer '{self.name}': {text}")

@@ -122,6 +122,51 @@ def test_the_whole_recipe_depends_on_seed_and_record_alone(net):
     assert (rows[:, 5] > rows[:, 3]).all()
 
 
+YOLO = "yolo_data_type: 1 yolo_data_jitter: "
+CENTRED = [[1, 0.3, 0.4, 0.4, 0.4], [0, 0.9, 0.7, 0.2, 0.4]]  # BOXES: class from 0, centre, width, height
+
+
+@pytest.mark.parametrize("difficult", [True, False])
+def test_yolos_labels(net, difficult):
+    made = net(own=f"{YOLO} 0 train_diffcult: {str(difficult).lower()}")
+    data = outputs(made)[0]
+    label = made.blobs["label"].data
+    np.testing.assert_array_equal(data[0], IMAGE)
+    assert label.shape == (2, 1, 300, 5)
+    want = CENTRED if difficult else CENTRED[:1]
+    np.testing.assert_allclose(label[0, 0, : len(want)], want, rtol=1e-6)
+    assert not label[0, 0, len(want) :].any()
+    assert not label[1].any()
+
+
+def test_yolos_jitter_cuts_image_and_boxes(net):
+    """Each image is a part of IMAGE, of at least half its sides, and the box of the part covers the same pixels."""
+    image = np.zeros((3, 60, 80), np.uint8)
+    image[:, 20:40, 30:50] = 200
+    size = "resize_param { height: 60 width: 80 interp_mode: NEAREST }"
+    made = net(
+        size, f"{YOLO} 0.5", records=[record(image, [(3, (30 / 80, 20 / 60, 50 / 80, 40 / 60), False)])], batch=6
+    )
+    data = outputs(made)[0]
+    sides = []
+    for one, (kind, x, y, width, height) in zip(data[:, 0], made.blobs["label"].data[:, 0, 0], strict=True):
+        assert kind == 2
+        rows, columns = np.nonzero(one == 200)
+        found = [columns.min(), rows.min(), columns.max() + 1, rows.max() + 1]
+        box = np.array([x - width / 2, y - height / 2, x + width / 2, y + height / 2]) * (80, 60, 80, 60)
+        np.testing.assert_allclose(box, found, atol=4)  # the part is cut at whole pixels, then up to twice as large
+        sides.append(width)
+    assert max(sides) <= 0.5 + 1e-6  # a quarter of the image is half of its half
+    assert max(sides) > min(sides) >= 0.25
+
+
+def test_one_of_several_sizes_for_each_batch(net):
+    sizes = " ".join(f"resize_param {{ prob: {p} height: {s} width: {s} }}" for p, s in ((0.5, 8), (0.5, 12), (0, 16)))
+    made = net(sizes, f"{YOLO} 0.3", batch=3)
+    seen = [outputs(made)[0].shape for _ in range(12)]
+    assert set(seen) == {(3, 3, 8, 8), (3, 3, 12, 12)}
+
+
 def message(name, **fields):
     return message_class(name)(**fields)
 
@@ -219,7 +264,10 @@ def test_refused(net):
         ("distort_param { contrast_prob: 1 contrast_lower: 2 contrast_upper: 1 }", "", "contrast_lower"),
         ("", "batch_sampler { sampler { min_scale: 0 } }", "min_scale"),
         ("noise_param { inverse: true }", "", "noise_param"),
-        ("", "yolo_data_type: 1", "yolo_data_type is not supported"),
+        ("", "yolo_data_type: 2", "0 or 1"),
+        ("", "yolo_data_type: 1 yolo_data_jitter: 1", "less than 1"),
+        ("", "single_class: false", "single_class is not supported"),
+        ("resize_param { height: 3 width: 3 prob: 0 } resize_param { height: 3 width: 3 prob: 0 }", "", "above 0"),
         ("", "anno_type: LANE", "only boxes"),
     ):
         with pytest.raises(ModelError, match=said):
