@@ -16,6 +16,7 @@ from caffelike import log
 from caffelike.errors import FileError
 
 _REFRESH = 0.2  # seconds between two updates of the progress line
+_WIDE = 100  # columns; narrower terminals have no room for a bar beside the numbers
 _RECENT = 10.0  # seconds that its rate is a mean over
 
 
@@ -80,15 +81,15 @@ def progress(what: str, total: int | None) -> Iterator[Callable[..., None]]:
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
     from rich.table import Column
 
+    console = Console(stderr=True)
     columns = (
         TextColumn("{task.description}", table_column=Column(no_wrap=True)),
-        BarColumn(bar_width=12),
+        *([BarColumn(bar_width=12)] if console.width >= _WIDE else []),
         MofNCompleteColumn(table_column=Column(no_wrap=True, min_width=2 * len(str(total or 0)) + 1)),
         TextColumn("{task.fields[rate]}", table_column=Column(no_wrap=True, min_width=8)),
         TimeRemainingColumn(table_column=Column(no_wrap=True, min_width=7)),
         TextColumn("{task.fields[note]}", table_column=Column(no_wrap=True, overflow="ellipsis", ratio=1)),
     )
-    console = Console(stderr=True)
     with Progress(
         *columns, console=console, auto_refresh=False, transient=True, expand=True, speed_estimate_period=_RECENT
     ) as bar:

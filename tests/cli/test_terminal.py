@@ -45,3 +45,13 @@ def test_the_note_is_made_only_when_the_line_is_drawn(monkeypatch):
         for i in range(10):
             show(i, lambda: asked.append(1) or "")
     assert len(asked) == 1
+
+
+def test_eighty_columns_hold_the_test_score_too(monkeypatch):
+    monkeypatch.setattr(sys, "stderr", stream := Terminal())
+    monkeypatch.setenv("COLUMNS", "80")
+    monkeypatch.setenv("TERM", "xterm")
+    with _terminal.progress("train", 10000) as show:
+        show(9999, lambda: "loss 0.00657 lr 0.0067 test accuracy 0.9918")
+    assert "9999/10000" in stream.getvalue()
+    assert "test accuracy 0.9918" in stream.getvalue()
