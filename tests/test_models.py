@@ -47,12 +47,14 @@ DEFINED = {  # written by their define.py: learnable numbers in the publications
     "xception": (22_855_952, 54_528 + 40),
     "zfnet": (62_357_608, 0),
 }
-TRAININGS = [  # see test_trainings.py and examples/test_learning.py
+TRAININGS = [  # see test_trainings.py, test_two_stage.py and examples/test_learning.py
     "c3d",
     "char_lstm",
     "cifar10_full",
     "cifar10_quick",
     "dqn",
+    "faster_rcnn_vgg16",
+    "faster_rcnn_zf",
     "finetune_style",
     "grasp",
     "image_qa",

@@ -1,0 +1,21 @@
+"""Faster R-CNN with ZFNet, trained end to end."""
+
+import sys
+from pathlib import Path
+from typing import Any
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+
+import two_stage
+import writing
+
+POOL = ("roi_pool_conv5", "roi_pool_conv5", 6)
+
+
+def net(train: bool, form: two_stage.Form | None = None) -> Any:
+    """data, im_info -> rois, cls_prob, bbox_pred; for training images with their boxes, and four losses."""
+    return two_stage.faster_rcnn("FasterRCNN_ZF", two_stage.zf, 256, POOL, train, form)
+
+
+if __name__ == "__main__":
+    writing.save(__file__, {"train.prototxt": net(train=True), "deploy.prototxt": net(train=False)})
