@@ -23,6 +23,7 @@ _MOST_VALUES = 2**31 - 1
 # Where a Storage's values are; Caffe's words.
 UNINITIALIZED, AT_CPU, AT_GPU, SYNCED = "UNINITIALIZED", "HEAD_AT_CPU", "HEAD_AT_GPU", "SYNCED"
 
+_DLPACK_CPU = (1, 0)  # kDLCPU and its number
 _ALIGNMENT = 64  # bytes: a cache line, and the widest vector a kernel loads
 
 
@@ -42,17 +43,20 @@ class Storage:
     head: whether the values are UNINITIALIZED (zeros, nobody asked yet), HEAD_AT_CPU, HEAD_AT_GPU or SYNCED.
     """
 
-    __slots__ = ("_derived", "_gpu", "_lock", "_public", "_version", "array", "head")
+    __slots__ = ("_derived", "_gpu", "_lock", "_pinned", "_public", "_sent", "_version", "array", "head")
 
     def __init__(self, count: int = 0):
         self._version = 0
         self._derived: dict[Hashable, tuple[tuple[int, ...], Any]] = {}
         self._lock = threading.Lock()
+        self._sent: Any = None  # the mark of a copy to the GPU that may still be under way
         self.adopt(aligned_zeros(count))
         self.head = UNINITIALIZED
 
     def adopt(self, array: np.ndarray) -> None:
         """Use `array` (1-D float32, contiguous) as the memory from now on."""
+        self._arrived()
+        self._pinned = False
         self.array = array
         # Views handed out have this object as their base and not `array`, so that its
         # reference count tells whether any of them, or a slice of one, is still alive.
@@ -99,7 +103,25 @@ class Storage:
         """Bring the values to `array`, which may be written from here on."""
         if self.head is not AT_CPU:
             self.to_host()
+            self._arrived()
             self.head = AT_CPU
+
+    def pin(self) -> None:
+        """Move into memory that the GPU fetches by itself while the computer goes on; not while a view is held."""
+        if not self._pinned and self.array.size and not self.held:
+            self.to_host()
+            head, values = self.head, self.array
+            locked = device.use().pinned(values.size)
+            locked[...] = values
+            self.adopt(locked[:])  # a view, as other arrays are: its base tells whose memory it is
+            self.head = head if head is UNINITIALIZED else AT_CPU
+            self._pinned = True
+
+    def _arrived(self) -> None:
+        """Wait until the GPU has what was sent to it: only then may the memory be written."""
+        if self._sent is not None:
+            device.use().wait(self._sent)
+            self._sent = None
 
     @property
     def gpu_array(self) -> Any:
@@ -113,7 +135,11 @@ class Storage:
 
     def to_gpu(self) -> None:
         """Bring the values to `gpu_array`, for reading."""
-        if self.head is AT_CPU:
+        if self.head is AT_CPU and self._pinned:
+            self._arrived()
+            self._sent = device.use().upload_soon(self.array, self.gpu_array)
+            self.head = SYNCED
+        elif self.head is AT_CPU:
             device.use().upload(self.array, self.gpu_array)
             self.head = SYNCED
         elif self.head is UNINITIALIZED:
@@ -299,6 +325,31 @@ class Blob:
             raise AttributeError("This blob is in the computer's memory: no net has run on a GPU.")
         pointer = self._gpu_data_ptr
         return {"shape": self.shape, "typestr": "<f4", "data": (pointer, False), "version": 3, "strides": None}
+
+    def __dlpack_device__(self) -> tuple[int, int]:
+        """DLPack's word for the computer's memory; for the GPU's see `__cuda_array_interface__`."""
+        return _DLPACK_CPU
+
+    def __dlpack__(
+        self,
+        *,
+        stream: Any = None,
+        max_version: tuple[int, int] | None = None,
+        dl_device: tuple[int, int] | None = None,
+        copy: bool | None = None,
+    ) -> Any:
+        """`data` as a DLPack capsule: `torch.from_dlpack(blob)` and `np.from_dlpack(blob)` share its memory.
+
+        It counts as a view that is held: values come from the GPU first, and what is written into it takes effect.
+        Raises BufferError for another device.
+        """
+        if dl_device not in (None, _DLPACK_CPU):
+            raise BufferError(
+                "Blobs hand out the computer's memory by DLPack. For the GPU's use __cuda_array_interface__:"
+                ' torch.as_tensor(blob, device="cuda").'
+            )
+        given = {"stream": stream, "max_version": max_version, "copy": copy}
+        return self.data.__dlpack__(**{name: value for name, value in given.items() if value is not None})
 
     @property
     def data_storage(self) -> Storage:

@@ -91,6 +91,7 @@ class NCCL:
     @staticmethod
     def _missing() -> CaffelikeError:
         return CaffelikeError(
-            "NCCL exchanges gradients between GPUs; this version of caffelike trains on one GPU, or on the CPU with all"
-            " its cores. Ask has_nccl() first, and without it train with one solver."
+            "NCCL exchanges gradients between GPUs; caffelike trains on one GPU, or on the CPU with all its cores. Ask"
+            " has_nccl() first, and without it train with one solver; on several CPUs `mpirun -n 2 caffelike train"
+            " SOLVER` does the exchange (docs/parallel.md)."
         )

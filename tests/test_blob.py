@@ -1,3 +1,4 @@
+import numpy as np
 import pytest
 
 from caffelike.blob import Blob, aligned_zeros
@@ -113,3 +114,29 @@ def test_sizes_beyond_caffes_are_refused_before_memory_is_taken(shape):
         blob.reshape(*shape)
     assert blob.shape == (2,)
     blob.reshape(2**40, 0)
+
+
+def test_other_libraries_share_the_memory_by_dlpack():
+    blob = Blob((2, 3))
+    blob.data[0] = 4
+    array = np.from_dlpack(blob)
+    assert array.tolist() == [[4, 4, 4], [0, 0, 0]]
+    assert array.ctypes.data == blob.raw_data.ctypes.data
+    assert blob.data_storage.held
+    del array
+    assert not blob.data_storage.held
+    with pytest.raises(BufferError, match="__cuda_array_interface__"):
+        blob.__dlpack__(dl_device=(2, 0))
+
+
+def test_pytorch_shares_the_memory():
+    torch = pytest.importorskip("torch")
+    blob = Blob((2, 3))
+    tensor = torch.from_dlpack(blob)
+    assert (tensor.shape, tensor.dtype, tensor.device.type) == ((2, 3), torch.float32, "cpu")
+    tensor.mul_(0).add_(torch.arange(6.0).reshape(2, 3))
+    assert blob.data.tolist() == [[0, 1, 2], [3, 4, 5]]
+    version = blob.data_storage.version
+    tensor[1, 2] = 9
+    assert blob.raw_data[1, 2] == 9
+    assert blob.data_storage.version != version  # packed weights are made anew while the tensor lives

@@ -59,8 +59,10 @@ def gpu_number(ids: str) -> int:
     """The GPU that -gpu means: a number, or "all" of one. Raises DeviceError for several, and for what is none."""
     if "," in ids or (ids == "all" and device.door().count() > 1):
         raise DeviceError(
-            f"-gpu {ids} asks for several GPUs, but this version of caffelike trains on one. Give one number; iter_size"
-            " in the solver makes up for the smaller batch."
+            f"-gpu {ids} asks for several GPUs, which exchange gradients through NCCL in Caffe; caffelike uses one."
+            " Give one number, with iter_size in the solver for the same batch; or train on CPUs, without -gpu:"
+            " `caffelike train SOLVER --ranks 2` on this machine, `mpirun -n 2 caffelike train SOLVER` on several"
+            " (docs/parallel.md)."
         )
     if ids != "all" and not ids.isdigit():
         raise DeviceError(f"-gpu takes the number of a GPU, from 0, or all; not '{ids}'.")

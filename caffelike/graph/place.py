@@ -97,18 +97,23 @@ def place_of(node: Node, told: set[str]) -> Host | Gpu:
     """
     layer = node.layer
     if isinstance(layer, HostLayer):
+        if node.bottom:
+            _tell(node, told, "works on blobs itself")
         return HOST
     names = ["forward", "backward"] if node.needs_backward else ["forward"]
     wanted = [name for name in names if layer.definition(name)]
     missing = [name for name in wanted if GPU.function(layer, name) is None]
-    if missing and node.name not in told:
-        told.add(node.name)
-        log.info(
-            "layer.hpp:375",
-            f"Layer '{node.name}' ({layer.type}) has no CUDA kernel for {' and '.join(missing)}: it runs on the CPU,"
-            " and its blobs are copied.",
-        )
+    if missing:
+        _tell(node, told, f"has no CUDA kernel for {' and '.join(missing)}")
     return HOST if missing else GPU
+
+
+def _tell(node: Node, told: set[str], why: str) -> None:
+    """Say once that a layer stays on the CPU."""
+    if node.name not in told:
+        told.add(node.name)
+        text = f"Layer '{node.name}' ({node.layer.type}) {why}: it runs on the CPU, and its blobs are copied."
+        log.info("layer.hpp:375", text)
 
 
 def storages(blobs: Iterable[Blob], diffs: bool = False) -> list[Storage]:

@@ -111,6 +111,9 @@ class Plan:
     def _bind_node(self, i: int) -> None:
         node = self._nodes[i]
         try:
+            if self._device == device.CUDA and isinstance(node.layer, HostLayer) and not node.bottom:
+                for storage in storages(node.top):  # batches: the GPU fetches one while the next is made
+                    storage.pin()
             self._places[i] = HOST if self._device == device.CPU else place_of(node, self._told)
             self._bind_forward(i)
         except DeviceError as error:

@@ -58,6 +58,7 @@ def test_an_unknown_command(run):
         (("time", "n", "-iterations", "0"), "-iterations must be at least 1"),
         (("time", "n", "-gpu", "first"), "-gpu takes the number of a GPU"),
         (("test", "n", "w", "-gpu", "0,1"), "asks for several GPUs"),
+        (("time", "n", "-gpu", "0,1"), "`mpirun -n 2 caffelike train SOLVER`"),
         (("train", "s", "--log_dir", "nowhere"), "make the folder"),
     ],
 )

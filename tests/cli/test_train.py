@@ -80,6 +80,13 @@ def test_a_gpu_asked_for_is_an_error(run, folder):
     assert re.search("Cannot use GPU|The GPU needs numba-cuda", result.err)
 
 
+def test_several_gpus_are_an_error_that_names_what_there_is(run, folder):
+    result = run("train", "solver.prototxt", "-gpu", "0,1")
+    assert result.code == 1
+    assert "asks for several GPUs" in result.err
+    assert "`caffelike train SOLVER --ranks 2` on this machine, `mpirun -n 2 caffelike train SOLVER`" in result.err
+
+
 def test_the_guard_stops_at_a_nan(run, folder):
     with h5py.File("data.h5", "r+") as file:
         file["data"][5, 0] = np.nan

@@ -102,6 +102,60 @@ def test_reshaping_and_memory_taken_in_turns(x):
     np.testing.assert_allclose(y, expected.forward()["y"][:1], 1e-5, 1e-6)
 
 
+BATCHES = """
+layer { name: "data" type: "DummyData" top: "data"
+  dummy_data_param { shape { dim: 2 dim: 3 } data_filler { type: "gaussian" } } }
+layer { name: "double" type: "Power" bottom: "data" top: "y" power_param { scale: 2 } }
+layer { name: "few" type: "Filter" bottom: "y" bottom: "data" top: "few" }
+"""
+
+
+def test_batches_are_sent_without_waiting(monkeypatch):
+    """A batch is fetched by the GPU while the computer goes on; its memory is written again when that is over."""
+    door, order = device.door(), []
+    send, wait, locked = door.upload_soon, door.wait, door.pinned
+    monkeypatch.setattr(door, "upload_soon", lambda *given: (order.append("sent"), send(*given))[1])
+    monkeypatch.setattr(door, "wait", lambda mark: (order.append("waited"), wait(mark))[1])
+    monkeypatch.setattr(door, "pinned", lambda *given: (order.append("pinned"), locked(*given))[1])
+    net = made(BATCHES.partition('layer { name: "few"')[0], device="cuda")
+    for _ in range(2):
+        net.forward()
+    assert order == ["pinned", "sent", "waited", "sent"]
+    np.testing.assert_array_equal(net.blobs["y"].data, 2 * net.blobs["data"].data)
+    assert np.abs(net.blobs["y"].data).max() > 0
+    held = net.blobs["data"].data
+    net.forward()
+    np.testing.assert_array_equal(net.blobs["y"].data, 2 * held)
+
+
+def test_a_layer_that_works_on_blobs_says_so(caplog):
+    caplog.set_level(logging.INFO, "caffelike")
+    net = made(BATCHES.replace("dim: 2 dim: 3", "dim: 2"), device="cuda")
+    net.forward()
+    net.forward()
+    told = [m for m in caplog.messages if "its blobs are copied" in m]
+    assert told == ["Layer 'few' (Filter) works on blobs itself: it runs on the CPU, and its blobs are copied."]
+    np.testing.assert_array_equal(net.blobs["few"].data, 2 * net.blobs["data"].data)
+
+
+@pytest.mark.parametrize("at", ["binding", "running"])
+def test_full_memory_names_the_layer(at, x, monkeypatch):
+    """Where the GPU has no memory left for a blob, or for what a kernel needs beside it."""
+    from caffelike.errors import DeviceMemoryError
+    from caffelike.kernels.cuda import euclidean_loss
+
+    def full(size, dtype=np.float32):
+        raise DeviceMemoryError("The GPU's memory is full: 4.0 MiB are wanted, 3.0 MiB of 2.00 GiB are free.")
+
+    text = 'layer { name: "x" type: "Input" top: "x" input_param { shape { dim: 2 dim: 3 } } }'
+    net = made(f'{text} layer {{ name: "far" type: "EuclideanLoss" bottom: "x" bottom: "x" top: "l" }}', device="cuda")
+    monkeypatch.setattr(*((device.door(), "empty") if at == "binding" else (euclidean_loss, "empty")), full)
+    with pytest.raises(
+        DeviceMemoryError, match=r"Layer 'far' \(EuclideanLoss\): The GPU's memory is full: 4\.0 MiB are wanted"
+    ):
+        net.forward()
+
+
 def test_head_of_a_blob():
     """Caffe's states: each side is copied only when the other asks."""
     blob = caffelike.Blob((2, 2))
@@ -116,6 +170,17 @@ def test_head_of_a_blob():
     storage.to_gpu()
     assert storage.head is SYNCED
     assert device.door().on_host(blob.gpu_diff).tolist() == [[0, 0], [0, 0]]
+
+
+def test_dlpack_hands_out_what_the_gpu_computed(x):
+    net = made(device="cuda")
+    net.blobs["x"].data[...] = x
+    y = np.from_dlpack(net.blobs["y"])
+    before = net.forward()["y"].copy()
+    np.testing.assert_array_equal(y, before)
+    net.params["scale"][0].data[...] = 0
+    net.forward()
+    assert not np.array_equal(y, before)
 
 
 def test_other_libraries_find_the_gpu_memory():

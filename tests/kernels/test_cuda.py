@@ -9,6 +9,7 @@ import pytest
 
 import caffelike
 from caffelike import device, registry
+from caffelike.errors import DeviceError
 from caffelike.layer import HostLayer
 
 PASSES = {"forward", "backward", "update"}
@@ -106,3 +107,45 @@ def test_twins(stem, definition):
 
 def test_what_runs_on_the_cpu_is_known():
     assert ON_THE_CPU.keys() <= {stem for stem, _ in stems()}
+
+
+def test_what_is_known_of_a_gpu(monkeypatch):
+    """Caffe's eighteen lines, from attributes that the driver's list has."""
+    door = pytest.importorskip("caffelike.kernels.cuda.door", exc_type=DeviceError)
+    driver = pytest.importorskip("cuda.bindings.driver")
+
+    class Gpu:
+        name, compute_capability = b"NVIDIA H200", (9, 0)
+
+        def __getattr__(self, name):
+            return getattr(driver.CUdevice_attribute, f"CU_DEVICE_ATTRIBUTE_{name}").value
+
+    monkeypatch.setattr(door, "SIMULATED", False)
+    monkeypatch.setattr(door, "select", lambda number: None)
+    monkeypatch.setattr(door, "memory", lambda: (1 << 30, 2 << 30))
+    monkeypatch.setattr(door.cuda, "get_current_device", Gpu)
+    found = door.properties(1)
+    assert list(found)[:5] == [
+        "Device id",
+        "Major revision number",
+        "Minor revision number",
+        "Name",
+        "Total global memory",
+    ]
+    assert list(found.values())[:5] == [1, 9, 0, "NVIDIA H200", 2 << 30]
+    assert list(found)[5:] == [
+        "Total shared memory per block",
+        "Total registers per block",
+        "Warp size",
+        "Maximum memory pitch",
+        "Maximum threads per block",
+        "Maximum dimension of block",
+        "Maximum dimension of grid",
+        "Clock rate",
+        "Total constant memory",
+        "Texture alignment",
+        "Concurrent copy and execution",
+        "Number of multiprocessors",
+        "Kernel execution timeout",
+    ]
+    assert found["Maximum dimension of block"] == (2, 3, 4)

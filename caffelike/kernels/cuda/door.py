@@ -26,6 +26,7 @@ import importlib.util
 import os
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from time import perf_counter
 from types import FunctionType
 from typing import Any
 
@@ -183,6 +184,24 @@ def upload(host: np.ndarray, array: Any) -> None:
             array.copy_to_device(host)
 
 
+def pinned(size: int, dtype: Any = np.float32) -> np.ndarray:
+    """A zeroed 1-D array of the computer's memory that is locked there, so that the GPU fetches it by itself."""
+    with _telling("locking memory"):
+        array = cuda.pinned_array(size, dtype)
+    array[...] = 0
+    return array
+
+
+def upload_soon(host: np.ndarray, array: Any) -> Any:
+    """As `upload` from `pinned` memory, without waiting: kernels told to run after this see the values.
+
+    Returns a mark: `host` must stay as it is until wait(mark) is over.
+    """
+    with _telling("copying to its memory"):
+        array.copy_to_device(host, stream=cuda.default_stream())
+    return mark()
+
+
 def download(array: Any, host: np.ndarray) -> None:
     """Copy a device array into one of the computer's memory, of the same size; waits for the kernels before it."""
     if host.size:
@@ -214,6 +233,27 @@ def pointer(array: Any) -> int:
     if SIMULATED:
         return int(array._ary.ctypes.data)
     return int(array.__cuda_array_interface__["data"][0])
+
+
+def mark() -> Any:
+    """A mark behind all that the GPU was told to do so far."""
+    with _telling("recording an event"):
+        event = cuda.event()
+        event.record(cuda.default_stream())
+    return perf_counter() if SIMULATED else event
+
+
+def wait(passed: Any) -> None:
+    """Wait until the GPU has passed a mark. Raises DeviceError for a kernel that failed."""
+    if not SIMULATED:
+        with _telling("running a kernel"):
+            passed.synchronize()
+
+
+def seconds(first: Any, second: Any) -> float:
+    """The time between two marks, by the GPU's clock; waits for the second."""
+    wait(second)
+    return second - first if SIMULATED else cuda.event_elapsed_time(first, second) / 1e3
 
 
 def synchronize() -> None:
