@@ -85,6 +85,7 @@ class _Finder(importlib.abc.MetaPathFinder, importlib.abc.Loader):
                 "__version__": VERSION,
                 "__all__": [n for n in caffelike.__all__ if n not in ("__version__", "compat", "testing")],
                 "__getattr__": lambda name: getattr(caffelike if hasattr(caffelike, name) else vectors, name),
+                **dict.fromkeys(_SELF, module),
                 "__dir__": lambda: sorted({*caffelike.__all__, *vectors.__all__}),
                 "layers": layers,
             }

@@ -43,6 +43,18 @@ def test_import_caffe_and_what_is_below_it():
         import caffe
 
 
+def test_what_is_there_after_import_caffe_alone():
+    script = """
+        from caffelike import compat
+        compat.install()
+        import caffe
+        caffe.proto.caffe_pb2.BlobProto()
+        assert caffe.io.blobproto_to_array and caffe.net_spec.Top and caffe._caffe.Net is caffe.pycaffe.Net is caffe.Net
+        assert not hasattr(caffe.proto, "nonsense")
+    """
+    subprocess.run([sys.executable, "-c", textwrap.dedent(script)], check=True)
+
+
 def test_the_real_one_may_be_on_the_path_but_not_imported(tmp_path, monkeypatch):
     (tmp_path / "caffe.py").write_text("__version__ = 'another'")
     monkeypatch.syspath_prepend(tmp_path)

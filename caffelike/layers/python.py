@@ -43,6 +43,11 @@ class PythonLayer:
         self.layer_param = layer_param
         self.blobs = BlobVector()
 
+    @property
+    def param_str_(self) -> str:
+        """param_str as layers of 2015 call it (those of Faster R-CNN, for one)."""
+        return self.param_str
+
     def setup(self, bottom: Sequence[Blob], top: Sequence[Blob]) -> None:
         """Check the blobs and read param_str; called once."""
 

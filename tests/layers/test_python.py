@@ -56,6 +56,7 @@ def test_worked_example(module):
     assert times.param(0).diff.tolist() == [11]
     assert times.layer.phase_seen == caffelike.TEST
     assert times.layer.name == "l"
+    assert times.layer.param_str_ == "3"  # as in 2015
 
 
 def test_reshape_follows_the_bottom(module):
