@@ -37,8 +37,21 @@ def sample(
     others = np.flatnonzero((most < options["bg_thresh_hi"]) & (most >= options["bg_thresh_lo"]))
     size = options["batch_size"]
     if size > 0:
-        objects = _some(objects, round(size * options["fg_fraction"]), draw)
-        others = _some(others, size - len(objects), draw)
+        objects = some(objects, round(size * options["fg_fraction"]), draw)
+        others = some(others, size - len(objects), draw)
+    return describe(rois, truth, objects, others, nearest, classes, options)
+
+
+def describe(
+    rois: np.ndarray,
+    truth: np.ndarray,
+    objects: np.ndarray,
+    others: np.ndarray,
+    nearest: np.ndarray,
+    classes: int,
+    options: dict[str, Any],
+) -> Sample:
+    """What to say of the regions `objects`, then `others`; nearest: the box that each region overlaps most."""
     chosen = np.concatenate([objects, others])
     labels = np.zeros(len(chosen), np.float32)
     targets = np.zeros((len(chosen), 4 * classes), np.float32)
@@ -56,6 +69,6 @@ def sample(
     return Sample(rois[chosen], labels, targets, inside, boxes)
 
 
-def _some(places: np.ndarray, count: int, draw: np.random.Generator) -> np.ndarray:
+def some(places: np.ndarray, count: int, draw: np.random.Generator) -> np.ndarray:
     """All of them, or `count` drawn at random."""
     return places if len(places) <= count else draw.choice(places, count, replace=False)

@@ -12,7 +12,7 @@ from caffelike.python_layers import _options
 from caffelike.registry import register_stand_in
 
 
-@register_stand_in("rpn.anchor_target_layer.AnchorTargetLayer")
+@register_stand_in("rpn.anchor_target_layer.AnchorTargetLayer", "pylayer.anchor_target_layer.AnchorTargetLayer")
 class AnchorTargetLayer(PythonLayer):
     """Labels anchors 1 (object), 0 (background) or -1 (does not count), and tells how objects' anchors should move.
 
@@ -24,7 +24,7 @@ class AnchorTargetLayer(PythonLayer):
     negative_overlap 0.3. Of batch_size 256 anchors drawn at random at most fg_fraction 0.5 are objects'.
     param_str: feat_stride, required; scales 8, 16, 32; ratios 0.5, 1, 2; base_size 16, allowed_border 0 (pixels), and
         what is named above.
-    Gradient: none. Source: Ren et al., "Faster R-CNN", NIPS 2015; py-faster-rcnn.
+    Gradient: none. Source: Ren et al., "Faster R-CNN", NIPS 2015; py-faster-rcnn, and MNC's Faster R-CNN.
     """
 
     seed: int = 0

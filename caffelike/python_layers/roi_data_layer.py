@@ -17,7 +17,7 @@ from caffelike.registry import register_stand_in
 _MEANS = (102.9801, 115.9465, 122.7717)
 
 
-@register_stand_in("roi_data_layer.layer.RoIDataLayer")
+@register_stand_in("roi_data_layer.layer.RoIDataLayer", "pylayer.mnc_data_layer.MNCDataLayer")
 class RoIDataLayer(PythonLayer):
     """An image of a roidb in each pass, in an order drawn anew every epoch.
 
@@ -32,6 +32,7 @@ class RoIDataLayer(PythonLayer):
         side's most; means 102.9801, 115.9465, 122.7717; shuffle True; and ProposalTargetLayer's for drawing regions
         (batch_size 128, ...; targets' means there is target_means here).
     Errors: DataError for records that are none, or where no roidb is given by the first pass.
+    MNC's MNCDataLayer is this one where it delivers no masks (gt_masks, mask_info).
     Source: Girshick, "Fast R-CNN", ICCV 2015; py-faster-rcnn.
     """
 
