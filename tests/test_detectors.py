@@ -2,6 +2,7 @@
 
 import importlib
 import json
+import runpy
 import subprocess
 import sys
 from pathlib import Path
@@ -18,7 +19,8 @@ from caffelike.summary import describe
 
 ROOT = Path(__file__).resolve().parents[1]
 SSD = {"mobilenet_ssd": (300, 1917), "ssd300_vgg16": (300, 8732), "ssd512_vgg16": (512, 24564)}  # side, default boxes
-MODELS = [*SSD]
+YOLO = {"yolo_v1": 271_703_550, "yolo_v2": 50_962_889, "yolo_v3": 61_949_149}  # learned numbers, as published
+MODELS = [*SSD, *YOLO]
 RECORDED = json.loads((GOLDEN / "shapes.json").read_text(encoding="utf-8"))
 
 
@@ -42,7 +44,11 @@ def test_definitions_are_what_their_scripts_give(model):
 
 @pytest.mark.parametrize("model", RECORDED)
 def test_published_weights_find_their_places(model, recorder):
-    assert recorder.shapes(hub.find(model) / "deploy.prototxt") == RECORDED[model]["shapes"]
+    shapes = recorder.shapes(hub.find(model) / "deploy.prototxt")
+    assert shapes == RECORDED[model]["shapes"]
+    if model in YOLO:
+        numbers = sum(np.prod(shape) for each in shapes.values() for shape in each if each[-1] != [1])
+        assert numbers == YOLO[model]
 
 
 def test_recorded_shapes_are_the_published_ones(recorder):
@@ -67,9 +73,58 @@ def test_ssd_has_the_papers_boxes_in_all_phases(model):
         built = describe(folder / file, phase, data)
         assert own == {row.name: row.parameters for row in built.layers if row.parameters}
         assert built.layers[-1].type == last
+
+
+@pytest.mark.parametrize("model", ["yolo_v2", "yolo_v3"])
+def test_yolo_builds_in_all_phases(model):
+    folder = hub.find(model)
+    deploy = describe(folder / "deploy.prototxt")
+    own = {row.name: row.parameters for row in deploy.layers if row.parameters}
+    readme = (folder / "README.md").read_text(encoding="utf-8")
+    for value in (YOLO[model], *deploy.totals.values()):
+        assert f"{value:,}" in readme
+    loss = "Yolov3" if model == "yolo_v3" else "RegionLoss"
+    for phase, last, label in (
+        (caffelike.TRAIN, loss, (2, 1, 300, 5)),
+        (caffelike.TEST, "DetectionEvaluate", (1, 1, 3, 8)),
+    ):
+        file = "train.prototxt" if phase == caffelike.TRAIN else "test.prototxt"
+        built = describe(folder / file, phase, {"data": (2, 3, 416, 416), "label": label})
+        assert own == {row.name: row.parameters for row in built.layers if row.parameters}
+        assert built.layers[-1].type == last
+
+
+@pytest.mark.parametrize("model", [model for model in MODELS if model != "yolo_v1"])
+def test_solvers_read_nets_beside_them(model):
+    folder = hub.find(model)
     solver = text.read_solver(folder / "solver.prototxt").message
     assert all((folder / net).is_file() for net in (solver.train_net, *solver.test_net))
     assert solver.max_iter % solver.test_interval == 0
+    assert solver.eval_type == "detection"
+
+
+def test_yolo_v1_runs_and_is_decoded(example):
+    """A narrow net gives numbers of the right shape, and of hand-made numbers come the boxes that they mean."""
+    narrow = caffelike.Net.build(example("learning").define("yolo_v1").net(width=64), caffelike.TEST)
+    result = narrow.forward(data=np.random.default_rng(0).random((1, 3, 448, 448)))["result"]
+    assert result.shape == (1, 1470)
+    assert f"{YOLO['yolo_v1']:,}" in (hub.find("yolo_v1") / "README.md").read_text(encoding="utf-8")
+    assert np.isfinite(result).all()
+    boxes = runpy.run_path(str(hub.find("yolo_v1") / "decode.py"))["boxes"]
+    numbers = np.zeros(1470)
+    cell = 3 * 7 + 2  # row 3, column 2
+    numbers[20 * cell + 6] = 0.9  # a car
+    numbers[20 * 49 + 2 * cell : 20 * 49 + 2 * cell + 2] = 0.5, 1
+    places = numbers[22 * 49 :].reshape(49, 2, 4)
+    places[cell] = (0.5, 0.5, 0.5, 1), (0.5, 0.5, 0.5, 0.99)  # overlap
+    kind, score, box = boxes(numbers)[0]
+    assert (kind, score) == (6, pytest.approx(0.9))
+    middle = np.array([2.5 / 7, 3.5 / 7])
+    half = np.array([0.25, 0.99**2]) / 2
+    np.testing.assert_allclose(box, [*(middle - half), *(middle + half)])
+    assert len(boxes(numbers)) == 1
+    assert len(boxes(numbers, overlap=0.99)) == 2
+    assert not boxes(numbers, threshold=0.95)
 
 
 def annotated(folder, records):

@@ -64,7 +64,7 @@ TRAININGS = [  # see test_trainings.py, test_two_stage.py and examples/test_lear
     "mnist_siamese",
     "two_stream",
 ]
-DETECTORS = ["mobilenet_ssd", "ssd300_vgg16", "ssd512_vgg16"]  # see test_detectors.py
+DETECTORS = ["mobilenet_ssd", "ssd300_vgg16", "ssd512_vgg16", "yolo_v1", "yolo_v2", "yolo_v3"]  # see test_detectors.py
 SHAPES = {"alexnet": (2, 3, 227, 227), "caffenet": (2, 3, 227, 227), "lenet": (4, 1, 28, 28)}
 
 

@@ -21,6 +21,9 @@ TARGET = ROOT / "tests" / "golden" / "shapes.json"
 PUBLISHED = {
     "mobilenet_ssd": "chuanqi305__MobileNet-SSD/deploy.prototxt",
     "ssd300_vgg16": "BVLC__caffe/examples/ssd/VGGNet/VOC0712/SSD_300x300/deploy.prototxt",
+    "yolo_v1": "dgschwend__netscope/presets/YOLO.prototxt",
+    "yolo_v2": "BVLC__caffe/models/intel_optimized_models/yolo/yolov2_darknet448_deploy.prototxt",
+    "yolo_v3": "eric612__MobileNet-YOLO/models/darknet_yolov3/yolov3.prototxt",
 }
 
 
