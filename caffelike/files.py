@@ -20,6 +20,10 @@ def make_folder(path: str | os.PathLike) -> Path:
     return folder
 
 
+_targets: dict[Path, Path] = {}
+"""Of the temporary files being written, what each will be: a writer that is given one names that in its errors."""
+
+
 @contextmanager
 def atomic_path(path: str | os.PathLike) -> Iterator[Path]:
     """Yield a temporary path beside `path`; on success it is flushed to disk and renamed to `path`.
@@ -28,14 +32,16 @@ def atomic_path(path: str | os.PathLike) -> Iterator[Path]:
     Raises FileError when the folder is missing or cannot be written.
     """
     target = Path(path)
+    named = _targets.get(target, target)
     try:
         descriptor, name = tempfile.mkstemp(prefix=f".{target.name}.", dir=target.parent)
     except OSError as error:
         raise FileError(
-            f"Cannot write {target}: {error.strerror}. Make the folder {target.parent} or choose another one."
+            f"Cannot write {named}: {error.strerror}. Make the folder {target.parent} or choose another one."
         ) from error
     os.close(descriptor)
     temporary = Path(name)
+    _targets[temporary] = named
     try:
         yield temporary
         with open(temporary, "rb+") as written:
@@ -47,10 +53,12 @@ def atomic_path(path: str | os.PathLike) -> Iterator[Path]:
         os.replace(temporary, target)
     except OSError as error:
         temporary.unlink(missing_ok=True)
-        raise FileError(f"Cannot write {target}: {error.strerror or error}.") from error
+        raise FileError(f"Cannot write {named}: {error.strerror or error}.") from error
     except BaseException:
         temporary.unlink(missing_ok=True)
         raise
+    finally:
+        del _targets[temporary]
 
 
 @contextmanager

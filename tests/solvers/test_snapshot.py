@@ -141,6 +141,27 @@ def test_a_failed_snapshot_on_the_way_is_told_and_training_goes_on(solver, folde
     assert made.last_snapshot == "snaps/a_iter_4.solverstate"
 
 
+def test_no_room_for_a_snapshot_leaves_the_last_one_whole(solver, folder):
+    """Files may not grow beyond 100 bytes: the system refuses in the middle of a write, as on a full disk."""
+    resource = pytest.importorskip("resource")
+    made = solver('snapshot_prefix: "run"')
+    made.step(2)
+    made.snapshot()
+    before = {path.name: path.read_bytes() for path in folder.glob("run*")}
+    made.step(1)
+    least = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (100, least[1]))
+    try:
+        with pytest.raises(FileError, match=r"Cannot write run_iter_3\.caffemodel: File too large"):
+            made.snapshot()
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, least)
+    assert {path.name: path.read_bytes() for path in folder.glob("*run*")} == before
+    made.step(1)
+    made.snapshot()
+    assert (folder / "run_iter_4.solverstate").is_file()
+
+
 def test_weights_are_found_beside_a_state_that_was_moved(solver, folder):
     (folder / "old").mkdir()
     made = solver('snapshot_prefix: "old/a"')
