@@ -21,14 +21,16 @@ SOURCE = "voc_2007_trainval.json"
 class Form:
     """Sizes of a detector; without any, those published for Pascal VOC.
 
-    classes: background included. share: of the published channels of the convolutions that each has. hidden: outputs of
-    the full layers. still: the first convolutions keep the weights that they are given. side: height and width of
-    deploy's images. stride: pixels of the image for one of the map; scales, ratios: of the anchors.
-    data, proposals, regions: more options for RoIDataLayer, ProposalLayer and ProposalTargetLayer.
+    classes: background included. share: of the published channels of the convolutions that each has. blocks: of each
+    stage of a residual net. hidden: outputs of the full layers. still: the first convolutions keep the weights that
+    they are given. side: height and width of deploy's images. stride: pixels of the image for one of the map; scales,
+    ratios: of the anchors. data, proposals, regions: more options for RoIDataLayer, ProposalLayer and
+    ProposalTargetLayer.
     """
 
     classes: int = 21
     share: float = 1
+    blocks: tuple[int, ...] = (3, 4, 6, 3)
     hidden: int = 4096
     still: bool = True
     side: tuple[int, int] = (600, 800)
@@ -83,6 +85,57 @@ def zf(n: NetSpec, top: Any, form: Form) -> Any:
         if i <= 2:
             top = n[f"norm{i}"] = L.LRN(top, local_size=3, alpha=5e-5, beta=0.75, norm_region=P.LRN.WITHIN_CHANNEL)
             top = n[f"pool{i}"] = L.Pooling(top, pool=P.Pooling.MAX, kernel_size=3, stride=2, pad=1)
+    return top
+
+
+def fixed(
+    n: NetSpec, bottom: Any, name: str, channels: int, size: int, form: Form, still: bool = False, **options: Any
+) -> Any:
+    """Convolution, with the BatchNorm and Scale that it was trained with, which do not change any more.
+
+    name: 2a_branch1 for layers res2a_branch1, bn2a_branch1 and scale2a_branch1. still: nor do the weights. Where a form
+    learns all (its `still` is False), there are no statistics to go by, and Scale alone is behind it.
+    """
+    first = name == "conv1"
+    middle = "_conv1" if first else name
+    pad = size // 2 * options.get("dilation", 1)
+    param = (LEARN if not still else STILL)[: 2 if first else 1]
+    top = n["conv1" if first else f"res{name}"] = L.Convolution(
+        bottom, num_output=channels, kernel_size=size, pad=pad, bias_term=first, weight_filler={"type": "msra"},
+        param=param, **options,
+    )  # fmt: skip
+    if form.still:
+        n[f"bn{middle}"] = L.BatchNorm(top, in_place=True, use_global_stats=True, param=STILL[:1] * 3)
+    n[f"scale{middle}"] = L.Scale(top, in_place=True, bias_term=True, param=STILL if form.still else LEARN)
+    return top
+
+
+def stage(n: NetSpec, top: Any, number: int, form: Form, stride: int = 2, dilation: int = 1) -> Any:
+    """Stage 2, 3, 4 or 5 of a residual net: blocks of 1x1, 3x3 and 1x1 convolutions with a shortcut around them."""
+    inside, out = (form.channels(count << (number - 2)) for count in (64, 256))
+    still = form.still and number == 2
+    for i in range(form.blocks[number - 2]):
+        name, step = f"{number}{'abcdef'[i]}", stride if i == 0 else 1
+        shortcut, branch = top, f"{name}_branch"
+        if i == 0:
+            shortcut = fixed(n, top, f"{branch}1", out, 1, form, still, stride=step)
+        top = fixed(n, top, f"{branch}2a", inside, 1, form, still, stride=step)
+        n[f"res{branch}2a_relu"] = L.ReLU(top, in_place=True)
+        top = fixed(n, top, f"{branch}2b", inside, 3, form, still, dilation=dilation)
+        n[f"res{branch}2b_relu"] = L.ReLU(top, in_place=True)
+        top = fixed(n, top, f"{branch}2c", out, 1, form, still)
+        top = n[f"res{name}"] = L.Eltwise(shortcut, top)
+        n[f"res{name}_relu"] = L.ReLU(top, in_place=True)
+    return top
+
+
+def residual(n: NetSpec, top: Any, form: Form) -> Any:
+    """A residual net as far as its fourth stage, one place for 16 x 16 pixels."""
+    top = fixed(n, top, "conv1", form.channels(64), 7, form, form.still, stride=2)
+    n.conv1_relu = L.ReLU(top, in_place=True)
+    top = n.pool1 = L.Pooling(top, pool=P.Pooling.MAX, kernel_size=3, stride=2)
+    for number in (2, 3, 4):
+        top = stage(n, top, number, form, stride=1 if number == 2 else 2)
     return top
 
 

@@ -47,14 +47,12 @@ DEFINED = {  # written by their define.py: learnable numbers in the publications
     "xception": (22_855_952, 54_528 + 40),
     "zfnet": (62_357_608, 0),
 }
-TRAININGS = [  # see test_trainings.py, test_two_stage.py and examples/test_learning.py
+TRAININGS = [  # see test_trainings.py and examples/test_learning.py
     "c3d",
     "char_lstm",
     "cifar10_full",
     "cifar10_quick",
     "dqn",
-    "faster_rcnn_vgg16",
-    "faster_rcnn_zf",
     "finetune_style",
     "grasp",
     "image_qa",
@@ -65,11 +63,18 @@ TRAININGS = [  # see test_trainings.py, test_two_stage.py and examples/test_lear
     "two_stream",
 ]
 DETECTORS = ["mobilenet_ssd", "ssd300_vgg16", "ssd512_vgg16", "yolo_v1", "yolo_v2", "yolo_v3"]  # see test_detectors.py
+TWO_STAGE = [  # see test_two_stage.py
+    "fast_rcnn_vgg16",
+    "faster_rcnn_vgg16",
+    "faster_rcnn_zf",
+    "rcnn_caffenet",
+    "rfcn_resnet50",
+]
 SHAPES = {"alexnet": (2, 3, 227, 227), "caffenet": (2, 3, 227, 227), "lenet": (4, 1, 28, 28)}
 
 
 def test_names():
-    assert hub.names() == sorted([*MODELS, *DEFINED, *TRAININGS, *DETECTORS])
+    assert hub.names() == sorted([*MODELS, *DEFINED, *TRAININGS, *DETECTORS, *TWO_STAGE])
 
 
 @pytest.mark.parametrize("model", MODELS)

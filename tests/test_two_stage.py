@@ -8,6 +8,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from PIL import Image
 
 import caffelike
 from caffelike import hub
@@ -18,11 +19,13 @@ from caffelike.summary import build_without_data, summarize
 
 ROOT = Path(__file__).resolve().parents[1]
 PUBLISHED = json.loads((ROOT / "tests" / "golden" / "two_stage.json").read_text())
-MODELS = ["faster_rcnn_vgg16", "faster_rcnn_zf"]
+DETECTORS = ["fast_rcnn_vgg16", "faster_rcnn_vgg16", "faster_rcnn_zf", "rfcn_resnet50"]
+MODELS = [*DETECTORS, "rcnn_caffenet"]
 SIDE, CLASSES = 64, 4
 SMALL = {  # what makes the published sizes narrow
     "classes": CLASSES,
     "share": 1 / 16,
+    "blocks": (1, 1, 1, 1),
     "hidden": 24,
     "still": False,
     "side": (SIDE, SIDE),
@@ -47,14 +50,17 @@ def narrow(model, train, **changes):
 
 
 def records():
-    """Two images with a bright and a dark square."""
+    """Two images with a bright and a dark square, and some regions that are none."""
     rng = np.random.default_rng(3)
     found = []
     for boxes in (((4, 6, 29, 31), (36, 30, 61, 55)), ((10, 34, 33, 57), (38, 4, 59, 25))):
         image = rng.integers(100, 150, (SIDE, SIDE, 3), np.uint8)
         for (x1, y1, x2, y2), shade in zip(boxes, (250, 10), strict=True):
             image[y1 : y2 + 1, x1 : x2 + 1] = shade
-        found.append({"image": image, "boxes": boxes, "gt_classes": (1, 3)})
+        corners = rng.integers(0, SIDE - 24, (20, 2))
+        regions = np.concatenate([corners, corners + rng.integers(12, 24, (20, 2))], axis=1)
+        boxes = np.concatenate([boxes, np.add(boxes, 2), np.subtract(boxes, 2), regions])
+        found.append({"image": image, "boxes": boxes, "gt_classes": [1, 3] + [0] * (len(boxes) - 2)})
     return found
 
 
@@ -68,7 +74,7 @@ def test_definitions_are_what_their_scripts_give(model, monkeypatch):
 @pytest.mark.parametrize("model", [model for model in MODELS if model in PUBLISHED])
 def test_layers_are_the_published_ones(model):
     """Their names, in their order, and the shapes of their parameters: so weights find their places."""
-    for file in ("deploy.prototxt", "train.prototxt"):
+    for file in ("deploy.prototxt", "train.prototxt")[: 1 if model == "rcnn_caffenet" else 2]:
         net = build_without_data(hub.find(model) / file, caffelike.TRAIN)
         shapes = {name: [list(blob.shape) for blob in blobs] for name, blobs in net.params.items()}
         assert list(shapes.items()) == list(PUBLISHED[model].items())
@@ -82,25 +88,41 @@ def test_readme_tells_the_counts(model):
         assert f"{totals[column]:,}" in readme
 
 
-@pytest.mark.parametrize("model", MODELS)
-def test_it_learns(model):
+def test_windows_weights_published_for_rcnn_go_by_two_names():
+    assert hub.find("bvlc_reference_rcnn_ilsvrc13") == hub.find("rcnn_caffenet")
+
+
+def solver(model, net, **changes):
+    """The model's solver for another net."""
     param = text.read_solver(hub.find(model) / "solver.prototxt").message
     assert (hub.find(model) / param.net).is_file()
     param.ClearField("net")
-    param.net_param.CopyFrom(narrow(model, True))
+    param.net_param.CopyFrom(net)
     param.type, param.base_lr, param.momentum, param.lr_policy, param.iter_size = "Adam", 0.003, 0.9, "fixed", 1
-    param.random_seed, param.display, param.snapshot = 1, 0, 0
-    run = get_solver(param)
-    set_roidb(run, records())
+    param.random_seed, param.display, param.snapshot, param.test_interval = 1, 0, 0, 0
+    del param.test_iter[:]
+    return get_solver(param)
+
+
+def learned(run, iterations):
+    """The sum of the losses in each iteration."""
     losses = []
-    for _ in range(25):
+    for _ in range(iterations):
         run.step(1)
         losses.append(sum(float(run.net.blobs[name].data) for name in run.net.outputs if "loss" in name))
     assert np.isfinite(losses).all()
+    return losses
+
+
+@pytest.mark.parametrize("model", DETECTORS)
+def test_it_learns(model):
+    run = solver(model, narrow(model, True))
+    set_roidb(run, records())
+    losses = learned(run, 25)
     assert np.mean(losses[-6:]) < 0.7 * np.mean(losses[:6])
 
 
-@pytest.mark.parametrize("model", MODELS)
+@pytest.mark.parametrize("model", DETECTORS)
 def test_every_form_runs_in_both_phases(model):
     deploy = narrow(model, False)
     for phase in (caffelike.TRAIN, caffelike.TEST):
@@ -119,3 +141,33 @@ def test_every_form_runs_in_both_phases(model):
         prob = prob.reshape(len(prob), -1)
         assert prob.shape == (net.blobs["rois"].shape[0], CLASSES)
         np.testing.assert_allclose(prob.sum(axis=1), 1, rtol=1e-5)
+
+
+def test_rcnn_learns_from_windows_and_detects(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    lines = []
+    for i, record in enumerate(records()):
+        Image.fromarray(record["image"][:, :, ::-1]).save(f"{i}.png")
+        rows = [f"{kind} {float(kind > 0)} " + " ".join(map(str, box))
+                for kind, box in zip(record["gt_classes"], record["boxes"], strict=True)]  # fmt: skip
+        lines += [f"# {i}", f"{i}.png", "3", str(SIDE), str(SIDE), str(len(rows)), *rows]
+    for part in ("train", "val"):
+        Path(f"window_file_{part}.txt").write_text("\n".join(lines) + "\n")
+    define = importlib.import_module("learning").define("rcnn_caffenet")
+    small = {"side": 67, "classes": CLASSES - 1, "share": 1 / 16, "hidden": 24}
+    net = define.net(True, **small)
+    for layer in net.layer[:2]:
+        layer.window_data_param.batch_size = 16
+    run = solver("rcnn_caffenet", net)
+    losses = learned(run, 25)
+    assert np.mean(losses[-5:]) < 0.8 * np.mean(losses[:5])
+    test_net = caffelike.Net.build(net, caffelike.TEST)
+    assert 0 <= test_net.forward()["accuracy"] <= 1
+    test_net.close()
+    run.net.save("trained.caffemodel")
+    Path("deploy.prototxt").write_text(str(define.net(False, **small)))
+    detector = caffelike.Detector("deploy.prototxt", "trained.caffemodel", raw_scale=255, context_pad=16)
+    np.testing.assert_array_equal(detector.params["fc7"][0].data, run.net.params["fc7"][0].data)
+    found = detector.detect_windows([("0.png", [(6, 4, 32, 30), (20, 20, 50, 50)])])
+    assert [d["prediction"].shape for d in found] == [(CLASSES - 1,)] * 2
+    run.close()
