@@ -58,6 +58,15 @@ def chain(nodes: list[Node], i: int, values: Values, copies: Callable[[int], boo
     return None
 
 
+def on_gpu(nodes: list[Node], i: int, values: Values, copies: Callable[[int], bool]) -> Step | None:
+    """Layer i and the in-place layer right behind it as one step on the GPU; None where its kernels have none."""
+    followers = _followers(nodes, i, copies)[:1]
+    function = _kernel(nodes[i], f"forward_{followers[0].layer.stem()}", device.CUDA) if followers else None
+    if function is None or not _does(function, followers[0]):
+        return None
+    return function, bind(function, nodes[i].layer, values(nodes[i]) | followers[0].layer.options)
+
+
 class Learned(NamedTuple):
     """Layers that learn and run as one step forward and one backward."""
 
@@ -104,9 +113,9 @@ def learned(nodes: list[Node], i: int, copies: Callable[[int], bool]) -> Learned
     return Learned([first, *behind[: 1 + third]], forward, backward)
 
 
-def _kernel(node: Node, name: str) -> Callable | None:
+def _kernel(node: Node, name: str, on: str = device.CPU) -> Callable | None:
     single = len(node.bottom) == 1 or not node.layer.pairwise
-    return device.kernel(node.layer.stem(), name) if single and not isinstance(node.layer, HostLayer) else None
+    return device.kernel(node.layer.stem(), name, on) if single and not isinstance(node.layer, HostLayer) else None
 
 
 def _followers(nodes: list[Node], i: int, copies: Callable[[int], bool]) -> list[Node]:

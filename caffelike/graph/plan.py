@@ -19,7 +19,7 @@ from caffelike.graph.build import Learnable, fill_loss_diffs
 from caffelike.graph.definition import at
 from caffelike.graph.memory import Shared
 from caffelike.graph.node import Node, Step
-from caffelike.graph.place import HOST, after_gpu, before_cpu, before_gpu, place_of, storages
+from caffelike.graph.place import GPU, HOST, after_gpu, before_cpu, before_gpu, place_of, storages
 from caffelike.layer import HostLayer
 from caffelike.schema import TEST
 
@@ -105,8 +105,7 @@ class Plan:
         self._whole_backward.clear()
         self._learned = {last: chain for last, chain in self._learned.items() if last < start}
         self._stale = False
-        if self._device == device.CPU:
-            self._fuse_from(start)
+        (self._fuse_from if self._device == device.CPU else self._fuse_on_gpu_from)(start)
 
     def _bind_node(self, i: int) -> None:
         node = self._nodes[i]
@@ -131,6 +130,15 @@ class Plan:
             elif (found := fuse.chain(self._nodes, i, self.values, self._keeps_copy)) is not None:
                 step, length = found
                 self._whole[i], done = [step], i + length
+
+    def _fuse_on_gpu_from(self, start: int) -> None:
+        for i in range(start, len(self._nodes) - 1):
+            if not self._whole[i] or self._places[i] is not GPU or self._places[i + 1] is not GPU:
+                continue
+            step = fuse.on_gpu(self._nodes, i, lambda node: self.values(node, GPU), self._keeps_copy)
+            if step is not None:
+                self._whole[i] = [*self._crossing(self._nodes[i], GPU), step]
+                self._whole[i + 1] = []
 
     def _learned_from(self, i: int) -> fuse.Learned | None:
         """The chain that learns from layer i on, unless it leaves a gradient in a blob that would hold another."""

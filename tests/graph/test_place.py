@@ -102,6 +102,38 @@ def test_reshaping_and_memory_taken_in_turns(x):
     np.testing.assert_allclose(y, expected.forward()["y"][:1], 1e-5, 1e-6)
 
 
+@pytest.mark.parametrize(
+    ("layer", "shape"),
+    [
+        ('"Convolution" convolution_param { num_output: 2 kernel_size: 2', "dim: 1 dim: 2 dim: 3 dim: 3"),
+        ('"InnerProduct" inner_product_param { num_output: 3', "dim: 2 dim: 4"),
+    ],
+)
+def test_relu_within_the_product_before_it(layer, shape, monkeypatch):
+    from caffelike.kernels.cuda import relu
+
+    text = f"""layer {{ name: "x" type: "Input" top: "x" input_param {{ shape {{ {shape} }} }} }}
+    layer {{ name: "product" bottom: "x" top: "y" type: {layer} weight_filler {{ type: "gaussian" std: 1 }} }} }}
+    layer {{ name: "cut" type: "ReLU" bottom: "y" top: "y" relu_param {{ negative_slope: 0.25 }} }}"""
+    nets = [made(f"force_backward: true {text}", device=name) for name in ("cpu", "cuda")]
+    given = np.random.default_rng(1).standard_normal(nets[0].blobs["x"].shape)
+    alone = []
+    monkeypatch.setattr(relu, "_forward", lambda *more, run=relu._forward: (alone.append(1), run(*more)))
+    for net in nets:
+        net.blobs["x"].data[...] = given
+        net.forward()
+        net.blobs["y"].diff[...] = 1
+        net.backward()
+    cpu, gpu = nets
+    assert cpu.blobs["y"].data.min() < 0 < cpu.blobs["y"].data.max()
+    for name in ("x", "y"):
+        np.testing.assert_allclose(gpu.blobs[name].data, cpu.blobs[name].data, 1e-5, 1e-6)
+        np.testing.assert_allclose(gpu.blobs[name].diff, cpu.blobs[name].diff, 1e-5, 1e-6)
+    assert not alone
+    gpu.forward(start="cut")  # what lies between them may be seen: no whole pass
+    assert alone
+
+
 BATCHES = """
 layer { name: "data" type: "DummyData" top: "data"
   dummy_data_param { shape { dim: 2 dim: 3 } data_filler { type: "gaussian" } } }

@@ -12,6 +12,22 @@ def forward(
     gather(x, weight, bias, y, windows(x, y, weight, kernel, stride, pad, dilation, group))
 
 
+def forward_relu(
+    x: Any,
+    weight: Any,
+    bias: Any,
+    y: Any,
+    kernel: Sizes,
+    stride: Sizes,
+    pad: Sizes,
+    dilation: Sizes,
+    group: int,
+    negative_slope: float,
+) -> None:
+    """forward, and ReLU behind it in the same pass."""
+    gather(x, weight, bias, y, windows(x, y, weight, kernel, stride, pad, dilation, group), negative_slope)
+
+
 def backward(
     dy: Any,
     x: Any,

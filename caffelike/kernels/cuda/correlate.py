@@ -10,6 +10,7 @@ import numpy as np
 
 from caffelike.kernels.cuda.door import device
 from caffelike.kernels.cuda.product import product
+from caffelike.kernels.cuda.relu import rectified
 from caffelike.kernels.cuda.sums import summed
 
 Sizes = tuple[int, ...]
@@ -55,12 +56,12 @@ def axes_of(
     return found[0], found[1], found[2], found[3], found[4], found[5]
 
 
-def gather(image: Any, weight: Any, bias: Any, map_: Any, over: Windows) -> None:
-    """map = what the windows see, times the weights, + bias: Convolution."""
+def gather(image: Any, weight: Any, bias: Any, map_: Any, over: Windows, slope: float | None = None) -> None:
+    """map = what the windows see, times the weights, + bias: Convolution; with a slope, and ReLU behind it."""
     to = map_.reshape(-1)
     arrays = (image.reshape(-1), weight.reshape(-1), to, to if bias is None else bias.reshape(-1))
     _gather(over.groups, over.maps, over.images * over.places, over.channels * over.taps, *arrays,
-            bias is not None, tuple(over))  # fmt: skip
+            bias is not None, slope is not None, float(slope or 0), tuple(over))  # fmt: skip
 
 
 def scatter(map_: Any, weight: Any, bias: Any, image: Any, over: Windows) -> None:
@@ -128,21 +129,23 @@ def _pixel(x, g, c, n, place, tap, over):
     return x[((n * groups + g) * channels + c) * pixels + at] if at >= 0 else np.float32(0)
 
 
-def _filter(g, m, k, x, weight, to, bias, biased, over):
+def _filter(g, m, k, x, weight, to, bias, biased, cut, slope, over):
     channels, maps, taps = over[1], over[2], over[6]
     return weight[(g * maps + m) * channels * taps + k]
 
 
-def _unfolded(g, k, n, x, weight, to, bias, biased, over):
+def _unfolded(g, k, n, x, weight, to, bias, biased, cut, slope, over):
     places, taps = over[5], over[6]
     return _pixel(x, g, k // taps, n // places, n % places, k % taps, over)
 
 
-def _to_map(g, m, n, value, x, weight, to, bias, biased, over):
+def _to_map(g, m, n, value, x, weight, to, bias, biased, cut, slope, over):
     maps, groups, places = over[2], over[3], over[5]
     o = g * maps + m
     if biased:
         value += bias[o]
+    if cut:
+        value = rectified(value, slope)
     to[(n // places * groups * maps + o) * places + n % places] = value
 
 

@@ -10,12 +10,21 @@ from caffelike.kernels.cuda.sums import summed
 
 def forward(x: Any, weight: Any, bias: Any, y: Any, axis: int, transpose: bool) -> None:
     """y (M, O) = x (M, K) . weight^T + bias (O,); weight is (O, K), or (K, O) if transpose."""
+    _forward(x, weight, bias, y, axis, transpose, None)
+
+
+def forward_relu(x: Any, weight: Any, bias: Any, y: Any, axis: int, transpose: bool, negative_slope: float) -> None:
+    """forward, and ReLU behind it in the same pass."""
+    _forward(x, weight, bias, y, axis, transpose, negative_slope)
+
+
+def _forward(x: Any, weight: Any, bias: Any, y: Any, axis: int, transpose: bool, slope: float | None) -> None:
     rows, terms = _matrix(x, axis)
     columns = y.size // max(1, rows)
     along, across = (columns, 1) if transpose else (1, terms)
     offset = None if bias is None else bias.reshape(-1)
     arrays = (x.reshape(-1), weight.reshape(-1), y.reshape(-1))
-    multiply(*arrays, (rows, columns, terms), (terms, 1, along, across), offset)
+    multiply(*arrays, (rows, columns, terms), (terms, 1, along, across), offset, slope=slope)
 
 
 def backward(

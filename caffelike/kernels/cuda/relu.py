@@ -4,6 +4,7 @@ from typing import Any
 
 import numpy as np
 
+from caffelike.kernels.cuda.door import device
 from caffelike.kernels.cuda.pointwise import binary, unary
 
 
@@ -17,10 +18,16 @@ def backward(dy: Any, x: Any, y: Any, dx: Any, negative_slope: float) -> None:
     _backward(dy, y if negative_slope >= 0 else x, dx, negative_slope)
 
 
-@unary
-def _forward(v, slope):
+@device
+def rectified(v, slope):
+    """max(v, 0) + slope min(v, 0)."""
     zero = np.float32(0)
     return (v if v > zero else zero) + slope * (zero if v > zero else v)  # NaN stays, 0 times infinity makes one
+
+
+@unary
+def _forward(v, slope):
+    return rectified(v, slope)
 
 
 @binary
