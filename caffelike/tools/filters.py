@@ -92,9 +92,7 @@ def remove_filters(
             removed.append(work.choose(name, chain, value, fraction is not None))
         if not removed:
             listed = "; ".join(f"{name}: {reason}" for name, reason in kept.items())
-            raise CaffelikeError(
-                f"{os.fspath(definition)}: no layer's filters can be removed ({listed or 'none has any'})."
-            )
+            raise CaffelikeError(f"{os.fspath(definition)}: no layer's filters can be removed ({listed}).")
         return work.smaller(removed, kept, weights)
     finally:
         net.close()
