@@ -65,8 +65,8 @@ def remove_filters(
     Scale, Bias, PReLU and depthwise convolutions behind it have for that channel. The result is that of the net where
     these are zero. Equal norms: the first go. only: layers, each with a value of its own in place of the common one, or
     None. The definition keeps its layers of all phases, so it can be trained on.
-    Raises CaffelikeError unless exactly one of fraction (0 to 1) and threshold (0 or more) is given; for a layer in `only`
-    whose channels cannot be removed alone; and where no layer's can.
+    Raises CaffelikeError unless exactly one of fraction (0 to 1) and threshold (0 or more) is given; for a layer in
+    `only` whose channels cannot be removed alone; and where no layer's can.
     """
     if (fraction is None) == (threshold is None):
         raise CaffelikeError("Give either a fraction of the filters or a threshold for their L1 norm.")
