@@ -1,3 +1,5 @@
+import os
+import sys
 import threading
 import time
 
@@ -42,3 +44,17 @@ def test_threads_start_when_needed_and_end():
     workers.close()
     assert not set(threading.enumerate()) - before
     assert default_threads() >= 1
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="threads have no priority of their own")
+def test_they_let_other_threads_go_first():
+    def priority(_=None):
+        found.append(os.getpriority(os.PRIO_PROCESS, threading.get_native_id()))
+
+    found = []
+    priority()
+    workers = Workers(2)
+    workers.run(priority, 0, 4)
+    workers.close()
+    priority()
+    assert found == [found[0], *[min(19, found[0] + 5)] * 4, found[0]]
