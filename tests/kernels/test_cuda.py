@@ -105,8 +105,16 @@ def test_twins(stem, definition):
         assert got == wanted
 
 
-def test_what_runs_on_the_cpu_is_known():
+def test_the_guide_names_what_stays_on_the_cpu():
     assert ON_THE_CPU.keys() <= {stem for stem, _ in stems()}
+    guide = KERNELS.parent.parent / "docs/cuda.md"
+    if not guide.exists():
+        pytest.skip("the guide is not installed")
+    table = [line for line in guide.read_text().splitlines() if line.startswith("| ")]
+    named = {name.strip() for line in table for name in line.split("|")[1].split(",")}
+    inside = {n: registry.layers[n].stem() for n in registry.layers}
+    assert {n for n, stem in inside.items() if stem in ON_THE_CPU} <= named
+    assert not [n for n in named & inside.keys() if "cuda" in device.kernel_devices(inside[n])]
 
 
 def test_what_is_known_of_a_gpu(monkeypatch):
