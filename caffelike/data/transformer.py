@@ -12,7 +12,7 @@ import numpy as np
 from caffelike import device, log, rng
 from caffelike.data import augment, images
 from caffelike.data.paths import missing, resolve
-from caffelike.data.random_size import Piece, RandomSize
+from caffelike.data.random_size import RandomSize
 from caffelike.errors import DataError, FileError, ModelError
 from caffelike.schema import TRAIN, message_class
 
@@ -78,7 +78,7 @@ class Placement(NamedTuple):
     height: int
     width: int
     mirrored: bool
-    piece: Piece | None = None
+    piece: Any = None  # a Piece, or what else has its methods
 
     def points(self, points: np.ndarray) -> np.ndarray:
         """Points (n, 2) of (x, y) in the record, (0, 0) the centre of its first pixel, as (x, y) in what comes out.
@@ -129,10 +129,11 @@ class Transformer:
     augment_param: random changes while training, before all others, see `augment.Augmentation`.
     Forks' random sizes, before these: see `random_size.RandomSize`; of a mean_file the middle, of crop_size, is then
     subtracted from the crop.
+    sizes: what takes their place, with RandomSize's methods `least` and `draw`.
     Raises ModelError for options that exclude each other, FileError and DataError for the mean file.
     """
 
-    def __init__(self, param: Any, phase: int, seed: int, name: str, folder: str = ""):
+    def __init__(self, param: Any, phase: int, seed: int, name: str, folder: str = "", sizes: Any = None):
         self.scale = float(np.float32(param.scale))
         self.mirror, self.crop = param.mirror, param.crop_size
         self.draws = Draws(seed, name)
@@ -150,7 +151,7 @@ class Transformer:
         if param.HasField("augment_param"):
             checked = augment.Augmentation(param.augment_param, name)
             self.augmentation = checked if phase == TRAIN else None
-        self.sizes = RandomSize(param, name) if RandomSize.wanted(param) else None
+        self.sizes = RandomSize(param, name) if sizes is None and RandomSize.wanted(param) else sizes
         if self.sizes and self.mean is not None:
             self.mean = _middle(self.mean, self.crop)
         self._levels: dict[int, np.ndarray] = {}
