@@ -60,6 +60,7 @@ class Layer:
     type: the name it is registered under; of an instance the one that its definition uses.
     bottoms, tops, params: names of the blobs in order; "name?" is optional, "*names" any number.
     inplace: a top may be the same blob as its bottom.
+    backward_inplace: the gradient of the only bottom may be made where that of the only top lies.
     loss: the first top has loss weight 1 by default; a missing top is made by the graph.
     no_gradient: bottoms that never get one (labels).
     backward_reads: which bottoms, tops, params and saved arrays backward reads.
@@ -78,6 +79,7 @@ class Layer:
     tops: ClassVar[tuple[str, ...]] = ("y",)
     params: ClassVar[tuple[str, ...]] = ()
     inplace: ClassVar[bool] = False
+    backward_inplace: ClassVar[bool] = False
     loss: ClassVar[bool] = False
     no_gradient: ClassVar[tuple[str, ...]] = ()
     backward_reads: ClassVar[tuple[str, ...]] = ()

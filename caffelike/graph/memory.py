@@ -25,10 +25,10 @@ _ALIGN = 16  # float32 elements: every lease starts on a cache line
 class Lease:
     """`count` floats in use from moment `first` to moment `last`, both included; offset: in the arena.
 
-    storage: whose values they are; None for an array that a layer keeps for its backward pass.
+    storages: whose values they are, one after the other; none for an array that a layer keeps for its backward pass.
     """
 
-    storage: Storage | None
+    storages: list[Storage]
     count: int
     first: int
     last: int
@@ -48,8 +48,8 @@ class Shared:
         self.arena = aligned_zeros(place(self._leases))
         self.wanted = 4 * sum(lease.count for lease in self._leases)
         for lease in self._leases:
-            if lease.storage:
-                lease.storage.adopt(self._part(lease))
+            for storage in lease.storages:
+                storage.adopt(self._part(lease))
         for part in self._parts.values():
             part.storage.adopt(part.whole.array[part.offset : part.offset + part.size])
         for lease, node, name in self._kept:
@@ -74,7 +74,7 @@ class Shared:
         for _, node, name in self._kept:
             node.arrays[name] = node.arrays[name].copy()
         pieces = [(part.storage, part.size) for part in self._parts.values()]
-        pieces += [(lease.storage, lease.count) for lease in self._leases if lease.storage]
+        pieces += [(storage, lease.count) for lease in self._leases for storage in lease.storages]
         for storage, size in pieces:
             if np.may_share_memory(storage.array, self.arena):  # else it grew and moved out
                 own = aligned_zeros(size)
@@ -173,7 +173,7 @@ def _sorted(nodes: Sequence[Node], parts: Mapping[int, Part], backward: bool = T
     def use(storage: Storage, count: int, moment: int) -> None:
         if id(storage) in parts:
             storage, count = parts[id(storage)].whole, 0
-        lease = found.setdefault(id(storage), Lease(storage, 0, moment, moment))
+        lease = found.setdefault(id(storage), Lease([storage], 0, moment, moment))
         lease.count = max(lease.count, count)
         lease.first, lease.last = min(lease.first, moment), max(lease.last, moment)
 
@@ -195,8 +195,24 @@ def _sorted(nodes: Sequence[Node], parts: Mapping[int, Part], backward: bool = T
     written = {id(b.diff_storage) for n in nodes for b, on in zip(n.bottom, n.bottom_backward, strict=True) if on}
     unwritten = {id(b.diff_storage) for n in nodes for b in (*n.bottom, *n.top)} - written
     kept.update(_ids(_unread(nodes)), unwritten)
-    inner = [lease for key, lease in found.items() if key not in kept and lease.count]
-    return inner, [lease for key, lease in found.items() if key in kept]
+    _join_gradients(nodes if backward else [], found, kept)
+    inner = {id(lease): lease for key, lease in found.items() if key not in kept and lease.count}
+    return list(inner.values()), [lease for key, lease in found.items() if key in kept]
+
+
+def _join_gradients(nodes: Sequence[Node], found: dict[int, Lease], kept: set[int]) -> None:
+    """Make one lease of the gradients of a layer's top and bottom where backward needs no memory for the second."""
+    for i, node in reversed(list(enumerate(nodes))):
+        if not (node.layer.backward_inplace and node.needs_backward and all(node.bottom_backward)):
+            continue
+        (bottom,), (top,) = ([id(b.diff_storage) for b in blobs] for blobs in (node.bottom, node.top))
+        if bottom == top or kept & {bottom, top}:
+            continue
+        above, below, back = found[top], found[bottom], 2 * len(nodes) - 1 - i
+        if above.last == back == below.first and above.count == below.count:
+            above.last = below.last
+            above.storages += below.storages
+            found[bottom] = above
 
 
 def _address(blob: Blob) -> int:
@@ -210,7 +226,7 @@ def _kept_arrays(nodes: Sequence[Node]) -> Iterator[tuple[Lease, Node, str]]:
             for name, saved in node.layer.saved.items():
                 size = prod(saved.shape) * np.dtype(saved.dtype).itemsize
                 if saved.for_backward and size:
-                    yield Lease(None, -(-size // 4), i, 2 * len(nodes) - 1 - i), node, name
+                    yield Lease([], -(-size // 4), i, 2 * len(nodes) - 1 - i), node, name
 
 
 def _ids(blobs: Iterator[Blob]) -> Iterator[int]:
@@ -246,10 +262,23 @@ def _read_back(node: Node) -> Iterator[Blob]:
 
 
 def place(wanted: Sequence[Lease]) -> int:
-    """Give every lease an offset, the largest first, at the lowest place free while it lasts; the size of it all."""
+    """Give every lease an offset, so that few floats do for all; how many do.
+
+    The better of two orders: the largest first, and those of the longest time first.
+    """
+    orders = [lambda one: (-one.count, one.first), lambda one: (one.first - one.last, -one.count)]
+    tried = [(_lowest(sorted(wanted, key=order)), [lease.offset for lease in wanted]) for order in orders]
+    size, offsets = min(tried, key=lambda result: result[0])
+    for lease, offset in zip(wanted, offsets, strict=True):
+        lease.offset = offset
+    return size
+
+
+def _lowest(wanted: Sequence[Lease]) -> int:
+    """Give one lease after the other the lowest place that is free while it lasts; the size of it all."""
     placed: list[Lease] = []
     size = 0
-    for lease in sorted(wanted, key=lambda one: (-one.count, one.first)):
+    for lease in wanted:
         beside = [other for other in placed if other.first <= lease.last and lease.first <= other.last]
         lease.offset = 0
         for other in sorted(beside, key=lambda one: one.offset):

@@ -22,6 +22,7 @@ class LRN(Layer):
     """
 
     backward_reads = ("x",)
+    backward_inplace = True
 
     def setup(self, p: Any, *shapes: Shape) -> None:
         """Read the options."""

@@ -137,7 +137,7 @@ def test_leases_that_overlap_in_time_do_not_overlap_in_place():
     wanted = []
     for _ in range(60):
         first = int(rng.integers(40))
-        wanted.append(Lease(Storage(), int(rng.integers(1, 500)), first, first + int(rng.integers(12))))
+        wanted.append(Lease([Storage()], int(rng.integers(1, 500)), first, first + int(rng.integers(12))))
     size = place(wanted)
     for i, a in enumerate(wanted):
         assert a.offset % 16 == 0

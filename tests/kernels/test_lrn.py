@@ -14,6 +14,7 @@ def test_against_definition(region, shape, size, alpha, beta, k, rng):
     check("lrn", "forward", ["y"], x=x, y=empty(*shape), **options)
     dy = normal(rng, *shape)
     check("lrn", "backward", ["dx"], dy=dy, x=x, dx=empty(*shape), **options)
+    check("lrn", "backward", ["dx"], dy=dy, x=x, dx=dy, **options)
 
 
 @pytest.mark.parametrize("region", ["ACROSS_CHANNELS", "WITHIN_CHANNEL"])

@@ -28,7 +28,10 @@ def forward(x: np.ndarray, y: np.ndarray, region: str, size: int, alpha: float, 
 def backward(
     dy: np.ndarray, x: np.ndarray, dx: np.ndarray, region: str, size: int, alpha: float, beta: float, k: float
 ) -> None:
-    """dx = dy scale^-beta - 2 alpha beta x mean(dy y / scale) over the window; the scale is worked out once more."""
+    """dx = dy scale^-beta - 2 alpha beta x mean(dy y / scale) over the window; dx may be dy.
+
+    The scale is worked out once more.
+    """
     images, channels, height, width = x.shape
     arrays = (dy.reshape(-1), x.reshape(-1), dx.reshape(-1))
     if region == "ACROSS_CHANNELS":
@@ -153,9 +156,13 @@ def _across_back(worker, lo, hi, dy, x, dx, channels, pixels, size, factors, rin
 
 @kernel
 def _apply_back(dy, x, power, sums, factor, dx):
-    """dx = dy power - factor x sums."""
-    for i in range(dx.size):
-        dx[i] = dy[i] * power[i] - factor * x[i] * sums[i]
+    """dx = dy power - factor x sums; dx may be dy."""
+    if dx.ctypes.data == dy.ctypes.data:  # a loop that names one array only, or LLVM does not vectorise
+        for i in range(dx.size):
+            dx[i] = dx[i] * power[i] - factor * x[i] * sums[i]
+    else:
+        for i in range(dx.size):
+            dx[i] = dy[i] * power[i] - factor * x[i] * sums[i]
 
 
 @kernel

@@ -297,11 +297,11 @@ def weight_gradient(
     tiles = -(-tiles // LANES) * LANES
     v = scratch("right", points * (channels * tiles + LANES) + SLACK)
     t = scratch("products", points * (rows * tiles + LANES) + SLACK)
-    sums = scratch("sums", points * (rows * channels + LANES) + SLACK)
+    sums = scratch("left", points * (rows * channels + LANES) + SLACK)  # as large as the weights packed for forward
     s_slot = form.n * m * ((high + form.n) * across + 2 * LANES) + SLACK
     s = scratch("planes", threads * s_slot)
     left_slot, right_slot = -(-rows // ROWS) * ROWS * DEPTH + SLACK, COLUMNS * DEPTH + SLACK
-    left, right = scratch("left", threads * left_slot), scratch("panels", threads * right_slot)
+    left, right = scratch("sums", threads * left_slot), scratch("panels", threads * right_slot)
     x, dy, offsets, share = maps.reshape(-1), d.reshape(-1), lines(channels, tiles), 2 * threads
     for g in range(groups):
         add_block = False
