@@ -2,6 +2,7 @@
 
 import argparse
 import contextlib
+import sys
 import tempfile
 from collections.abc import Callable
 from importlib.machinery import SourceFileLoader
@@ -17,10 +18,19 @@ from caffelike.solvers import get_solver
 
 def define(model: str) -> ModuleType:
     """models/<model>/define.py as a module: for a narrower form than the one beside it."""
-    name = f"{model}_definition"
-    loader = SourceFileLoader(name, str(hub.root() / model / "define.py"))
+    return _module(f"{model}_definition", hub.root() / model / "define.py")
+
+
+def shared(name: str) -> ModuleType:
+    """models/<name>.py as a module: what several definitions share."""
+    return _module(f"{name}_definitions", hub.root() / f"{name}.py")
+
+
+def _module(name: str, path: Path) -> ModuleType:
+    loader = SourceFileLoader(name, str(path))
     module = ModuleType(name)
     module.__file__ = loader.path
+    sys.modules[name] = module  # dataclasses look there
     loader.exec_module(module)
     return module
 

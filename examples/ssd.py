@@ -14,16 +14,17 @@ import tempfile
 from pathlib import Path
 from typing import Any
 
+import learning
 import numpy as np
 from faster_rcnn import CLASSES, MEANS, SIZE, average_precision, shapes
 
 import caffelike
 from caffelike import NetSpec
 from caffelike import layers as L
-from caffelike import params as P
 
 BATCH, LABELS = 4, 3  # images a step; labels of an image at most
 SIDES = ((20, 28), (32, 44))  # pixels of the priors' sides on each map, 12x12 and 6x6 places
+WINDOW = {"kernel_size": 3, "pad": 1, "weight_filler": {"type": "msra"}}  # of all convolutions
 
 
 def net(train: bool) -> str:
@@ -32,40 +33,21 @@ def net(train: bool) -> str:
     n.data = L.Input(input_param={"shape": {"dim": [BATCH if train else 1, 3, SIZE, SIZE]}})
     if train:
         n.label = L.Input(input_param={"shape": {"dim": [1, 1, BATCH * LABELS, 8]}})
-    x, parts = n.data, []
+    x = n.data
     for i, width in enumerate((24, 48, 64, 96), 1):
-        n[f"conv{i}"] = _conv(x, width, stride=2)
+        n[f"conv{i}"] = L.Convolution(x, num_output=width, stride=2, **WINDOW)
         n[f"relu{i}"] = L.ReLU(n[f"conv{i}"], in_place=True)
-        n[f"conv{i}b"] = _conv(n[f"relu{i}"], width)
+        n[f"conv{i}b"] = L.Convolution(n[f"relu{i}"], num_output=width, **WINDOW)
         x = n[f"relu{i}b"] = L.ReLU(n[f"conv{i}b"], in_place=True)
-        if i > 2:
-            least, most = SIDES[i - 3]
-            for head, width_ in (("loc", 4), ("conf", len(CLASSES))):
-                n[f"{head}{i}"] = _conv(x, 2 * width_)
-                n[f"{head}{i}_perm"] = L.Permute(n[f"{head}{i}"], order=[0, 2, 3, 1])
-                n[f"{head}{i}_flat"] = L.Flatten(n[f"{head}{i}_perm"])
-            n[f"prior{i}"] = L.PriorBox(x, n.data, min_size=least, max_size=most, variance=[0.1, 0.1, 0.2, 0.2])
-            parts.append((n[f"loc{i}_flat"], n[f"conf{i}_flat"], n[f"prior{i}"]))
-    locs, confs, priors = zip(*parts, strict=True)
-    n.mbox_loc, n.mbox_conf = L.Concat(*locs), L.Concat(*confs)
-    n.mbox_priorbox = L.Concat(*priors, axis=2)
-    coded = {"num_classes": len(CLASSES), "code_type": P.PriorBox.CENTER_SIZE}
+    multibox = learning.shared("multibox")
+    maps = [multibox.Map(f"relu{i}b", *sides, ratios=()) for i, sides in enumerate(SIDES, 3)]
+    predicted = multibox.heads(n, maps, len(CLASSES), WINDOW, WINDOW)
     if train:
-        n.loss = L.MultiBoxLoss(n.mbox_loc, n.mbox_conf, n.mbox_priorbox, n.label, propagate_down=[True, True, False,
-                                False], loss_weight=1, multibox_loss_param=coded)  # fmt: skip
+        n.loss = multibox.loss(n, *predicted, len(CLASSES))
     else:
-        n.conf_reshape = L.Reshape(n.mbox_conf, shape={"dim": [0, -1, len(CLASSES)]})
-        n.conf_softmax = L.Softmax(n.conf_reshape, axis=2)
-        n.conf_flatten = L.Flatten(n.conf_softmax)
-        n.detection_out = L.DetectionOutput(
-            n.mbox_loc, n.conf_flatten, n.mbox_priorbox, detection_output_param=coded
-            | {"nms_param": {"nms_threshold": 0.45, "top_k": 100}, "keep_top_k": 40, "confidence_threshold": 0.05},
-        )  # fmt: skip
+        options = {"nms_param": {"nms_threshold": 0.45, "top_k": 100}, "keep_top_k": 40}
+        n.detection_out = multibox.found(n, *predicted, len(CLASSES), **options, confidence_threshold=0.05)
     return f'name: "ssd"\n{n.to_proto()}'
-
-
-def _conv(x: Any, width: int, stride: int = 1) -> Any:
-    return L.Convolution(x, num_output=width, kernel_size=3, pad=1, stride=stride, weight_filler={"type": "msra"})
 
 
 SOLVER = """

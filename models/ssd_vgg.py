@@ -2,7 +2,7 @@
 
 from typing import Any
 
-import ssd
+import multibox
 from vgg import CHANNELS
 from writing import LEARN
 
@@ -17,8 +17,8 @@ Extra = tuple[int, int, int, int, int]
 
 
 def detector(
-    size: int, maps: tuple[ssd.Map, ...], extras: tuple[Extra, ...], width: int = 1, classes: int = 21
-) -> ssd.Detector:
+    size: int, maps: tuple[multibox.Map, ...], extras: tuple[Extra, ...], width: int = 1, classes: int = 21
+) -> multibox.Detector:
     """The detector; width: divides all numbers of channels, for narrow forms."""
 
     def convolution(n: NetSpec, bottom: Any, name: str, relu: str, channels: int, kernel: int, **more: int) -> Any:
@@ -45,7 +45,7 @@ def detector(
             top = convolution(n, top, f"conv{i}_1", f"conv{i}_1_relu", inside, 1)
             top = convolution(n, top, f"conv{i}_2", f"conv{i}_2_relu", out, kernel, stride=stride, pad=pad)
 
-    return ssd.Detector(
+    return multibox.Detector(
         name=f"SSD {size} VGG-16",
         body=body,
         maps=maps,

@@ -13,8 +13,7 @@ from recorded import GOLDEN
 
 import caffelike
 from caffelike import hub
-from caffelike.data.writing import create
-from caffelike.schema import message_class, text
+from caffelike.schema import text
 from caffelike.summary import describe
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -127,22 +126,6 @@ def test_yolo_v1_runs_and_is_decoded(example):
     assert not boxes(numbers, threshold=0.95)
 
 
-def annotated(folder, records):
-    """Data bases as the SSDs' training and testing read them: pictures with the corners of their shapes."""
-    for name in ("VOC0712_trainval_lmdb", "VOC0712_test_lmdb"):
-        with create(folder / name) as base:
-            for i, record in enumerate(records):
-                message = message_class("AnnotatedDatum")()
-                pixels = record["image"].transpose(2, 0, 1)
-                message.datum.channels, message.datum.height, message.datum.width = pixels.shape
-                message.datum.data, message.type = pixels.tobytes(), message.BBOX
-                for box, kind in zip(record["boxes"], record["gt_classes"], strict=True):
-                    corners = message.annotation_group.add(group_label=kind).annotation.add().bbox
-                    sides = np.add(box, (0, 0, 1, 1)) / record["image"].shape[0]
-                    corners.xmin, corners.ymin, corners.xmax, corners.ymax = sides
-                base.put(b"%08d" % i, message.SerializeToString())
-
-
 def plain(net):
     """The definition with its images as they are: some steps show whether it learns only if all are alike."""
     net.layer[0].ClearField("annotated_data_param")
@@ -172,7 +155,7 @@ def test_narrow_ssd_learns_and_detects(model, narrower, rate, iterations, exampl
     learning = example("learning")
     detector = learning.define(model).detector(classes=4, **narrower)
     detector.batches = (2, 2)
-    annotated(tmp_path, example("faster_rcnn").shapes(4))
+    example("yolo").prepare(tmp_path, example("faster_rcnn").shapes(4), ("VOC0712_trainval_lmdb", "VOC0712_test_lmdb"))
     nets = {"train_net_param": plain(detector.train_net()), "test_net_param": [detector.test_net()]}
     run = learning.solver(model, tmp_path, **nets, base_lr=rate, display=0)
     losses = learned(run, iterations)
@@ -184,5 +167,18 @@ def test_narrow_ssd_learns_and_detects(model, narrower, rate, iterations, exampl
     assert found.shape[3] == 7
     assert np.isfinite(found).all()
     run.param.test_iter[0] = 2
+    assert 0 <= run.test(0)["detection_eval"] <= 1
+    run.close()
+
+
+@pytest.mark.parametrize(("model", "iterations"), [("yolo_v2", 16), ("yolo_v3", 16)])
+def test_narrow_yolo_learns_and_detects(model, iterations, example, tmp_path):
+    """As examples/yolo.py, which goes on until every shape is found."""
+    yolo = example("yolo")
+    yolo.prepare(tmp_path, example("faster_rcnn").shapes(4), ("coco_train_lmdb", "coco_val_lmdb"))
+    run = yolo.solver(model, tmp_path, width=16, max_iter=100, display=0)
+    losses = learned(run, iterations)
+    assert np.isfinite(losses).all()
+    assert np.mean(losses[-3:]) < 0.7 * np.mean(losses[:3])
     assert 0 <= run.test(0)["detection_eval"] <= 1
     run.close()

@@ -7,7 +7,7 @@ from typing import Any
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 import writing
-from ssd import Detector, Map
+from multibox import Detector, Map
 
 from caffelike import NetSpec
 from caffelike import layers as L

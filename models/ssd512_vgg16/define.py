@@ -7,7 +7,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 import ssd_vgg
 import writing
-from ssd import Detector, Map
+from multibox import Detector, Map
 
 EXTRAS = ((256, 512, 3, 2, 1), *((128, 256, 3, 2, 1),) * 3, (128, 256, 4, 1, 1))
 MAPS = (

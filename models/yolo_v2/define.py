@@ -6,8 +6,8 @@ from typing import Any
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
+import darknet
 import writing
-import yolo
 
 from caffelike import NetSpec
 from caffelike import layers as L
@@ -23,15 +23,17 @@ DARKNET = (
 ANCHORS = (0.57273, 0.677385, 1.87446, 2.06253, 3.33843, 5.47434, 7.88282, 3.52778, 9.77052, 9.16828)
 
 
-def detector(width: int = 1, classes: int = 80, anchors: tuple[float, ...] = ANCHORS, **options: Any) -> yolo.Detector:
-    """The detector; width: divides all numbers of channels, for narrow forms; `options`: see yolo.Detector."""
+def detector(
+    width: int = 1, classes: int = 80, anchors: tuple[float, ...] = ANCHORS, **options: Any
+) -> darknet.Detector:
+    """The detector; width: divides all numbers of channels, for narrow forms; `options`: see darknet.Detector."""
     boxes = len(anchors) // 2
 
     def convolution(n: NetSpec, top: Any, i: int, channels: int, size: int) -> Any:
         names = [f"{word}{i}" for word in ("conv", "bn", "scale", "relu")]
-        return yolo.convolution(n, top, names, channels // width, size)
+        return darknet.convolution(n, top, names, channels // width, size)
 
-    def body(n: NetSpec, top: Any) -> yolo.Maps:
+    def body(n: NetSpec, top: Any) -> darknet.Maps:
         i = 0
         for part in DARKNET:
             if isinstance(part, str):
@@ -42,9 +44,9 @@ def detector(width: int = 1, classes: int = 80, anchors: tuple[float, ...] = ANC
         n.reorg1 = L.Reorg(convolution(n, n.conv13, i + 1, 64, 1), stride=2)
         n.route2 = L.Concat(n.reorg1, top)
         top = convolution(n, n.route2, i + 2, 1024, 3)
-        return (yolo.predictions(n, top, f"conv{i + 3}", boxes, classes),)
+        return (darknet.predictions(n, top, f"conv{i + 3}", boxes, classes),)
 
-    def losses(n: NetSpec, maps: yolo.Maps, label: Any) -> None:
+    def losses(n: NetSpec, maps: darknet.Maps, label: Any) -> None:
         n.region_loss = L.RegionLoss(
             *maps,
             label,
@@ -61,7 +63,7 @@ def detector(width: int = 1, classes: int = 80, anchors: tuple[float, ...] = ANC
             biases=list(anchors),
         )
 
-    def found(n: NetSpec, maps: yolo.Maps, score: float) -> Any:
+    def found(n: NetSpec, maps: darknet.Maps, score: float) -> Any:
         return L.YoloDetectionOutput(
             *maps,
             num_classes=classes,
@@ -71,7 +73,7 @@ def detector(width: int = 1, classes: int = 80, anchors: tuple[float, ...] = ANC
             biases=list(anchors),
         )
 
-    return yolo.Detector("YOLO v2", body, losses, found, classes, **options)
+    return darknet.Detector("YOLO v2", body, losses, found, classes, **options)
 
 
 if __name__ == "__main__":

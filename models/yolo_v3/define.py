@@ -6,8 +6,8 @@ from typing import Any
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
+import darknet
 import writing
-import yolo
 
 from caffelike import NetSpec
 from caffelike import layers as L
@@ -20,10 +20,10 @@ STRIDES = (32, 16, 8)  # pixels from place to place, of each map
 MASKS = ((6, 7, 8), (3, 4, 5), (0, 1, 2))  # the anchors of each map
 
 
-def detector(width: int = 1, classes: int = 80, anchors: tuple[int, ...] = ANCHORS, **options: Any) -> yolo.Detector:
-    """The detector; width: divides all numbers of channels, for narrow forms; `options`: see yolo.Detector."""
+def detector(width: int = 1, classes: int = 80, anchors: tuple[int, ...] = ANCHORS, **options: Any) -> darknet.Detector:
+    """The detector; width: divides all numbers of channels, for narrow forms; `options`: see darknet.Detector."""
 
-    def body(n: NetSpec, top: Any) -> yolo.Maps:
+    def body(n: NetSpec, top: Any) -> darknet.Maps:
         count = 0
 
         def number() -> int:  # shortcuts, routes and the detectors' places count as well, as in Darknet
@@ -34,7 +34,7 @@ def detector(width: int = 1, classes: int = 80, anchors: tuple[int, ...] = ANCHO
         def convolution(top: Any, channels: int, size: int, stride: int = 1) -> Any:
             i = number()
             names = [f"layer{i}-{word}" for word in ("conv", "bn", "scale", "act")]
-            return yolo.convolution(n, top, names, channels // width, size, stride, eps=1e-4)
+            return darknet.convolution(n, top, names, channels // width, size, stride, eps=1e-4)
 
         top = convolution(top, 32, 3)
         stages = []
@@ -59,11 +59,11 @@ def detector(width: int = 1, classes: int = 80, anchors: tuple[int, ...] = ANCHO
                 top = convolution(convolution(top, channels, 1), 2 * channels, 3)
             top = convolution(top, channels, 1)
             last = convolution(top, 2 * channels, 3)
-            maps.append(yolo.predictions(n, last, f"layer{number()}-conv", len(MASKS[scale]), classes))
+            maps.append(darknet.predictions(n, last, f"layer{number()}-conv", len(MASKS[scale]), classes))
             number()  # the detector's place
         return tuple(maps)
 
-    def losses(n: NetSpec, maps: yolo.Maps, label: Any) -> None:
+    def losses(n: NetSpec, maps: darknet.Maps, label: Any) -> None:
         for i, (top, stride, mask) in enumerate(zip(maps, STRIDES, MASKS, strict=True), 1):
             n[f"loss{i}"] = L.Yolov3(
                 top,
@@ -80,7 +80,7 @@ def detector(width: int = 1, classes: int = 80, anchors: tuple[int, ...] = ANCHO
                 thresh=0.7,
             )
 
-    def found(n: NetSpec, maps: yolo.Maps, score: float) -> Any:
+    def found(n: NetSpec, maps: darknet.Maps, score: float) -> Any:
         return L.Yolov3DetectionOutput(
             *maps,
             num_classes=classes,
@@ -93,7 +93,7 @@ def detector(width: int = 1, classes: int = 80, anchors: tuple[int, ...] = ANCHO
             mask=[i for mask in MASKS for i in mask],
         )
 
-    return yolo.Detector("YOLO v3", body, losses, found, classes, **options)
+    return darknet.Detector("YOLO v3", body, losses, found, classes, **options)
 
 
 if __name__ == "__main__":
