@@ -3,6 +3,8 @@ import pytest
 from one_layer import OneLayer, image
 
 from caffelike.errors import DataError, LabelWarning, ModelError, ShapeError
+from caffelike.kernels.cpu import roi_pooling as kernels
+from caffelike.layers import roi_pooling as definition
 from caffelike.testing import Case
 from layers.regions import spread
 
@@ -67,3 +69,21 @@ def test_made_up_regions_of_a_test_nets_input_are_those_of_the_nearest_item():
     with pytest.warns(LabelWarning, match="belongs to item -3"):
         y = layer.forward(x=x, rois=[[-3, 0, 0, 1, 1], [9, 0, 0, 1, 1]])
     assert y.ravel().tolist() == [3, 7]
+
+
+def test_many_regions_together():
+    """As one region after the other: in two images, with channels beyond a block and values that are no number."""
+    rng = np.random.default_rng(1)
+    x = rng.standard_normal((2, 37, 6, 8)).astype(np.float32)
+    x[0, 1, 2:4, 3] = np.nan
+    x[1, 36, :, :] = -np.inf
+    rois = np.column_stack([rng.integers(0, 2, 40), rng.integers(-3, 16, (40, 4))]).astype(np.float32)
+    y = np.empty((40, 37, 3, 2), np.float32)
+    expected = np.empty_like(y)
+    options = {"pooled_h": 3, "pooled_w": 2, "spatial_scale": 0.5}
+    definition.forward(x, rois, expected, None, **options)
+    kernels.forward(x, rois, y, None, **options)
+    np.testing.assert_array_equal(y, expected)
+    for r in range(0, 40, 9):
+        kernels.forward(x, rois[r : r + 1], y[r : r + 1], None, **options)
+    np.testing.assert_array_equal(y, expected)
