@@ -9,8 +9,20 @@ from caffelike import NetSpec
 from caffelike import layers as L
 from caffelike import params as P
 
+KERNELS = ((3,) * 2, (3,) * 2, (3,) * 3, (3,) * 3, (3,) * 3)  # configuration D
 GAUSSIAN = {"type": "gaussian", "std": 0.01}
 CHANNELS = (64, 128, 256, 512, 512)
+
+
+def convolutions(
+    n: NetSpec, top: Any, group: int, channels: int, kernels: tuple[int, ...], first: dict | None = None, **options: Any
+) -> Any:
+    """One group of convolutions, each with its ReLU; `options` of all of them, `first` of the first alone."""
+    for i, size in enumerate(kernels, 1):
+        given = {"pad": size // 2, "weight_filler": GAUSSIAN} | options | (first or {} if i == 1 else {})
+        top = n[f"conv{group}_{i}"] = L.Convolution(top, num_output=channels, kernel_size=size, param=LEARN, **given)
+        n[f"relu{group}_{i}"] = L.ReLU(top, in_place=True)
+    return top
 
 
 def body(sizes: tuple[tuple[int, ...], ...], lrn: bool = False) -> writing.Body:
@@ -18,11 +30,7 @@ def body(sizes: tuple[tuple[int, ...], ...], lrn: bool = False) -> writing.Body:
 
     def build(n: NetSpec, top: Any, train: bool) -> Any:
         for group, (kernels, channels) in enumerate(zip(sizes, CHANNELS, strict=True), 1):
-            for i, size in enumerate(kernels, 1):
-                top = n[f"conv{group}_{i}"] = L.Convolution(
-                    top, num_output=channels, kernel_size=size, pad=size // 2, weight_filler=GAUSSIAN, param=LEARN
-                )
-                n[f"relu{group}_{i}"] = L.ReLU(top, in_place=True)
+            top = convolutions(n, top, group, channels, kernels)
             if lrn and group == 1:
                 top = n.norm1 = L.LRN(top, local_size=5, alpha=1e-4, beta=0.75, k=2)
             top = n[f"pool{group}"] = L.Pooling(top, pool=P.Pooling.MAX, kernel_size=2, stride=2)

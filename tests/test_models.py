@@ -70,11 +70,12 @@ TWO_STAGE = [  # see test_two_stage.py
     "rcnn_caffenet",
     "rfcn_resnet50",
 ]
+DENSE = ["fcn16s", "fcn32s", "fcn8s"]  # see test_dense_models.py
 SHAPES = {"alexnet": (2, 3, 227, 227), "caffenet": (2, 3, 227, 227), "lenet": (4, 1, 28, 28)}
 
 
 def test_names():
-    assert hub.names() == sorted([*MODELS, *DEFINED, *TRAININGS, *DETECTORS, *TWO_STAGE])
+    assert hub.names() == sorted([*MODELS, *DEFINED, *TRAININGS, *DETECTORS, *TWO_STAGE, *DENSE])
 
 
 @pytest.mark.parametrize("model", MODELS)

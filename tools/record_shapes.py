@@ -19,6 +19,13 @@ ROOT = Path(__file__).resolve().parent.parent
 ARCHIVE = ROOT.parent / "shared" / "wild" / "prototxt_public.tar.xz"
 TARGET = ROOT / "tests" / "golden" / "shapes.json"
 PUBLISHED = {
+    "alexnet": "everpeace__caffe/models/bvlc_alexnet/deploy.prototxt",
+    "fcn16s": "shelhamer__fcn.berkeleyvision.org/voc-fcn16s/val.prototxt",
+    "fcn32s": "shelhamer__fcn.berkeleyvision.org/voc-fcn32s/val.prototxt",
+    "fcn8s": "shelhamer__fcn.berkeleyvision.org/voc-fcn8s/deploy.prototxt",
+    "googlenet": "jwcom79__caffe/models/bvlc_googlenet/deploy.prototxt",
+    "resnet152": "KaimingHe__deep-residual-networks/prototxt/ResNet-152-deploy.prototxt",
+    "squeezenet": "forresti__SqueezeNet/SqueezeNet_v1.0/deploy.prototxt",
     "mobilenet_ssd": "chuanqi305__MobileNet-SSD/deploy.prototxt",
     "ssd300_vgg16": "BVLC__caffe/examples/ssd/VGGNet/VOC0712/SSD_300x300/deploy.prototxt",
     "yolo_v1": "dgschwend__netscope/presets/YOLO.prototxt",
@@ -27,9 +34,13 @@ PUBLISHED = {
 }
 
 
-def shapes(path: Path) -> dict[str, list[list[int]]]:
-    """{layer: [shape of each of its parameter blobs]} of a definition."""
-    net = build_without_data(path, TEST)
+INPUTS = {"fcn16s": (1, 3, 500, 500), "fcn32s": (1, 3, 500, 500)}  # where a layer beyond us makes data and label
+
+
+def shapes(path: Path, data: tuple[int, ...] | None = None) -> dict[str, list[list[int]]]:
+    """{layer: [shape of each of its parameter blobs]} of a definition; data: of its input, if it has none."""
+    given = {"data": data, "label": (data[0], 1, *data[2:])} if data else None
+    net = build_without_data(path, TEST, given)
     return {name: [list(blob.shape) for blob in blobs] for name, blobs in net.params.items()}
 
 
@@ -41,7 +52,7 @@ def record(archive: Path) -> str:
             files.extract(published, folder, filter="data")
             lines = [
                 f"    {json.dumps(name)}: {json.dumps(value)}"
-                for name, value in shapes(Path(folder, published)).items()
+                for name, value in shapes(Path(folder, published), INPUTS.get(model)).items()
             ]
             body = ",\n".join(lines)
             parts.append(

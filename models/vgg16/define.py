@@ -9,4 +9,4 @@ import vgg
 import writing
 
 if __name__ == "__main__":
-    writing.main(__file__, "VGG16", vgg.body(((3,) * 2, (3,) * 2, (3,) * 3, (3,) * 3, (3,) * 3)), 224, (64, 25))
+    writing.main(__file__, "VGG16", vgg.body(vgg.KERNELS), 224, (64, 25))
