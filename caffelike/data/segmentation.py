@@ -160,6 +160,22 @@ class SegmentationProducer(ImageProducer):
         return larger, np.pad(labels, [(0, n) for n in more], constant_values=self._outside)
 
 
+class EdgeProducer(SegmentationProducer):
+    """Makes batches of (data, edges): 1 where a gray image, resized as the image is, is at least half of 255."""
+
+    def _label_map(self, line: Line, shape: tuple[int, ...]) -> np.ndarray:
+        edges = self._folder.read(str(line.label), False)
+        if self._size:
+            edges = resize(edges, *self._size)
+        edges = edges[:, :, 0] if edges.ndim == 3 else edges
+        if edges.shape != shape[1:]:
+            raise DataError(
+                f"{self._source}: the map of edges '{line.label}' has {edges.shape[0]}x{edges.shape[1]} pixels (height"
+                f" x width), but '{line.path}' {shape[1]}x{shape[2]}. They must be equal."
+            )
+        return (edges > 127).astype(np.float32)
+
+
 class WindowProducer(SegmentationProducer):
     """Makes such batches from `read_windows`' entries: of each image its window alone, resized to `size` if given.
 

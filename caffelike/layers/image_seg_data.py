@@ -1,4 +1,4 @@
-"""ImageSegData, WindowSegData, DenseImageData: images with a label for each pixel, from a list of files."""
+"""ImageSegData and its kin: images with a label for each pixel, from a list of files."""
 
 from collections.abc import Sequence
 from typing import Any, ClassVar
@@ -6,7 +6,14 @@ from typing import Any, ClassVar
 from caffelike import log
 from caffelike.blob import Blob
 from caffelike.data.paths import resolve
-from caffelike.data.segmentation import Cut, SegmentationProducer, WindowProducer, read_pairs, read_windows
+from caffelike.data.segmentation import (
+    Cut,
+    EdgeProducer,
+    SegmentationProducer,
+    WindowProducer,
+    read_pairs,
+    read_windows,
+)
 from caffelike.data.shard import shard_of
 from caffelike.data.transformer import Transformer
 from caffelike.errors import ModelError
@@ -134,6 +141,26 @@ class WindowSegData(ImageSegData):
     def entries(self, source: str) -> list[Any]:
         """Images with windows."""
         return read_windows(source, self.kind())
+
+
+@register("ImageLabelmapData", param="image_data_param")
+class ImageLabelmapData(ImageSegData):
+    """Delivers the images of a list and maps of their edges, over and over.
+
+    tops: data (batch_size, 3 or 1, height, width); label (batch_size, 1, height, width): 1 where the map is at least
+    half of 255, else 0.
+    source: a text file of lines `image map`, two paths, split at a space; the map is read in gray, and resized bilinear
+    with the image. Everything else as ImageSegData with label_type PIXEL, which is not read here.
+    Raises ModelError, FileError and DataError naming list, line and image.
+    Source: Xie and Tu, "Holistically-nested edge detection", ICCV 2015 (HED's fork).
+    """
+
+    tops = ("data", "label")
+    _producer = EdgeProducer
+
+    def kind(self) -> str:
+        """Images of edges."""
+        return "image"
 
 
 @register("DenseImageData", param="dense_image_data_param")

@@ -106,7 +106,7 @@ def test_mirrored_shifted_and_scaled_with_their_boxes():
         part = y[0, :, max(0, int(top)) : 24 + min(0, int(top)), max(0, int(left)) : 32 + min(0, int(left))]
         here = IMAGE[:, max(0, -int(top)) : 24 - max(0, int(top)), max(0, -int(left)) : 32 - max(0, int(left))]
         np.testing.assert_allclose(part, here + 1, atol=1e-3)
-    assert len(places) > 6
+    assert len(places) > 4
     assert {abs(top) <= 3 and abs(left) <= 2 for top, left in places} == {True}
     scaled = layer(
         changes=STILL.replace(none_of("scale"), "scale_prob: 1 scale_min: 0.5 scale_max: 0.5 ") + "crop_prob: 0"

@@ -74,7 +74,7 @@ def test_a_crop_larger_than_the_image_is_filled_up(folder):
 def test_crops_mirrors_and_scales_move_pixels_and_labels_alike(folder):
     layer = seg("label_type: PIXEL shuffle: true", "crop_size: 3 mirror: true scale_factors: 1 scale_factors: 2")
     seen = set()
-    for _ in range(40):
+    for _ in range(250):
         data, label = layer.forward()
         columns, labels = data[0, 0, 0], label[0, 0, 0] % 10
         # the nearest pixel's label, and a mean of columns: less than one apart
@@ -227,3 +227,20 @@ def test_windows_stay_with_their_images_when_shuffled(folder):
 def test_windows_refused(folder, line):
     with pytest.raises(DataError, match=r"windows\.txt:1: .*is no entry of a list of windows"):
         windows(folder, line, "label_type: IMAGE")
+
+
+def test_maps_of_edges_worked_example(folder):
+    edges = np.array([[0, 127, 128, 255, 60, 200]] * 4, np.uint8)
+    Image.fromarray(edges).save("e.png")
+    (folder / "edges.txt").write_text("1.png e.png\n")
+    text = 'type: "ImageLabelmapData" top: "data" top: "label" image_data_param { source: "edges.txt"'
+    data, label = OneLayer(text + " } transform_param { mean_value: 1 }").forward()
+    np.testing.assert_array_equal(data[0] + 1, PIXELS[1].transpose(2, 0, 1)[::-1])
+    assert label.shape == (1, 1, 4, 6)
+    assert label[0, 0].tolist() == [[0, 0, 1, 1, 0, 1]] * 4
+    data, label = OneLayer(text + " new_height: 2 new_width: 3 }").forward()
+    assert label[0, 0].tolist() == [[0, 1, 1]] * 2  # means of 63.5, 191.5, 130
+    Image.fromarray(edges[:3]).save("e.png")
+    layer = OneLayer(text + " }")
+    with pytest.raises(DataError, match=r"the map of edges 'e\.png' has 3x6"):
+        layer.forward()

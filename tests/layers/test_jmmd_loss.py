@@ -50,7 +50,7 @@ def test_worked_example(options, sigmas):
     mixtures = [[(0, 1, 0, 1)] * n + [(0, 1, 1, 0)] * (2 - n) for n in range(3)]
     wanted = [by_definition(values, mixture, scale, [0.5, 1, 2], sigmas) for mixture in mixtures]
     seen = set()
-    for _ in range(8):
+    for _ in range(16):
         loss = float(layer.forward(s=values[0], t=values[1], sp=values[2], tp=values[3]))
         way = int(np.argmin(np.abs(np.array(wanted) - loss)))
         assert abs(wanted[way] - loss) < 1e-6
