@@ -33,14 +33,17 @@ MEANS, STDS = (127.0, 127.0, 127.0), (0.1, 0.1, 0.2, 0.2)  # of pixels; of the m
 
 
 def shapes(count: int, seed: int = 0) -> list[dict[str, Any]]:
-    """A roidb of `count` images of 96 x 96 pixels with one to three shapes each, which do not touch."""
+    """A roidb of `count` images of 96 x 96 pixels with one to three shapes each, which do not touch.
+
+    Each has its mask, and three key-points: the middles of its top, of its whole, and of its bottom.
+    """
     rng = np.random.default_rng(seed)
     return [_picture(rng) for _ in range(count)]
 
 
 def _picture(rng: np.random.Generator) -> dict[str, Any]:
     image = Image.fromarray(rng.integers(90, 150, (SIZE, SIZE, 3), dtype=np.uint8))
-    draw, boxes, classes = ImageDraw.Draw(image), [], []
+    boxes, classes, masks, points = [], [], [], []
     for _ in range(rng.integers(1, 4)):
         side = int(rng.integers(20, 41))
         x, y = (int(n) for n in rng.integers(0, SIZE - side, 2))
@@ -49,15 +52,21 @@ def _picture(rng: np.random.Generator) -> dict[str, Any]:
             continue
         kind = int(rng.integers(1, len(CLASSES)))
         colour = tuple(int(n) for n in rng.choice([20, 235], 3))
-        if CLASSES[kind] == "circle":
-            draw.ellipse(box, fill=colour)
-        elif CLASSES[kind] == "square":
-            draw.rectangle(box, fill=colour)
-        else:
-            draw.polygon([(box[0], box[3]), (box[2], box[3]), ((box[0] + box[2]) // 2, box[1])], fill=colour)
+        mask = Image.new("1", image.size)
+        middle = (box[0] + box[2]) // 2
+        for draw, fill in ((ImageDraw.Draw(image), colour), (ImageDraw.Draw(mask), 1)):
+            if CLASSES[kind] == "circle":
+                draw.ellipse(box, fill=fill)
+            elif CLASSES[kind] == "square":
+                draw.rectangle(box, fill=fill)
+            else:
+                draw.polygon([(box[0], box[3]), (box[2], box[3]), (middle, box[1])], fill=fill)
         boxes.append(box)
         classes.append(kind)
-    return {"image": np.asarray(image)[:, :, ::-1].copy(), "boxes": boxes, "gt_classes": classes}
+        masks.append(np.asarray(mask))
+        points.append([(middle, y, 1) for y in (box[1], (box[1] + box[3]) // 2, box[3])])
+    pixels = np.asarray(image)[:, :, ::-1].copy()
+    return {"image": pixels, "boxes": boxes, "gt_classes": classes, "masks": masks, "keypoints": points}
 
 
 # Nets ---------------------------------------------------------------------------------------------------------------
@@ -192,12 +201,21 @@ def solver(head: str, folder: Path, iterations: int, records: list[dict[str, Any
 
 def detect(test_net: Any, image: np.ndarray, least: float = 0.05) -> list[np.ndarray]:
     """For each class but the background the boxes (k, 5) found in an image: x1, y1, x2, y2, score, best first."""
+    show(test_net, image)
+    test_net.forward()
+    return frames(*(test_net.blobs[name].data for name in ("rpn_rois", "cls_prob", "bbox_pred")), least)
+
+
+def show(test_net: Any, image: np.ndarray) -> None:
+    """Give an image to a net."""
     test_net.blobs["data"].data[...] = (image.astype(np.float32) - MEANS).transpose(2, 0, 1)
     test_net.blobs["im_info"].data[...] = (SIZE, SIZE, 1)
-    test_net.forward()
-    rois = test_net.blobs["rpn_rois"].data[:, 1:]
-    scores = test_net.blobs["cls_prob"].data.reshape(len(rois), -1)
-    moves = test_net.blobs["bbox_pred"].data.reshape(len(rois), -1, 4) * STDS
+
+
+def frames(rois: np.ndarray, scores: np.ndarray, moves: np.ndarray, least: float) -> list[np.ndarray]:
+    """For each class but the background boxes (k, 5), best first: regions moved, without doubles."""
+    rois, scores = rois[:, 1:], scores.reshape(len(rois), -1)
+    moves = moves.reshape(len(rois), -1, 4) * STDS
     size = (rois[:, 2:] - rois[:, :2] + 1)[:, None]
     centre = rois[:, None, :2] + size / 2 + moves[..., :2] * size
     half = np.exp(moves[..., 2:]) * size / 2
@@ -236,14 +254,20 @@ def average_precision(found: list[np.ndarray], truth: list[np.ndarray]) -> float
     return float(precision[np.array(right, bool)].sum() / max(1, sum(map(len, truth))))
 
 
-def precisions(test_net: Any, records: list[dict[str, Any]]) -> list[float]:
-    """The average precision of each class but the background."""
-    found = [detect(test_net, record["image"]) for record in records]
+def precisions(found: list[list[np.ndarray]], records: list[dict[str, Any]]) -> list[float]:
+    """The average precision of each class but the background, from what `detect` found in each image."""
     values = []
     for kind in range(1, len(CLASSES)):
         truth = [np.array(r["boxes"])[np.array(r["gt_classes"]) == kind] for r in records]
         values.append(average_precision([f[kind - 1] for f in found], truth))
     return values
+
+
+def report(values: list[float]) -> None:
+    """Print them, and their mean."""
+    for name, value in zip(CLASSES[1:], values, strict=True):
+        print(f"{name}: {value:.3f}")
+    print(f"mAP@0.5: {np.mean(values):.3f}")
 
 
 def main() -> None:
@@ -263,10 +287,8 @@ def main() -> None:
         test_net.share_with(run.net)
         caffelike.init_log()
         run.solve()
-        values = precisions(test_net, records)
-    for name, value in zip(CLASSES[1:], values, strict=True):
-        print(f"{name}: {value:.3f}")
-    print(f"mAP@0.5: {np.mean(values):.3f}")
+        found = [detect(test_net, record["image"]) for record in records]
+    report(precisions(found, records))
 
 
 if __name__ == "__main__":

@@ -16,7 +16,7 @@ from typing import Any
 
 import learning
 import numpy as np
-from faster_rcnn import CLASSES, MEANS, SIZE, average_precision, shapes
+from faster_rcnn import CLASSES, MEANS, SIZE, precisions, report, shapes
 
 import caffelike
 from caffelike import NetSpec
@@ -91,16 +91,6 @@ def detect(test_net: Any, image: np.ndarray) -> list[np.ndarray]:
     return [boxes[rows[:, 1] == kind] for kind in range(1, len(CLASSES))]
 
 
-def precisions(test_net: Any, records: list[dict[str, Any]]) -> list[float]:
-    """The average precision of each class but the background."""
-    found = [detect(test_net, record["image"]) for record in records]
-    values = []
-    for kind in range(1, len(CLASSES)):
-        truth = [np.array(r["boxes"])[np.array(r["gt_classes"]) == kind] for r in records]
-        values.append(average_precision([f[kind - 1] for f in found], truth))
-    return values
-
-
 def main() -> None:
     """Train, look, print."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
@@ -120,10 +110,8 @@ def main() -> None:
         for _ in range(args.iterations):
             feed(run.net, [records[i] for i in order.permutation(len(records))[:BATCH]])
             run.step(1)
-        values = precisions(test_net, records)
-    for name, value in zip(CLASSES[1:], values, strict=True):
-        print(f"{name}: {value:.3f}")
-    print(f"mAP@0.5: {np.mean(values):.3f}")
+        found = [detect(test_net, record["image"]) for record in records]
+    report(precisions(found, records))
 
 
 if __name__ == "__main__":

@@ -94,7 +94,8 @@ def fixed(
     """Convolution, with the BatchNorm and Scale that it was trained with, which do not change any more.
 
     name: 2a_branch1 for layers res2a_branch1, bn2a_branch1 and scale2a_branch1. still: nor do the weights. Where a form
-    learns all (its `still` is False), there are no statistics to go by, and Scale alone is behind it.
+    learns all (its `still` is False), there are no statistics to go by, and Scale alone is behind it: it
+    makes pixels, and what blocks add up, small.
     """
     first = name == "conv1"
     middle = "_conv1" if first else name
@@ -106,11 +107,12 @@ def fixed(
     )  # fmt: skip
     if form.still:
         n[f"bn{middle}"] = L.BatchNorm(top, in_place=True, use_global_stats=True, param=STILL[:1] * 3)
-    n[f"scale{middle}"] = L.Scale(top, in_place=True, bias_term=True, param=STILL if form.still else LEARN)
+    begin = {} if form.still else {"filler": {"type": "constant", "value": 1 / 64 if first else 0.5}}
+    n[f"scale{middle}"] = L.Scale(top, in_place=True, bias_term=True, param=STILL if form.still else LEARN, **begin)
     return top
 
 
-def stage(n: NetSpec, top: Any, number: int, form: Form, stride: int = 2, dilation: int = 1) -> Any:
+def stage(n: NetSpec, top: Any, number: int, form: Form, stride: int = 1, dilation: int = 1) -> Any:
     """Stage 2, 3, 4 or 5 of a residual net: blocks of 1x1, 3x3 and 1x1 convolutions with a shortcut around them."""
     inside, out = (form.channels(count << (number - 2)) for count in (64, 256))
     still = form.still and number == 2
@@ -130,12 +132,12 @@ def stage(n: NetSpec, top: Any, number: int, form: Form, stride: int = 2, dilati
 
 
 def residual(n: NetSpec, top: Any, form: Form) -> Any:
-    """A residual net as far as its fourth stage, one place for 16 x 16 pixels."""
+    """A residual net as far as its fourth stage, a place for 16 x 16 pixels, or for fewer if the form's stride is."""
     top = fixed(n, top, "conv1", form.channels(64), 7, form, form.still, stride=2)
     n.conv1_relu = L.ReLU(top, in_place=True)
     top = n.pool1 = L.Pooling(top, pool=P.Pooling.MAX, kernel_size=3, stride=2)
     for number in (2, 3, 4):
-        top = stage(n, top, number, form, stride=1 if number == 2 else 2)
+        top = stage(n, top, number, form, stride=2 if number > 2 and 2**number <= form.stride else 1)
     return top
 
 
@@ -144,11 +146,14 @@ def python(module: str, name: str, tops: int, options: dict[str, Any], *bottoms:
     return L.Python(*bottoms, ntop=tops, name=layer, module=module, layer=name, param_str=str(options))
 
 
-def images(n: NetSpec, form: Form, train: bool) -> None:
-    """data (1, 3, H, W), im_info (1, 3): its height, width and scale; for training gt_boxes (G, 5) too."""
+def images(n: NetSpec, form: Form, train: bool, more: tuple[str, ...] = ()) -> None:
+    """data (1, 3, H, W), im_info (1, 3): its height, width and scale; for training gt_boxes (G, 5), and `more`, too."""
     if train:
         options = {"num_classes": form.classes, **form.data}
-        n.data, n.im_info, n.gt_boxes = python("roi_data_layer.layer", "RoIDataLayer", 3, options, layer="input-data")
+        names = ("data", "im_info", "gt_boxes", *more)
+        tops = python("roi_data_layer.layer", "RoIDataLayer", len(names), options, layer="input-data")
+        for name, top in zip(names, tops, strict=True):
+            n[name] = top
     else:
         n.data = L.Input(shape={"dim": [1, 3, *form.side]})
         n.im_info = L.Input(shape={"dim": [1, 3]})

@@ -67,6 +67,7 @@ TWO_STAGE = [  # see test_two_stage.py
     "fast_rcnn_vgg16",
     "faster_rcnn_vgg16",
     "faster_rcnn_zf",
+    "mask_rcnn",
     "rcnn_caffenet",
     "rfcn_resnet50",
 ]

@@ -20,7 +20,7 @@ from caffelike.summary import build_without_data, summarize
 ROOT = Path(__file__).resolve().parents[1]
 PUBLISHED = json.loads((ROOT / "tests" / "golden" / "two_stage.json").read_text())
 DETECTORS = ["fast_rcnn_vgg16", "faster_rcnn_vgg16", "faster_rcnn_zf", "rfcn_resnet50"]
-MODELS = [*DETECTORS, "rcnn_caffenet"]
+MODELS = [*DETECTORS, "mask_rcnn", "rcnn_caffenet"]
 SIDE, CLASSES = 64, 4
 SMALL = {  # what makes the published sizes narrow
     "classes": CLASSES,
@@ -82,10 +82,28 @@ def test_layers_are_the_published_ones(model):
 
 @pytest.mark.parametrize("model", MODELS)
 def test_readme_tells_the_counts(model):
-    totals = summarize(build_without_data(hub.find(model) / "deploy.prototxt", caffelike.TRAIN)).totals
     readme = (hub.find(model) / "README.md").read_text(encoding="utf-8")
-    for column in ("parameters", "macs"):
-        assert f"{totals[column]:,}" in readme
+    for file in hub.find(model).glob("*deploy.prototxt"):
+        totals = summarize(build_without_data(file, caffelike.TRAIN)).totals
+        for column in ("parameters", "macs"):
+            assert f"{totals[column]:,}" in readme
+
+
+@pytest.mark.parametrize("kind", ["", "keypoints_"])
+def test_mask_rcnn_is_trained_as_it_is_used(kind):
+    """The same layers with parameters in both definitions; those of the residual net are called as published."""
+    shapes = []
+    for file in ("train", "deploy"):
+        net = build_without_data(hub.find("mask_rcnn") / f"{kind}{file}.prototxt", caffelike.TRAIN)
+        shapes.append({name: [list(blob.shape) for blob in blobs] for name, blobs in net.params.items()})
+    assert shapes[0] == shapes[1]
+    body = {
+        name: shape
+        for name, shape in PUBLISHED["rfcn_resnet50"].items()
+        if name.startswith(("conv1", "bn", "scale", "res"))
+    }
+    assert len(body) == 159
+    assert body.items() <= shapes[0].items()
 
 
 def test_windows_weights_published_for_rcnn_go_by_two_names():

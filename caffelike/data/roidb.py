@@ -6,8 +6,10 @@ from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
+from PIL import Image, ImageDraw
 
 from caffelike.data import images, paths
+from caffelike.data.resize import resize_nearest
 from caffelike.errors import DataError, FileError
 
 Record = dict[str, Any]
@@ -42,6 +44,9 @@ def checked(records: Sequence[Record]) -> list[Record]:
     image: a path, or pixels (H, W, 3), uint8, BGR. boxes (n, 4): x1, y1, x2, y2 in pixels of the image, both corners
     included. gt_classes (n,): from 1 on; 0 for a box that is a proposal only. flipped, optional: read from right to
     left, boxes included as they are written. Raises DataError for others, naming the record.
+    masks, optional, one for each box: its object's polygons as COCO writes them ([[x1, y1, x2, ...], ...] in pixels
+    of the image), or (H, W), not 0 on the object; None for a proposal. keypoints, optional (n, K, 3): of each box x, y
+    and 0 for a point that is not known, above 0 for one that is.
     """
     found = []
     for number, record in enumerate(records):
@@ -53,6 +58,11 @@ def checked(records: Sequence[Record]) -> list[Record]:
         classes = np.asarray(record["gt_classes"], np.int64).reshape(-1)
         if len(boxes) != len(classes):
             raise DataError(f"record {number} of the roidb has {len(boxes)} boxes, but {len(classes)} gt_classes.")
+        for field in ("masks", "keypoints"):
+            if field in record and len(record[field]) != len(boxes):
+                raise DataError(
+                    f"record {number} of the roidb has {len(boxes)} boxes, but {len(record[field])} {field}."
+                )
         found.append(dict(record, boxes=boxes, gt_classes=classes))
     if not found:
         raise DataError("the roidb has no records.")
@@ -64,6 +74,26 @@ def pixels_of(record: Record) -> np.ndarray:
     image = record["image"]
     pixels = images.read(image) if isinstance(image, str) else np.asarray(image)
     return pixels[:, ::-1] if record.get("flipped") else pixels
+
+
+def masks_of(record: Record, objects: np.ndarray, scale: float, height: int, width: int) -> np.ndarray:
+    """(len(objects), height, width), 1 on each object: the record's boxes `objects`, scaled to that size.
+
+    Raises DataError where there is no mask of an object.
+    """
+    found = np.zeros((len(objects), height, width), np.float32)
+    for mask, number in zip(found, objects, strict=True):
+        given = record["masks"][number] if "masks" in record else None
+        if given is None:
+            raise DataError(f"a net asks for masks, but box {number} of a record of the roidb has none.")
+        if isinstance(given, np.ndarray) and given.ndim == 2:
+            mask[...] = resize_nearest(given != 0, height, width)
+            continue
+        drawn = Image.new("L", (width, height))
+        for polygon in given:
+            ImageDraw.Draw(drawn).polygon([float(v) * scale for v in polygon], fill=1)
+        mask[...] = np.asarray(drawn)
+    return found
 
 
 def set_roidb(net: Any, records: Sequence[Record]) -> None:

@@ -24,15 +24,16 @@ class RoIDataLayer(PythonLayer):
     tops, by name, in any number: data (1, 3, H, W), BGR less `means`; im_info (1, 3): H, W, scale; gt_boxes (G, 5): x1,
         y1, x2, y2, class, in pixels of data. For Fast R-CNN, which has its regions in the roidb: rois (R, 5), labels
         (R,), bbox_targets, bbox_inside_weights, bbox_outside_weights (R, 4 C); bbox_loss_weights, the older name of the
-        inside ones.
+        inside ones. For Mask R-CNN: gt_masks (G, H, W), 1 on the object; gt_keypoints (G, K, 3): x, y in pixels of
+        data, and above 0 for a point that is known.
     The roidb is given by `caffelike.data.roidb.set_roidb(net, records)`, by this layer's own set_roidb, or named in
     param_str: source: a JSON file (see caffelike.data.roidb.read_roidb).
     param_str: num_classes C, required, background included. What py-faster-rcnn keeps in its own configuration may be
         given too: scales (600,), the shorter side's length, one of them drawn for an image; max_size 1000, the longer
         side's most; means 102.9801, 115.9465, 122.7717; shuffle True; and ProposalTargetLayer's for drawing regions
-        (batch_size 128, ...; targets' means there is target_means here).
+        (batch_size 128, ...; targets' means there is target_means here). keypoints 0: K, where gt_keypoints is a top.
     Errors: DataError for records that are none, or where no roidb is given by the first pass.
-    MNC's MNCDataLayer is this one where it delivers no masks (gt_masks, mask_info).
+    MNC's MNCDataLayer is this one where it delivers no mask_info.
     Source: Girshick, "Fast R-CNN", ICCV 2015; py-faster-rcnn.
     """
 
@@ -51,6 +52,7 @@ class RoIDataLayer(PythonLayer):
             max_size=1000,
             means=_MEANS,
             shuffle=True,
+            keypoints=0,
             **sampling,
         )
         options, width = self.options, 4 * self.options["num_classes"]
@@ -59,6 +61,7 @@ class RoIDataLayer(PythonLayer):
             "data": (1, 3, -(-max(options["scales"]) // 32) * 32, -(-options["max_size"] // 32) * 32),
             "im_info": (1, 3),
             "gt_boxes": (1, 5),
+            "gt_keypoints": (1, options["keypoints"], 3),
             "rois": (1, 5),
             "labels": (1,),
             "bbox_targets": (1, width),
@@ -66,6 +69,7 @@ class RoIDataLayer(PythonLayer):
             "bbox_outside_weights": (1, width),
             "bbox_loss_weights": (1, width),
         }
+        shapes["gt_masks"] = (1, *shapes["data"][2:])
         self._tops = list(self.layer_param.top)
         for name, blob in zip(self._tops, top, strict=True):
             if name not in shapes:
@@ -121,6 +125,11 @@ class RoIDataLayer(PythonLayer):
             "im_info": np.array([[height, width, scale]], np.float32),
             "gt_boxes": truth,
         }
+        objects = np.flatnonzero(classes > 0)
+        if "gt_masks" in self._tops:
+            made["gt_masks"] = roidb.masks_of(record, objects, scale, height, width)
+        if "gt_keypoints" in self._tops:
+            made["gt_keypoints"] = self._keypoints(record, objects, scale)
         if not set(self._tops) <= set(made):
             names = {**options, "means": options["target_means"]}
             rois = np.insert(boxes, 0, 0, axis=1)
@@ -129,6 +138,17 @@ class RoIDataLayer(PythonLayer):
             for name in ("inside_weights", "outside_weights", "loss_weights"):
                 made[f"bbox_{name}"] = found.inside
         return made
+
+    def _keypoints(self, record: roidb.Record, objects: np.ndarray, scale: float) -> np.ndarray:
+        """(objects, K, 3)."""
+        wanted = (len(record["boxes"]), self.options["keypoints"], 3)
+        points = np.asarray(record.get("keypoints", ()), np.float32)
+        if points.shape != wanted:
+            raise DataError(
+                f"Layer '{self.name}' (Python): RoIDataLayer needs keypoints {wanted} in a record of the roidb, but"
+                f" they are {points.shape}."
+            )
+        return points[objects] * np.array([scale, scale, 1], np.float32)
 
     def backward(self, top: Sequence[Blob], propagate_down: Sequence[bool], bottom: Sequence[Blob]) -> None:
         """Data have no gradient."""

@@ -25,7 +25,7 @@ def net(train: bool, form: Form | None = None) -> Any:
     n, form = NetSpec(), form or Form()
     two_stage.images(n, form, train)
     middle = two_stage.residual(n, n.data, form)
-    top = two_stage.stage(n, middle, 5, form, stride=1, dilation=2)
+    top = two_stage.stage(n, middle, 5, form, dilation=2)
     all_regions = replace(form, regions={"batch_size": -1, **form.regions})
     rois = two_stage.region_proposals(n, middle, form.channels(512), all_regions, train, kinds=BOXES)
     top = n.conv_new_1 = L.Convolution(top, num_output=form.channels(1024), kernel_size=1, **GAUSSIAN)
