@@ -9,7 +9,7 @@ caffelike.Detector on the proposals of the images, and prints how many shapes ar
 precision of each class and their mean (at an overlap of 0.5, as Pascal VOC counts it). BING learns from 20 others.
 
 With BING 100 % of the shapes are among the proposals and the mean is 0.995; with sliding windows 0.993, Selective
-Search 1.000, Edge Boxes 0.760 (84 % of the shapes: its edges come from the gradient alone).
+Search 1.000, Edge Boxes 0.974.
 
 Source: R. Girshick et al., "Rich feature hierarchies for accurate object detection and semantic segmentation", CVPR
 2014; with the softmax of its fine-tuning in place of the support vector machines that it trains afterwards.

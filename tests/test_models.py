@@ -53,6 +53,7 @@ TRAININGS = [  # see test_trainings.py and examples/test_learning.py
     "cifar10_full",
     "cifar10_quick",
     "dqn",
+    "face_verification",
     "finetune_style",
     "grasp",
     "image_qa",

@@ -51,7 +51,7 @@ CASES = [
     ("mnist_autoencoder", "solver_adadelta", DIGITS, 1.0, 10),
     ("mnist_siamese", "solver", PAIRS, 0.01, 15),
 ]
-DEFINED = sorted({case[0] for case in CASES} | {"finetune_style"})
+DEFINED = sorted({case[0] for case in CASES} | {"face_verification", "finetune_style"})
 
 
 def made(model, solver, rate):
@@ -97,6 +97,29 @@ def test_points_in_hdf5(solver, iterations, accuracy, monkeypatch, tmp_path):
     trained.param.test_iter[:] = [25]
     trained.step(iterations)
     assert trained.test(0)["accuracy"] > accuracy
+
+
+def test_faces_of_others_are_verified(monkeypatch, tmp_path):
+    """Pairs of drawn people; those of the test were not seen."""
+    monkeypatch.setattr(sys, "argv", ["make_data.py", "--people", "6", "--pairs", "120"])
+    make = data_of("face_verification", monkeypatch, tmp_path)
+    trained = made("face_verification", "solver", 0.02)
+    trained.step(1)
+    first = trained.smoothed_loss
+    trained.step(24)
+    assert trained.smoothed_loss < 0.97 * first
+    assert 0 < trained.test(0)["verification"] < 3
+    trained.net.save("faces.caffemodel")
+    verify = runpy.run_path(os.fspath(MODELS / "face_verification" / "verify.py"))
+    net = caffelike.Net(MODELS / "face_verification" / "deploy.prototxt", caffelike.TEST, weights="faces.caffemodel")
+    assert 0.5 < verify["right"](net) <= 1
+    for person in "ab":  # and photographs, of which two at least are wanted
+        (tmp_path / "people" / person).mkdir(parents=True)
+        for i in range(2 if person == "a" else 1):
+            Image.fromarray(RNG.integers(0, 256, (60, 50, 3), np.uint8)).save(tmp_path / "people" / person / f"{i}.png")
+    (faces,) = make["photographed"](tmp_path / "people")
+    assert faces.shape == (2, 3, 55, 47)
+    assert 0 <= faces.min() < faces.max() <= 1
 
 
 def test_linear_regression_finds_the_exact_solution(monkeypatch, tmp_path, capsys):

@@ -13,8 +13,10 @@ class EdgeBoxes(Proposals):
 
     The publication finds edges by a learned forest, whose model OpenCV does not bring along; here they are the
     smoothed image's gradient, thinned across their direction: more edges of textures, and worse proposals on photos.
-    options: of cv2.ximgproc.createEdgeBoxes (alpha, beta, minScore, minBoxArea, ...). Raises CaffelikeError without
-    OpenCV's contrib modules.
+    options: of cv2.ximgproc.createEdgeBoxes (alpha, beta, minScore, ...). alpha, how much windows beside each other
+    share, is 0.75 by default (the publication's value for boxes that fit well); minBoxArea is the 200th part of the
+    image, at most 1000 pixels: that is OpenCV's default, for photographs, and small images have smaller objects.
+    Raises CaffelikeError without OpenCV's contrib modules.
     Source: C. L. Zitnick, P. Dollár, "Edge Boxes: Locating Object Proposals from Edges", ECCV 2014.
     """
 
@@ -24,7 +26,9 @@ class EdgeBoxes(Proposals):
     def propose(self, image: np.ndarray, count: int = COUNT) -> np.ndarray:
         """See Proposals."""
         strength, direction = edges(image)
-        finder = self._module.createEdgeBoxes(**{"maxBoxes": count} | self.options)
+        least = min(1000, strength.size / 200)
+        given = {"maxBoxes": count, "alpha": 0.75, "minBoxArea": least} | self.options
+        finder = self._module.createEdgeBoxes(**given)
         found, scores = finder.getBoundingBoxes(strength, direction)
         return boxes(found, scores, count)
 
