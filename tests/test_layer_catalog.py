@@ -43,7 +43,7 @@ def test_options_of_a_type_with_several_messages():
 
 def test_kernels_are_those_that_compute_the_type():
     """kernels/cpu/tile.py is the register tile of products, not the Tile layer's."""
-    assert entry("Tile").kernels == ("NumPy",)
+    assert "CPU" not in entry("Tile").kernels
     assert entry("InnerProduct").kernels[:2] == ("NumPy", "CPU")
 
 

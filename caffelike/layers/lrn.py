@@ -1,4 +1,4 @@
-"""LRN: local response normalization."""
+"""LRN, LRNMap: local response normalization."""
 
 from typing import Any
 
@@ -48,6 +48,21 @@ class LRN(Layer):
         size = self.options["size"]
         around = Reach((size,) * 2, (1, 1), (-(size // 2),) * 2)
         return around if self.options["region"] == "WITHIN_CHANNEL" else Sees.PIXEL
+
+
+@register("LRNMap", param="lrn_map_param")
+class LRNMap(LRN):
+    """y = x * scale^-beta, scale = 1 + alpha / size^2 * (sum of x^2 over size x size pixels around this one).
+
+    bottoms: x (N, C, H, W). tops: y, likewise. local_size 5 (odd), alpha 1, beta 0.75.
+    Gradient: to x. Errors: ModelError for an even size, ShapeError unless there are 4 axes.
+    Source: Caffe of spring 2014, where it was a type of its own; now LRN with norm_region WITHIN_CHANNEL.
+    """
+
+    def setup(self, p: Any, *shapes: Shape) -> None:
+        """Read the options."""
+        super().setup(p, *shapes)
+        self.options["region"] = "WITHIN_CHANNEL"
 
 
 def _window_sum(v: np.ndarray, axis: int, size: int) -> np.ndarray:

@@ -2,10 +2,15 @@ import numpy as np
 import pytest
 from one_layer import OneLayer, image
 
+import caffelike
 from caffelike.errors import ModelError, ShapeError
+from caffelike.schema import NetParameter
+from caffelike.schema import text as reader
 from caffelike.testing import Case
 
-CONTRACT = [
+CONTRACT = {}
+CONTRACT["LRNMap"] = [Case("lrn_map_param { local_size: 3 alpha: 0.5 }", [(2, 3, 7, 9)])]
+CONTRACT["LRN"] = [
     Case(shapes=[(2, 7, 3, 5)]),
     Case("lrn_param { local_size: 3 alpha: 0.5 beta: 0.6 k: 2 }", [(1, 4, 13, 1)]),
     Case("lrn_param { local_size: 3 alpha: 0.5 norm_region: WITHIN_CHANNEL }", [(2, 3, 7, 9)]),
@@ -31,6 +36,24 @@ def test_within_channel_ignores_k_and_counts_the_border():
     np.testing.assert_allclose(y.ravel(), [1 / 6, 2 / 15, 3 / 14], rtol=1e-6)
     dx = layer.backward(image([36, 0, 0]))
     np.testing.assert_allclose(dx.ravel(), [4, -4, 0], rtol=1e-5)
+
+
+def test_maps_worked_example():
+    """Of 2014: the same numbers as WITHIN_CHANNEL's, through the V1 word too."""
+    text = 'type: "LRNMap" bottom: "x" top: "y" lrn_map_param { local_size: 3 alpha: 9 beta: 0.5 }'
+    x = np.random.default_rng(0).standard_normal((1, 2, 4, 5)).astype(np.float32)
+    y = OneLayer(text, x=x.shape).forward(x=x)
+    for place in np.ndindex(x.shape):
+        _, c, row, column = place
+        near = x[0, c, max(0, row - 1) : row + 2, max(0, column - 1) : column + 2].astype(np.float64)
+        assert y[place] == pytest.approx(x[place] / np.sqrt(1 + np.square(near).sum()), rel=1e-5)
+    old = (
+        'input: "x" input_dim: 1 input_dim: 2 input_dim: 4 input_dim: 5'
+        ' layers { name: "n" type: LRN_MAP bottom: "x" top: "y" lrn_map_param { local_size: 3 alpha: 9 beta: 0.5 } }'
+    )
+    net = caffelike.Net.build(reader.parse(old, NetParameter, "n").message, caffelike.TEST)
+    net.blobs["x"].data[...] = x
+    np.testing.assert_allclose(net.forward()["y"], y, rtol=1e-5)
 
 
 def test_refused():
