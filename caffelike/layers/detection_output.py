@@ -1,11 +1,14 @@
 """DetectionOutput: what a single-shot detector has found, from its raw predictions."""
 
+import os
 from collections.abc import Sequence
 
 import numpy as np
 
 from caffelike import log
 from caffelike.blob import Blob
+from caffelike.data.detections import ResultFiles
+from caffelike.data.paths import resolve
 from caffelike.errors import ModelError
 from caffelike.layer import HostLayer
 from caffelike.layers import _ssd
@@ -24,15 +27,21 @@ class DetectionOutput(HostLayer):
         above it (default: any). nms_param: nms_threshold 0.3, top_k (of a class, before suppression; -1: all), eta 1.
         keep_top_k (of an image; -1: all). clip false: boxes may reach beyond the image; true: they end at its border
         (a field of OpenCV's, which its face detector has).
-    save_output_param, visualize, visualize_threshold and save_file write files in the fork; here they are ignored with
-        a warning: `caffelike detect` writes what is found.
-    Gradient: none. Errors: ModelError for impossible options, ShapeError for bottoms that do not fit the priors.
+    save_output_param: with output_directory, label_map_file and name_size_file (lines `name height width`, in the order
+        of the images) what is found is written whenever num_test_image (default: all of the list) images are through;
+        output_name_prefix and output_format (VOC, COCO, ILSVRC): see caffelike/data/detections.py. Where one of the two
+        files is not there, nothing is written, with a warning.
+    visualize, visualize_threshold and save_file draw in the fork; here they are ignored with a warning: `caffelike
+        detect` shows what is found.
+    Gradient: none. Errors: ModelError for impossible options, ShapeError for bottoms that do not fit the priors,
+        FileError and DataError for the files of save_output_param.
     Source: Liu et al., "SSD", ECCV 2016 (weiliu89's fork); clip: OpenCV.
     """
 
     bottoms = ("loc", "conf", "priors")
     tops = ("found",)
     no_gradient = ("loc", "conf", "priors")
+    folder: str = ""
 
     def setup(self, bottom: Sequence[Blob], top: Sequence[Blob]) -> None:  # type: ignore[override]
         """Read the options."""
@@ -41,11 +50,28 @@ class DetectionOutput(HostLayer):
             raise self.fail("needs num_classes.", ModelError)
         if p.nms_param.nms_threshold < 0 or not 0 < p.nms_param.eta <= 1:
             raise self.fail("nms_param: nms_threshold must not be negative, and eta above 0 and at most 1.", ModelError)
-        if p.visualize or p.save_output_param.output_directory:
+        if p.visualize:
+            log.logger.warning("Layer '%s': visualize is ignored; `caffelike detect` shows what is found.", self.name)
+        self._files = self._result_files()
+
+    def _result_files(self) -> ResultFiles | None:
+        """What save_output_param asks for; None: nothing is to be written, or cannot be."""
+        p = self.message.detection_output_param
+        save = p.save_output_param
+        if not (save.output_directory and save.label_map_file and save.name_size_file):
+            return None
+        names, sizes = (resolve(path, self.folder) for path in (save.label_map_file, save.name_size_file))
+        if missing := [path for path in (names, sizes) if not os.path.isfile(path)]:
             log.logger.warning(
-                "Layer '%s': save_output_param and visualize are ignored; `caffelike detect` writes what is found.",
-                self.name,
-            )
+                "Layer '%s': save_output_param names %s, which is not there: nothing will be written.",
+                self.name, missing[0],
+            )  # fmt: skip
+            return None
+        labels = [label for label in range(p.num_classes) if label != p.background_label_id]
+        try:
+            return ResultFiles(save, labels, names, sizes)
+        except ModelError as error:
+            raise self.fail(str(error), ModelError) from None
 
     def reshape(self, bottom: Sequence[Blob], top: Sequence[Blob]) -> None:  # type: ignore[override]
         """Check the bottoms; the top's third size is known in forward."""
@@ -73,6 +99,9 @@ class DetectionOutput(HostLayer):
         if p.clip:
             decoded = np.clip(decoded, 0, 1)
         rows = [self._found(item, decoded[item], conf[item]) for item in range(items)]
+        if self._files is not None:
+            for of_item in rows:
+                self._files.add(of_item)
         found = np.concatenate(rows)
         if not len(found):
             found = np.full((items, 7), -1, np.float32)

@@ -8,8 +8,9 @@ from xml.etree import ElementTree
 from caffelike import log, rng
 from caffelike.data import datum, writing
 from caffelike.data.imagelist import read_text
+from caffelike.data.label_map import read_label_map
 from caffelike.errors import DataError, FileError
-from caffelike.schema import message_class, reader
+from caffelike.schema import message_class
 from caffelike.tools.imageset import ImageReader
 
 Box = tuple[int, tuple[float, float, float, float], bool]
@@ -66,15 +67,6 @@ def convert_annoset(
             database.put(f"{i:08d}_{image}".encode(), record.SerializeToString())
     log.info("convert_annoset.cpp:192", f"Processed {database.count} files.")
     return database.count
-
-
-def read_label_map(path: str | os.PathLike) -> dict[str, int]:
-    """Labels by name, of a LabelMap in text. Raises FileError, ParseError, DataError for a name given twice."""
-    items = reader.read(path, message_class("LabelMap")).message.item
-    names = {item.name: int(item.label) for item in items}
-    if len(names) != len(items):
-        raise DataError(f"{os.fspath(path)}: a name is there more than once.")
-    return names
 
 
 def read_boxes(path: str, label_type: str, names: dict[str, int]) -> list[Box]:

@@ -1,8 +1,10 @@
+import json
+
 import numpy as np
 import pytest
 from one_layer import OneLayer
 
-from caffelike.errors import ModelError, ShapeError
+from caffelike.errors import DataError, ModelError, ShapeError
 
 PRIORS = np.array([[0.1, 0.1, 0.3, 0.3], [0.12, 0.1, 0.32, 0.3], [0.5, 0.5, 0.9, 0.9]], np.float32)
 
@@ -31,6 +33,64 @@ def test_worked_example():
         [0, 2, 0.2, 0.12, 0.1, 0.32, 0.3],
     ]
     np.testing.assert_allclose(found[0, 0], want, rtol=1e-6)
+
+
+SAVED = {
+    "VOC": ("r_cat.txt", "one 0.8 4 2 12 6\none 0.2 20 10 36 18\ntwo 0.8 1 2 3 6\ntwo 0.2 5 10 9 18\n"),
+    "ILSVRC": (
+        "r_.txt",
+        "one 1 0.8 4 2 12 6\none 1 0.2 20 10 36 18\none 2 0.6 20 10 36 18\none 2 0.2 4 2 12 6\n"
+        "two 1 0.8 1 2 3 6\ntwo 1 0.2 5 10 9 18\ntwo 2 0.6 5 10 9 18\ntwo 2 0.2 1 2 3 6\n",
+    ),
+}
+
+
+def saving(folder, kind):
+    (folder / "map").write_text('item { name: "cat" label: 1 } item { name: "17" label: 2 }')
+    (folder / "sizes").write_text("one 20 40\ntwo 20 10\nthree 1 1\n")
+    return (
+        "confidence_threshold: 0.15 nms_param { nms_threshold: 0.5 } save_output_param {"
+        f' output_directory: "{folder}/out" output_name_prefix: "r_" output_format: "{kind}" num_test_image: 2'
+        f' label_map_file: "{folder}/map" name_size_file: "{folder}/sizes" }}'
+    )
+
+
+@pytest.mark.parametrize("kind", SAVED)
+def test_result_files_worked_example(kind, tmp_path):
+    """The boxes of test_worked_example in images of 40 x 20 and 10 x 20 pixels."""
+    detect(saving(tmp_path, kind), [CONF, CONF], np.zeros((2, 12)), items=2)
+    name, text = SAVED[kind]
+    saved = (tmp_path / "out" / name).read_text()
+    assert saved == text
+    if kind == "VOC":
+        assert len((tmp_path / "out" / "r_17.txt").read_text().splitlines()) == 4
+
+
+def test_result_files_for_coco(tmp_path):
+    detect(saving(tmp_path, "COCO"), [CONF, CONF], np.zeros((2, 12)), items=2)
+    rows = json.loads((tmp_path / "out" / "r_.json").read_text())
+    assert [row["category_id"] for row in rows] == ["cat", "cat", 17, 17] * 2
+    assert rows[0]["image_id"] == "one"
+    np.testing.assert_allclose(rows[0]["bbox"], [4, 2, 8, 4], atol=0.01)
+    np.testing.assert_allclose([row["score"] for row in rows], [0.8, 0.2, 0.6, 0.2] * 2, rtol=1e-6)
+
+
+def test_result_files_wait_for_all_images(tmp_path):
+    detect(saving(tmp_path, "VOC"), CONF)
+    assert not (tmp_path / "out").exists()
+
+
+def test_result_files_that_cannot_be(tmp_path, caplog):
+    options = saving(tmp_path, "VOC")
+    with pytest.raises(ModelError, match="VOC, COCO, ILSVRC, not 'XML'"):
+        detect(options.replace('"VOC"', '"XML"'), CONF)
+    with pytest.raises(DataError, match="lists 3 images, but num_test_image is 4"):
+        detect(options.replace("image: 2", "image: 4"), CONF)
+    with pytest.raises(DataError, match="no name for label 3"):
+        detect(options, [*CONF, 0.1, 0.1, 0.1], classes=4)
+    (tmp_path / "sizes").unlink()
+    detect(options, CONF)
+    assert "which is not there: nothing will be written" in caplog.text
 
 
 def test_best_of_an_image_and_of_a_class():
