@@ -51,7 +51,7 @@ class ResultFiles:
         """The boxes of the next image: item, label, score, xmin, ymin, xmax, ymax (shares of it)."""
         name, height, width = self._images[self._seen]
         for row in rows:
-            corners = np.clip(row[3:7], 0, 1) * np.float32([width, height, width, height])
+            corners = np.clip(row[3:7], 0, 1) * np.array([width, height, width, height], np.float32)
             box = [corners[0], corners[1], corners[2] - corners[0], corners[3] - corners[1]]
             self._found.append((name, int(row[1]), float(row[2]), [round(float(v), 2) for v in box]))
         self._seen += 1
