@@ -4,8 +4,6 @@ from one_layer import OneLayer, image
 
 import caffelike
 from caffelike.errors import ModelError, ShapeError
-from caffelike.schema import NetParameter
-from caffelike.schema import text as reader
 from caffelike.testing import Case
 
 CONTRACT = {}
@@ -38,7 +36,7 @@ def test_within_channel_ignores_k_and_counts_the_border():
     np.testing.assert_allclose(dx.ravel(), [4, -4, 0], rtol=1e-5)
 
 
-def test_maps_worked_example():
+def test_maps_worked_example(tmp_path):
     """Of 2014: the same numbers as WITHIN_CHANNEL's, through the V1 word too."""
     text = 'type: "LRNMap" bottom: "x" top: "y" lrn_map_param { local_size: 3 alpha: 9 beta: 0.5 }'
     x = np.random.default_rng(0).standard_normal((1, 2, 4, 5)).astype(np.float32)
@@ -51,9 +49,9 @@ def test_maps_worked_example():
         'input: "x" input_dim: 1 input_dim: 2 input_dim: 4 input_dim: 5'
         ' layers { name: "n" type: LRN_MAP bottom: "x" top: "y" lrn_map_param { local_size: 3 alpha: 9 beta: 0.5 } }'
     )
-    net = caffelike.Net.build(reader.parse(old, NetParameter, "n").message, caffelike.TEST)
-    net.blobs["x"].data[...] = x
-    np.testing.assert_allclose(net.forward()["y"], y, rtol=1e-5)
+    (tmp_path / "old.prototxt").write_text(old)
+    net = caffelike.Net(str(tmp_path / "old.prototxt"), caffelike.TEST)
+    np.testing.assert_allclose(net.forward(x=x)["y"], y, rtol=1e-5)
 
 
 def test_refused():
