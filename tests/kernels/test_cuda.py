@@ -157,3 +157,19 @@ def test_what_is_known_of_a_gpu(monkeypatch):
         "Kernel execution timeout",
     ]
     assert found["Maximum dimension of block"] == (2, 3, 4)
+
+
+@pytest.mark.skipif(not device.simulated(), reason="for Numba's simulator")
+@pytest.mark.gpu
+def test_a_thread_that_fails_ends_its_block(monkeypatch):
+    from caffelike.kernels.cuda import door
+
+    def fails(array):
+        if cuda.threadIdx.x == 1:  # noqa: F821, a global of this file as it is of files with kernels
+            array[7] = 1
+        cuda.syncthreads()  # noqa: F821
+
+    monkeypatch.setitem(fails.__globals__, "cuda", door.cuda)
+
+    with pytest.raises(IndexError, match=r"tid=\[1, 0, 0\]"):
+        door.kernel(fails)(1, 2, *on_device(np.zeros(3)))
