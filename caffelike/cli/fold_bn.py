@@ -2,6 +2,8 @@
 
 import click
 
+from caffelike.cli import _table
+
 minloglevel = 1
 
 
@@ -10,7 +12,8 @@ minloglevel = 1
 @click.argument("weights")
 @click.argument("out_net")
 @click.argument("out_weights")
-def command(net: str, weights: str, out_net: str, out_weights: str) -> None:
+@_table.option
+def command(net: str, weights: str, out_net: str, out_weights: str, as_json: bool) -> None:
     """Write NET and WEIGHTS without the BatchNorm and Scale layers that the weights before them can take over.
 
     Outputs agree to rounding. caffelike folds in memory by itself when it runs a net for testing; the files are for
@@ -27,4 +30,7 @@ def command(net: str, weights: str, out_net: str, out_weights: str) -> None:
     write_weights(out_weights, folded.message.name, folded.layers)
     with atomic_path(out_net) as temporary:
         temporary.write_text(format_text(folded.message), encoding="utf-8")
+    if as_json:
+        _table.echo_json({"folded": folded.gone})
+        return
     click.echo(f"Folded {len(folded.gone)} layers: {', '.join(folded.gone)}")

@@ -2,6 +2,7 @@
 
 import click
 
+from caffelike.cli import _table
 from caffelike.errors import CaffelikeError
 
 minloglevel = 1
@@ -12,7 +13,8 @@ minloglevel = 1
 @click.argument("folder", metavar="[OUTDIR]", required=False, default=".")
 @click.option("--parts", default="train=0.8,val=0.1,test=0.1", show_default=True, help="Names and shares of the lists.")
 @click.option("--seed", default=0, show_default=True, help="Another seed gives another division.")
-def command(source: str, folder: str, parts: str, seed: int) -> None:
+@_table.option
+def command(source: str, folder: str, parts: str, seed: int, as_json: bool) -> None:
     """Divide the images of FOLDER (each folder in it is a class) or of a list into OUTDIR/train.txt, val.txt, test.txt.
 
     Every class is divided in the same shares. The lists are for convert_imageset.
@@ -25,5 +27,9 @@ def command(source: str, folder: str, parts: str, seed: int) -> None:
         shares = {name: float(share) for name, share in (part.split("=") for part in parts.split(","))}
     except ValueError:
         raise CaffelikeError(f"--parts takes names and shares such as train=0.9,val=0.1, not '{parts}'.") from None
-    for name, count in split_imageset(source, folder, shares, seed).items():
+    counts = split_imageset(source, folder, shares, seed)
+    if as_json:
+        _table.echo_json(counts)
+        return
+    for name, count in counts.items():
         click.echo(f"{name}.txt: {count} images")

@@ -5,13 +5,16 @@ from collections.abc import Callable
 
 import click
 
+from caffelike.cli import _table
+
 minloglevel = 2
 
 
 @click.command()
 @click.argument("files", nargs=-1, required=True, metavar="FILE...")
 @click.option("--check", "only_check", is_flag=True, help="Write nothing; exit code 1 if any file is old.")
-def command(files: tuple[str, ...], only_check: bool) -> int:
+@_table.option
+def command(files: tuple[str, ...], only_check: bool, as_json: bool) -> int:
     """Bring each FILE to the current form: a net's or solver's prototxt, or a .caffemodel, of any generation.
 
     The file as it was is kept beside it as FILE.bak. A file that is current is left alone. Exit code 1: parts of an
@@ -19,20 +22,22 @@ def command(files: tuple[str, ...], only_check: bool) -> int:
 
     Example: caffelike upgrade *.prototxt *.caffemodel
     """
-    code = 0
+    states = {}
     for path in files:
         old, upgrade = _kind(path)
         if not old:
-            click.echo(f"{path}: current")
+            states[path] = "current"
         elif only_check:
-            click.echo(f"{path}: old")
-            code = 1
+            states[path] = "old"
         else:
             shutil.copy2(path, f"{path}.bak")
             whole = upgrade(path, path)
-            click.echo(f"{path}: upgraded" + ("" if whole else f", but not all of it: compare with {path}.bak"))
-            code = code if whole else 1
-    return code
+            states[path] = "upgraded" if whole else f"upgraded, but not all of it: compare with {path}.bak"
+        if not as_json:
+            click.echo(f"{path}: {states[path]}")
+    if as_json:
+        _table.echo_json(states)
+    return int(any(state not in ("current", "upgraded") for state in states.values()))
 
 
 def _kind(path: str) -> tuple[bool, Callable[[str, str], bool]]:

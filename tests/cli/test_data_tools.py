@@ -1,5 +1,6 @@
 """The converters on the command line, in Caffe's own words."""
 
+import json
 import struct
 
 import numpy as np
@@ -134,6 +135,7 @@ def test_errors_are_one_message(run, folder):
 def test_split(run, folder):
     result = run("split_imageset", "list.txt", "--parts", "train=0.5,test=0.5")
     assert (result.code, result.out) == (0, "train.txt: 2 images\ntest.txt: 0 images\n")  # one image of each class
+    assert json.loads(run("split_imageset", "list.txt", "--parts", "train=1", "--json").out) == {"train": 2}
     assert "--parts takes names" in run("split_imageset", "list.txt", "--parts", "0.5").err
 
 

@@ -1,5 +1,7 @@
 """The three upgrade commands: files, exit codes, and Caffe's line for files that are current."""
 
+import json
+
 import pytest
 
 from caffelike import cli
@@ -69,6 +71,7 @@ def test_upgrade_in_place_keeps_a_backup(run, tmp_path):
     assert 'type: "ReLU"' in net.read_text()
     assert 'type: "Adam"' in solver.read_text()
     assert (tmp_path / "net.prototxt.bak").read_text() == V1_NET
+    assert json.loads(run("upgrade", net, "--json").out) == {str(net): "current"}
     again = run("upgrade", net, solver)
     assert (again.code, again.out) == (0, f"{net}: current\n{solver}: current\n")
 

@@ -1,3 +1,5 @@
+import json
+
 import numpy as np
 import pytest
 
@@ -43,6 +45,8 @@ def test_outputs_stay_and_layers_go(files, tmp_path, capsys):
     assert main(["fold-bn", *map(str, files), str(out), str(out_weights)]) == 0
     # bn3 stands behind no weights, and bn4's input is an output of its own
     assert capsys.readouterr().out == "Folded 3 layers: bn1, s1, bn2\n"
+    assert main(["fold-bn", *map(str, files), str(out), str(out_weights), "--json"]) == 0
+    assert json.loads(capsys.readouterr().out) == {"folded": ["bn1", "s1", "bn2"]}
     data = np.random.default_rng(1).normal(size=(2, 3, 5, 6)).astype(np.float32)
     results = []
     for definition, weights in (files, (out, out_weights)):
