@@ -99,10 +99,7 @@ def convert_imageset(
                 continue
             shape = shape or size
             if check_size and size != shape:
-                raise DataError(
-                    f"Incorrect data field size: {reader.root}{entry.path} is {_by(size)} (height x width x channels),"
-                    f" the first image is {_by(shape)}. Set resize_height and resize_width, or leave check_size out."
-                )
+                raise of_other_size(reader.root + entry.path, size, shape)
             key = f"{i:08d}_{entry.path}".encode()
             numbers = _numbers(entry)
             record = datum.to_bytes(content, int(numbers[0]))
@@ -119,16 +116,26 @@ def convert_imageset(
     result.records = database.count
     if result.records % 1000:
         log.info("convert_imageset.cpp:152", f"Processed {result.records} files.")
-    if result.unreadable:
-        named = ", ".join(result.unreadable[:_TOLD]) + (", ..." if len(result.unreadable) > _TOLD else "")
-        log.warning(
-            "convert_imageset.cpp:152",
-            f"{len(result.unreadable)} of {len(entries)} images could not be read and are not in {db}: {named}",
-        )
+    tell_unreadable(result.unreadable, len(entries), db, "convert_imageset.cpp:152")
     if result.labels:
         text = f"Each record has {result.labels} labels: read them with data_param {{ labels: {result.labels} }}."
         log.info("convert_imageset.cpp:152", text)
     return result
+
+
+def tell_unreadable(names: list[str], total: int, db: str, place: str) -> None:
+    """A warning that names the images that were left out, if there are any."""
+    if names:
+        named = ", ".join(names[:_TOLD]) + (", ..." if len(names) > _TOLD else "")
+        log.warning(place, f"{len(names)} of {total} images could not be read and are not in {db}: {named}")
+
+
+def of_other_size(path: str, size: tuple[int, ...], first: tuple[int, ...]) -> DataError:
+    """The error that check_size raises."""
+    return DataError(
+        f"Incorrect data field size: {path} is {_by(size)} (height x width x channels), the first image is"
+        f" {_by(first)}. Set resize_height and resize_width, or leave check_size out."
+    )
 
 
 def _by(shape: tuple[int, ...]) -> str:
@@ -171,27 +178,50 @@ def _with_slash(root: str, entries: list[Line]) -> str:
 
 
 class ImageReader:
-    """Reads an image as what goes into a Datum."""
+    """Reads an image as what goes into a Datum.
 
-    def __init__(self, root: str, gray: bool, size: tuple[int, int], encoded: bool, kind: str):
+    size: its height and width; zeros: as it is, but for `limits`: the least that its shorter side, and the most that
+    its longer side may have, which counts more; 0: any.
+    """
+
+    def __init__(
+        self,
+        root: str,
+        gray: bool,
+        size: tuple[int, int],
+        encoded: bool,
+        kind: str,
+        limits: tuple[int, int] = (0, 0),
+    ):
         self.root = root
         self._gray, self._size, self._encoded, self._kind = gray, size, encoded or bool(kind), kind
+        self._limits = limits
 
     def read(self, name: str) -> tuple[np.ndarray | bytes, tuple[int, ...]]:
         """(pixels of (channels, height, width), or an image file's bytes; its height, width, channels)."""
         path = self.root + name
         pixels = images.read(path, not self._gray)
-        if all(self._size):
-            pixels = resize(pixels, *self._size)
+        wanted = self._size if all(self._size) else self._limited(*pixels.shape[:2])
+        as_it_is = not all(self._size) and wanted == pixels.shape[:2]
+        if not as_it_is:
+            pixels = resize(pixels, *wanted)
         if not self._encoded:
             return pixels.transpose(2, 0, 1), pixels.shape
         suffix = os.path.splitext(name)[1].lower().lstrip(".")
         kind = self._kind or suffix
         if not kind:
             raise DataError(f"Failed to guess the encoding of {path}: its name has no extension. Give encode_type.")
-        if not all(self._size) and _same(kind, suffix):
+        if as_it_is and _same(kind, suffix):
             return Path(path).read_bytes(), pixels.shape
         return _encode(pixels, kind), pixels.shape
+
+    def _limited(self, height: int, width: int) -> tuple[int, int]:
+        least, most = self._limits
+        short, long = min(height, width), max(height, width)
+        factor = least / short if least and short < least else 1.0
+        if most and int(factor * long) > most:
+            factor = most / long
+        return round(height * factor), round(width * factor)
 
 
 def _same(kind: str, suffix: str) -> bool:

@@ -94,6 +94,56 @@ def test_boxes_that_cannot_be_used(run, folder):
     assert "img/a cannot be used" in run(*words).err
 
 
+def test_boxes_that_are_left_out_are_counted(run, folder):
+    """One image has no annotation, another is no image: two of four lines are in the data base."""
+    (folder / "map.prototxt").write_text(CLASSES)
+    (folder / "img" / "a").write_text(XML)
+    (folder / "img" / "bad.png").write_text("no image")
+    (folder / "boxes.txt").write_text("1.png a\n1.png nowhere\nbad.png a\n0.png a\n")
+    words = ("convert_annoset", "img/", "boxes.txt", "db", "--label_map_file=map.prototxt")
+    result = run(*words)
+    assert result.code == 0
+    assert "2 of 4 images could not be read and are not in db: 1.png, bad.png" in result.err
+    assert count("db") == 2
+    assert "two names have one label" in run(*words, "--check_label").err
+
+
+@pytest.mark.parametrize(
+    ("options", "size"),
+    [
+        (["--max_dim=6"], (6, 4)),  # 10 x 6 becomes 6 x 3.6
+        (["--min_dim=9"], (15, 9)),
+        (["--min_dim=12", "--max_dim=15"], (15, 9)),
+        (["--min_dim=3", "--max_dim=30"], (10, 6)),
+    ],
+)
+@pytest.mark.parametrize("encoded", [True, False])
+def test_sides_of_images_with_boxes(run, folder, options, size, encoded):
+    import caffelike
+
+    (folder / "map.prototxt").write_text(CLASSES)
+    (folder / "img" / "a").write_text(XML)
+    Image.new("RGB", (10, 6)).save(folder / "img" / "wide.png")
+    (folder / "boxes.txt").write_text("wide.png a\n")
+    more = ["--encoded"] if encoded else []
+    assert run("convert_annoset", "img/", "boxes.txt", "db", "--label_map_file=map.prototxt", *options, *more).code == 0
+    (folder / "net.prototxt").write_text(
+        """layer { name: "x" type: "AnnotatedData" top: "x" data_param { source: "db" backend: LMDB batch_size: 1 } }"""
+    )
+    with caffelike.Net("net.prototxt", caffelike.TEST) as net:
+        assert net.blobs["x"].shape[:1:-1] == size
+
+
+def test_sizes_and_proportions_of_images_with_boxes(run, folder):
+    (folder / "map.prototxt").write_text(CLASSES)
+    (folder / "img" / "a").write_text(XML)
+    Image.new("RGB", (10, 6)).save(folder / "img" / "wide.png")
+    (folder / "boxes.txt").write_text("0.png a\nwide.png a\n")
+    words = ("convert_annoset", "img/", "boxes.txt", "db", "--label_map_file=map.prototxt")
+    assert "img/wide.png is 6x10x3" in run(*words, "--check_size").err
+    assert "keep an image's proportions" in run(*words, "--min_dim=3", "--resize_width=4", "--resize_height=4").err
+
+
 def test_mnist_and_cifar(run, folder):
     (folder / "i").write_bytes(struct.pack(">4I", 2051, 2, 1, 1) + b"ab")
     (folder / "l").write_bytes(struct.pack(">2I", 2049, 2) + b"\0\1")
