@@ -20,15 +20,25 @@ from caffelike.summary import describe
 
 EXAMPLES = Path(__file__).resolve().parents[1] / "examples"
 MODELS = {  # parameters; shapes of data and of what comes out
+    "deeplab_largefov": (20_505_429, (1, 3, 513, 513), {"fc7": (1, 1024, 65, 65), "fc8_interp": (1, 21, 513, 513)}),
     "fcn16s": (134_815_994, (1, 3, 500, 500), {"score": (1, 21, 500, 500)}),
     "fcn32s": (136_152_917, (1, 3, 500, 500), {"score": (1, 21, 500, 500)}),
     "fcn8s": (134_489_759, (1, 3, 500, 500), {"score": (1, 21, 500, 500)}),
+    "hed": (14_717_535, (1, 3, 500, 500), {"sigmoid-dsn5": (1, 1, 500, 500), "sigmoid-fuse": (1, 1, 500, 500)}),
+    "pspnet50": (46_841_174, (1, 3, 473, 473), {"conv5_3_pool6": (1, 2048, 6, 6), "conv6_interp": (1, 150, 473, 473)}),
+    "segnet": (29_449_355, (1, 3, 360, 480), {"pool5": (1, 512, 12, 15), "prob": (1, 11, 360, 480)}),
+    "unet": (31_100_354, (1, 1, 572, 572), {"conv_d4b-c": (1, 1024, 28, 28), "prob": (1, 2, 388, 388)}),
 }
-SIDE, CLASSES = 32, 4
+CLASSES = 4
 SMALL = {  # arguments of each model's `net` for what learns in a second
+    "deeplab_largefov": {"widths": (4, 4, 8, 8, 8), "full": 16, "size": 41},
     "fcn16s": {"widths": (4, 4, 8, 8, 8), "full": 16},
     "fcn32s": {"widths": (4, 4, 8, 8, 8), "full": 16},
     "fcn8s": {"widths": (4, 4, 8, 8, 8), "full": 16},
+    "hed": {"widths": (4, 4, 8, 8, 8), "classes": 1},
+    "pspnet50": {"width": 4, "blocks": (1, 1, 1, 1), "size": 41},
+    "segnet": {"widths": (4, 4, 8, 8, 8), "size": 36},
+    "unet": {"widths": (4, 8, 8, 8, 8), "channels": 3, "pad": 1, "last": 4},
 }
 
 
@@ -74,7 +84,7 @@ def test_counts_and_both_phases(model):
     assert solver.max_iter % solver.test_interval == 0
 
 
-def pictures(count, side=SIDE):
+def pictures(count, side):
     """data (count, 3, side, side) with a bright square of one of the channels, and the label of each pixel."""
     rng = np.random.default_rng(0)
     data, label = rng.normal(0, 0.1, (count, 3, side, side)), np.zeros((count, 1, side, side))
@@ -98,20 +108,40 @@ def solver_of(net, **fields):
 @pytest.mark.parametrize("model", SMALL)
 def test_narrow_form_learns(model):
     net, begin = definition(model)
-    run = solver_of(net(train=True, size=SIDE, classes=CLASSES, batch=3, **SMALL[model]))
+    options = {"classes": CLASSES, "size": 32} | SMALL[model]
+    run = solver_of(net(train=True, batch=3, **options))
     begin(run.net)
-    run.net.blobs["data"].data[...], run.net.blobs["label"].data[...] = pictures(3)
+    data, label = pictures(3, options["size"])
+    run.net.blobs["data"].data[...] = data
+    run.net.blobs["label"].data[...] = np.minimum(label, options["classes"] if model == "hed" else label)
     losses = []
     for _ in range(25):
         run.step(1)
         losses.append(run.smoothed_loss)
     assert np.isfinite(losses).all()
-    assert np.mean(losses[-3:]) < 0.8 * losses[0]
-    deploy = caffelike.Net.build(net(train=False, size=SIDE, classes=CLASSES, **SMALL[model]), caffelike.TEST)
+    left = 0.96 if model == "hed" else 0.8  # what scores HED's depths learns at a hundredth of the rate
+    assert np.mean(losses[-3:]) < left * losses[0]
+    deploy = caffelike.Net.build(net(train=False, batch=3, **options), caffelike.TEST)
     deploy.share_with(run.net)
-    (score,) = deploy.forward(data=pictures(1)[0]).values()
-    assert score.shape == (1, CLASSES, SIDE, SIDE)
-    assert np.isfinite(score).all()
+    for score in deploy.forward(data=data).values():
+        assert score.shape == (3, options["classes"], options["size"], options["size"])
+        assert np.isfinite(score).all()
+
+
+def test_segnet_folds_the_statistics_of_its_images():
+    """On the very images whose statistics were folded, both forms of the net say the same."""
+    segnet = importlib.import_module("learning").define("segnet")
+    options = {"classes": 3, "size": 36, "batch": 2, "widths": (2, 2, 3, 3, 3)}
+    learned = caffelike.Net.build(segnet.net(train=False, folded=False, **options), caffelike.TEST)
+    for name, blobs in learned.params.items():
+        if name.endswith("_bn"):
+            blobs[0].data[...] = np.linspace(0.5, 2, blobs[0].count).reshape(blobs[0].shape)
+    deploy = caffelike.Net.build(segnet.net(train=False, **options), caffelike.TEST)
+    data, _ = pictures(2, 36)
+    segnet.fold(learned, deploy, [data], **options)
+    want = learned.forward(data=data)["prob"].copy()
+    assert np.ptp(want, axis=1).max() > 0.1
+    np.testing.assert_allclose(deploy.forward(data=data)["prob"], want, atol=1e-4)
 
 
 @pytest.mark.parametrize("model", ["fcn16s", "fcn32s", "fcn8s"])

@@ -72,7 +72,16 @@ TWO_STAGE = [  # see test_two_stage.py
     "rcnn_caffenet",
     "rfcn_resnet50",
 ]
-DENSE = ["fcn16s", "fcn32s", "fcn8s"]  # see test_dense_models.py
+DENSE = [
+    "deeplab_largefov",
+    "fcn16s",
+    "fcn32s",
+    "fcn8s",
+    "hed",
+    "pspnet50",
+    "segnet",
+    "unet",
+]  # see test_dense_models.py
 SHAPES = {"alexnet": (2, 3, 227, 227), "caffenet": (2, 3, 227, 227), "lenet": (4, 1, 28, 28)}
 
 

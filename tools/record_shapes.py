@@ -24,7 +24,9 @@ PUBLISHED = {
     "fcn32s": "shelhamer__fcn.berkeleyvision.org/voc-fcn32s/val.prototxt",
     "fcn8s": "shelhamer__fcn.berkeleyvision.org/voc-fcn8s/deploy.prototxt",
     "googlenet": "jwcom79__caffe/models/bvlc_googlenet/deploy.prototxt",
+    "pspnet50": "hszhao__PSPNet/evaluation/prototxt/pspnet50_ADE20K_473.prototxt",
     "resnet152": "KaimingHe__deep-residual-networks/prototxt/ResNet-152-deploy.prototxt",
+    "segnet": "alexgkendall__SegNet-Tutorial/Models/segnet_train.prototxt",
     "squeezenet": "forresti__SqueezeNet/SqueezeNet_v1.0/deploy.prototxt",
     "mobilenet_ssd": "chuanqi305__MobileNet-SSD/deploy.prototxt",
     "ssd300_vgg16": "BVLC__caffe/examples/ssd/VGGNet/VOC0712/SSD_300x300/deploy.prototxt",
@@ -34,7 +36,11 @@ PUBLISHED = {
 }
 
 
-INPUTS = {"fcn16s": (1, 3, 500, 500), "fcn32s": (1, 3, 500, 500)}  # where a layer beyond us makes data and label
+INPUTS = {
+    "fcn16s": (1, 3, 500, 500),
+    "fcn32s": (1, 3, 500, 500),
+    "segnet": (4, 3, 360, 480),
+}  # where a layer beyond us makes data and label
 
 
 def shapes(path: Path, data: tuple[int, ...] | None = None) -> dict[str, list[list[int]]]:
