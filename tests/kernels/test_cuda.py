@@ -69,7 +69,6 @@ ON_THE_CPU = {
     "multi_stage_meanfield": LATTICE,
     "nms": SEQUENTIAL,
     "region_loss": SEQUENTIAL,
-    "roi_warping": RARE,
     "seg_accuracy": RARE,
     "segmentation_evaluate": RARE,
     "transform_accuracy": RARE,
