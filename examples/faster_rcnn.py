@@ -15,12 +15,12 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from learning import define
 from PIL import Image, ImageDraw
 
 import caffelike
 from caffelike import NetSpec
 from caffelike import layers as L
-from caffelike import params as P
 from caffelike.data.roidb import set_roidb
 
 CLASSES = ("background", "circle", "square", "triangle")
@@ -73,108 +73,38 @@ def _picture(rng: np.random.Generator) -> dict[str, Any]:
 
 
 def net(head: str, train: bool) -> str:
-    """The definition, with the head "rcnn" (Faster R-CNN) or "rfcn" (R-FCN, trained on hard examples)."""
+    """The definition, with the head "rcnn" (Faster R-CNN) or "rfcn" (R-FCN, trained on hard examples).
+
+    Four convolutions, and from there on what models/faster_rcnn_zf and models/rfcn_resnet50 are made of.
+    """
+    rfcn = define("rfcn_resnet50")
+    two_stage = rfcn.two_stage
+    form = two_stage.Form(
+        classes=len(CLASSES),
+        side=(SIZE, SIZE),
+        stride=STRIDE,
+        scales=tuple(SCALES),
+        ratios=tuple(RATIOS),
+        data={"scales": [SIZE], "max_size": SIZE, "means": MEANS},
+        proposals={"min_size": 8, "post_nms_top_n": 100 if train else 40},
+        regions={"batch_size": -1 if head == "rfcn" else 64},
+    )
     n = NetSpec()
-    if train:
-        options = {"num_classes": len(CLASSES), "scales": [SIZE], "max_size": SIZE, "means": MEANS}
-        n.data, n.im_info, n.gt_boxes = _python("roi_data_layer.layer", "RoIDataLayer", 3, options)
-    else:
-        n.data = L.Input(input_param={"shape": {"dim": [1, 3, SIZE, SIZE]}})
-        n.im_info = L.Input(input_param={"shape": {"dim": [1, 3]}})
-    x = n.data
+    two_stage.images(n, form, train)
+    top = n.data
     for i, (width, stride) in enumerate(((16, 2), (32, 2), (48, 2), (64, 1)), 1):
-        n[f"conv{i}"] = _conv(x, width, 3, stride=stride, std=None)
-        x = n[f"relu{i}"] = L.ReLU(n[f"conv{i}"], in_place=True)
-
-    anchors = len(SCALES) * len(RATIOS)
-    own = {"feat_stride": STRIDE, "scales": SCALES, "ratios": RATIOS}
-    n.rpn_conv = _conv(x, 64, 3, std=None)
-    n.rpn_relu = L.ReLU(n.rpn_conv, in_place=True)
-    n.rpn_cls_score = _conv(n.rpn_relu, 2 * anchors, 1)
-    n.rpn_bbox_pred = _conv(n.rpn_relu, 4 * anchors, 1)
-    n.rpn_cls_score_reshape = L.Reshape(n.rpn_cls_score, shape={"dim": [0, 2, -1, 0]})
-    if train:
-        n.rpn_labels, n.rpn_targets, n.rpn_inside, n.rpn_outside = _python(
-            "rpn.anchor_target_layer", "AnchorTargetLayer", 4, own, n.rpn_cls_score, n.gt_boxes, n.im_info, n.data
-        )
-        n.rpn_loss_cls = L.SoftmaxWithLoss(
-            n.rpn_cls_score_reshape, n.rpn_labels, loss_weight=1, loss_param={"ignore_label": -1}
-        )
-        n.rpn_loss_bbox = L.SmoothL1Loss(
-            n.rpn_bbox_pred, n.rpn_targets, n.rpn_inside, n.rpn_outside, loss_weight=1, sigma=3
-        )
-    n.rpn_cls_prob = L.Softmax(n.rpn_cls_score_reshape)
-    n.rpn_cls_prob_reshape = L.Reshape(n.rpn_cls_prob, shape={"dim": [0, 2 * anchors, -1, 0]})
-    kept = {"min_size": 8, "post_nms_top_n": 100 if train else 40}
-    n.rpn_rois = _python(
-        "rpn.proposal_layer", "ProposalLayer", 1, own | kept, n.rpn_cls_prob_reshape, n.rpn_bbox_pred, n.im_info
-    )
-    rois = n.rpn_rois
-    if train:
-        drawn = {"num_classes": 2 if head == "rfcn" else len(CLASSES), "batch_size": -1 if head == "rfcn" else 64}
-        n.rois, n.labels, n.bbox_targets, n.bbox_inside, n.bbox_outside = _python(
-            "rpn.proposal_target_layer", "ProposalTargetLayer", 5, drawn, n.rpn_rois, n.gt_boxes
-        )
-        rois = n.rois
-    (_rfcn if head == "rfcn" else _rcnn)(n, x, rois, train)
-    return f'name: "{head}"\n{n.to_proto()}'
-
-
-def _rcnn(n: NetSpec, x: Any, rois: Any, train: bool) -> None:
-    """Regions pooled, a hidden layer, and boxes for each class."""
-    n.pool = L.ROIPooling(x, rois, pooled_h=2 * CELLS, pooled_w=2 * CELLS, spatial_scale=1 / STRIDE)
-    n.fc = L.InnerProduct(n.pool, num_output=128, weight_filler={"type": "xavier"})
-    n.fc_relu = L.ReLU(n.fc, in_place=True)
-    for name, count, std in (("cls_score", len(CLASSES), 0.01), ("bbox_pred", 4 * len(CLASSES), 0.001)):
-        n[name] = L.InnerProduct(n.fc_relu, num_output=count, weight_filler={"type": "gaussian", "std": std})
-    if train:
-        n.loss_cls = L.SoftmaxWithLoss(n.cls_score, n.labels, loss_weight=1)
-        n.loss_bbox = L.SmoothL1Loss(n.bbox_pred, n.bbox_targets, n.bbox_inside, n.bbox_outside, loss_weight=1)
+        top = two_stage.convolution(n, top, f"conv{i}", width, 3, stride=stride)
+    kinds = rfcn.BOXES if head == "rfcn" else None
+    rois = two_stage.region_proposals(n, top, 64, form, train, kinds)
+    if head == "rfcn":
+        rfcn.answers(n, top, rois, form, train, CELLS, hard=32)
     else:
-        n.cls_prob = L.Softmax(n.cls_score)
-
-
-def _rfcn(n: NetSpec, x: Any, rois: Any, train: bool) -> None:
-    """Maps of their own for each cell of a region, pooled and averaged; one box for all classes."""
-    for name, count in (("cls_score", len(CLASSES)), ("bbox_pred", 8)):
-        n[f"{name}_maps"] = _conv(x, count * CELLS * CELLS, 1)
-        n[f"{name}_cells"] = L.PSROIPooling(
-            n[f"{name}_maps"], rois, output_dim=count, group_size=CELLS, spatial_scale=1 / STRIDE
-        )
-        n[name] = L.Pooling(n[f"{name}_cells"], pool=P.Pooling.AVE, global_pooling=True)
-    if not train:
-        n.cls_prob = L.Softmax(n.cls_score)
-        return
-    no, silent = {"propagate_down": [False] * 2}, []
-    n.all_loss_cls, n.all_prob, n.each_loss_cls = L.SoftmaxWithLossOHEM(
-        n.cls_score, n.labels, ntop=3, loss_weight=[0] * 3, **no
-    )
-    n.all_loss_bbox, n.each_loss_bbox = L.SmoothL1LossOHEM(
-        n.bbox_pred, n.bbox_targets, n.bbox_inside, ntop=2, loss_weight=[0] * 2, propagate_down=[False] * 3
-    )
-    silent += [n.all_loss_cls, n.all_prob, n.all_loss_bbox, n.bbox_outside]
-    n.each_loss = L.Eltwise(n.each_loss_cls, n.each_loss_bbox, **no)
-    n.hard_labels, n.hard_weights = L.BoxAnnotatorOHEM(
-        rois, n.each_loss, n.labels, n.bbox_inside, ntop=2, roi_per_img=32, propagate_down=[False] * 4
-    )
-    n.silence = L.Silence(*silent, ntop=0)
-    n.loss_cls = L.SoftmaxWithLoss(n.cls_score, n.hard_labels, loss_weight=1, loss_param={"ignore_label": -1})
-    n.loss_bbox = L.SmoothL1LossOHEM(
-        n.bbox_pred,
-        n.bbox_targets,
-        n.hard_weights,
-        loss_weight=1,
-        loss_param={"normalization": P.Loss.PRE_FIXED, "pre_fixed_normalizer": 32},
-    )
-
-
-def _conv(x: Any, width: int, kernel: int, stride: int = 1, std: float | None = 0.01) -> Any:
-    filler = {"type": "msra"} if std is None else {"type": "gaussian", "std": std}
-    return L.Convolution(x, num_output=width, kernel_size=kernel, pad=kernel // 2, stride=stride, weight_filler=filler)
-
-
-def _python(module: str, name: str, tops: int, options: dict[str, Any], *bottoms: Any) -> Any:
-    return L.Python(*bottoms, ntop=tops, module=module, layer=name, param_str=str(options))
+        cells = {"pooled_h": 2 * CELLS, "pooled_w": 2 * CELLS}
+        n.pool = L.ROIPooling(top, rois, spatial_scale=1 / STRIDE, **cells)
+        n.fc = L.InnerProduct(n.pool, num_output=128, weight_filler={"type": "xavier"})
+        n.fc_relu = L.ReLU(n.fc, in_place=True)
+        two_stage.answers(n, n.fc_relu, form, train)
+    return str(two_stage.named(n, head))
 
 
 SOLVER = """
@@ -203,7 +133,7 @@ def detect(test_net: Any, image: np.ndarray, least: float = 0.05) -> list[np.nda
     """For each class but the background the boxes (k, 5) found in an image: x1, y1, x2, y2, score, best first."""
     show(test_net, image)
     test_net.forward()
-    return frames(*(test_net.blobs[name].data for name in ("rpn_rois", "cls_prob", "bbox_pred")), least)
+    return frames(*(test_net.blobs[name].data for name in ("rois", "cls_prob", "bbox_pred")), least)
 
 
 def show(test_net: Any, image: np.ndarray) -> None:

@@ -21,6 +21,7 @@ ROOT = Path(__file__).resolve().parents[1]
 PUBLISHED = json.loads((ROOT / "tests" / "golden" / "two_stage.json").read_text())
 DETECTORS = ["fast_rcnn_vgg16", "faster_rcnn_vgg16", "faster_rcnn_zf", "rfcn_resnet50"]
 MODELS = [*DETECTORS, "mask_rcnn", "rcnn_caffenet"]
+FILES = [*((model, "") for model in MODELS), ("mask_rcnn", "keypoints_")]
 SIDE, CLASSES = 64, 4
 SMALL = {  # what makes the published sizes narrow
     "classes": CLASSES,
@@ -71,42 +72,47 @@ def test_definitions_are_what_their_scripts_give(model, monkeypatch):
     runpy.run_path(str(script), run_name="__main__")
 
 
-@pytest.mark.parametrize("model", [model for model in MODELS if model in PUBLISHED])
-def test_layers_are_the_published_ones(model):
-    """Their names, in their order, and the shapes of their parameters: so weights find their places."""
-    for file in ("deploy.prototxt", "train.prototxt")[: 1 if model == "rcnn_caffenet" else 2]:
-        net = build_without_data(hub.find(model) / file, caffelike.TRAIN)
-        shapes = {name: [list(blob.shape) for blob in blobs] for name, blobs in net.params.items()}
+def parameters(net):
+    """Their shapes by the names of their layers."""
+    return {name: [list(blob.shape) for blob in blobs] for name, blobs in net.params.items()}
+
+
+@pytest.mark.parametrize(("model", "kind"), FILES)
+def test_full_size(model, kind):
+    """Layers are called as published, in that order, with parameters of those shapes; the counts are told."""
+    folder = hub.find(model)
+    deploy = build_without_data(folder / f"{kind}deploy.prototxt", caffelike.TRAIN)
+    shapes = parameters(deploy)
+    if model == "mask_rcnn":  # its residual net alone is published with these names
+        body = {n: s for n, s in PUBLISHED["rfcn_resnet50"].items() if n.startswith(("conv1", "bn", "scale", "res"))}
+        assert len(body) == 159
+        assert body.items() <= shapes.items()
+    else:
         assert list(shapes.items()) == list(PUBLISHED[model].items())
+    readme = (folder / "README.md").read_text(encoding="utf-8")
+    totals = summarize(deploy).totals
+    for column in ("parameters", "macs"):
+        assert f"{totals[column]:,}" in readme
 
 
-@pytest.mark.parametrize("model", MODELS)
-def test_readme_tells_the_counts(model):
-    readme = (hub.find(model) / "README.md").read_text(encoding="utf-8")
-    for file in hub.find(model).glob("*deploy.prototxt"):
-        totals = summarize(build_without_data(file, caffelike.TRAIN)).totals
-        for column in ("parameters", "macs"):
-            assert f"{totals[column]:,}" in readme
+OPTIONS = ("convolution_param", "inner_product_param", "batch_norm_param", "scale_param")
 
 
-@pytest.mark.parametrize("kind", ["", "keypoints_"])
-def test_mask_rcnn_is_trained_as_it_is_used(kind):
-    """The same layers with parameters in both definitions; those of the residual net are called as published."""
-    shapes = []
-    for file in ("train", "deploy"):
-        net = build_without_data(hub.find("mask_rcnn") / f"{kind}{file}.prototxt", caffelike.TRAIN)
-        shapes.append({name: [list(blob.shape) for blob in blobs] for name, blobs in net.params.items()})
-    assert shapes[0] == shapes[1]
-    body = {
-        name: shape
-        for name, shape in PUBLISHED["rfcn_resnet50"].items()
-        if name.startswith(("conv1", "bn", "scale", "res"))
-    }
-    assert len(body) == 159
-    assert body.items() <= shapes[0].items()
+@pytest.mark.parametrize(("model", "kind"), FILES)
+def test_what_is_trained_is_what_is_used(model, kind):
+    """Layer by layer, at full size too; narrow forms of both are built below."""
+    deploy, train = (
+        {layer.name: layer for layer in text.read_net(hub.find(model) / f"{kind}{name}.prototxt").message.layer}
+        for name in ("deploy", "train")
+    )
+    learnt = [name for name, layer in deploy.items() if any(layer.HasField(field) for field in OPTIONS)]
+    assert len(learnt) > 7
+    for name in set(learnt) - {"fc-rcnn"}:  # support vector machines; what is trained is a softmax
+        for field in OPTIONS:
+            assert getattr(deploy[name], field) == getattr(train[name], field), name
 
 
-def test_windows_weights_published_for_rcnn_go_by_two_names():
+def test_weights_published_for_rcnn_go_by_two_names():
     assert hub.find("bvlc_reference_rcnn_ilsvrc13") == hub.find("rcnn_caffenet")
 
 
@@ -148,8 +154,7 @@ def test_every_form_runs_in_both_phases(model):
         set_roidb(train, records())
         train.forward()
         net = caffelike.Net.build(deploy, phase)
-        shapes = [[(name, [blob.shape for blob in n.params[name]]) for name in n.params] for n in (train, net)]
-        assert shapes[0] == shapes[1]
+        assert parameters(train) == parameters(net)
         inputs = {name: np.zeros(net.blobs[name].shape, np.float32) for name in net.inputs}
         inputs["data"] += np.random.default_rng(0).uniform(-100, 100, inputs["data"].shape).astype(np.float32)
         if "im_info" in inputs:

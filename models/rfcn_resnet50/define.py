@@ -30,26 +30,31 @@ def net(train: bool, form: Form | None = None) -> Any:
     rois = two_stage.region_proposals(n, middle, form.channels(512), all_regions, train, kinds=BOXES)
     top = n.conv_new_1 = L.Convolution(top, num_output=form.channels(1024), kernel_size=1, **GAUSSIAN)
     n.conv_new_1_relu = L.ReLU(top, in_place=True)
-    n.rfcn_cls = L.Convolution(top, num_output=form.classes * CELLS**2, kernel_size=1, **GAUSSIAN)
-    n.rfcn_bbox = L.Convolution(top, num_output=4 * BOXES * CELLS**2, kernel_size=1, **GAUSSIAN)
+    answers(n, top, rois, form, train)
+    return two_stage.named(n, "RFCN_ResNet50")
+
+
+def answers(n: NetSpec, top: Any, rois: Any, form: Form, train: bool, cells: int = CELLS, hard: int = HARD) -> None:
+    """Maps of their own for each part of a region, pooled and averaged; for training the losses of the `hard` worst."""
+    n.rfcn_cls = L.Convolution(top, num_output=form.classes * cells**2, kernel_size=1, **GAUSSIAN)
+    n.rfcn_bbox = L.Convolution(top, num_output=4 * BOXES * cells**2, kernel_size=1, **GAUSSIAN)
     for name, maps, count, votes, mean in (
         ("cls", n.rfcn_cls, form.classes, "ave_cls_score_rois", "cls_score"),
         ("loc", n.rfcn_bbox, 4 * BOXES, "ave_bbox_pred_rois", "bbox_pred" if train else "bbox_pred_pre"),
     ):
-        cells = n[f"psroipooled_{name}_rois"] = L.PSROIPooling(
-            maps, rois, spatial_scale=1 / form.stride, output_dim=count, group_size=CELLS
+        pooled = n[f"psroipooled_{name}_rois"] = L.PSROIPooling(
+            maps, rois, spatial_scale=1 / form.stride, output_dim=count, group_size=cells
         )
-        n[mean] = L.Pooling(cells, name=votes, pool=P.Pooling.AVE, kernel_size=CELLS, stride=CELLS)
+        n[mean] = L.Pooling(pooled, name=votes, pool=P.Pooling.AVE, kernel_size=cells, stride=cells)
     if train:
-        _losses(n, rois)
+        _losses(n, rois, hard)
     else:
         n.cls_prob_pre = L.Softmax(n.cls_score, name="cls_prob")
         n.cls_prob = L.Reshape(n.cls_prob_pre, name="cls_prob_reshape", shape={"dim": [-1, form.classes]})
         n.bbox_pred = L.Reshape(n.bbox_pred_pre, name="bbox_pred_reshape", shape={"dim": [-1, 4 * BOXES]})
-    return two_stage.named(n, "RFCN_ResNet50")
 
 
-def _losses(n: NetSpec, rois: Any) -> None:
+def _losses(n: NetSpec, rois: Any, hard: int) -> None:
     """Each region's loss first; those with the largest ones keep their labels and learn."""
     n.temp_loss_cls, n.temp_prob_cls, n.per_roi_loss_cls = L.SoftmaxWithLossOHEM(
         n.cls_score, n.labels, name="per_roi_loss_cls", ntop=3, loss_weight=[0] * 3, propagate_down=[False] * 2
@@ -71,7 +76,7 @@ def _losses(n: NetSpec, rois: Any) -> None:
         n.bbox_inside_weights,
         name="annotator_detector",
         ntop=2,
-        roi_per_img=HARD,
+        roi_per_img=hard,
         ignore_label=-1,
         propagate_down=[False] * 4,
     )
@@ -85,7 +90,7 @@ def _losses(n: NetSpec, rois: Any) -> None:
         n.bbox_targets,
         n.bbox_loss_weights_ohem,
         loss_weight=1,
-        loss_param={"normalization": P.Loss.PRE_FIXED, "pre_fixed_normalizer": HARD},
+        loss_param={"normalization": P.Loss.PRE_FIXED, "pre_fixed_normalizer": hard},
         propagate_down=[True, False, False],
     )
 
