@@ -103,6 +103,15 @@ class Emit:
         """A vector of any width to any address."""
         self.b.store(value, self.b.bitcast(pointer, value.type.as_pointer()), align=4)
 
+    def stream(self, value: Any, pointer: Any) -> None:
+        """As `store`, past the caches, which need not read the line first; the address is a multiple of its bytes.
+
+        Before others read it, a thread has to `fence()`.
+        """
+        place = self.b.bitcast(pointer, value.type.as_pointer())
+        stored = self.b.store(value, place, align=4 * value.type.count)
+        stored.set_metadata("nontemporal", self.b.module.add_metadata([ir.Constant(I32, 1)]))
+
     def first(self, n: Any, start: int = 0) -> Any:
         """Mask of the lanes l with start + l < n; n: intp, also negative or large."""
         b, most = self.b, self.int(start + self.width)
@@ -252,6 +261,17 @@ def copy_first(typingctx, to, i, source, j, n):
         return context.get_dummy_value()
 
     return types.void(to, types.intp, source, types.intp, types.intp), codegen
+
+
+@intrinsic
+def fence(typingctx):
+    """Wait until all that this thread has stored can be read by others, what it streamed, too."""
+
+    def codegen(context, builder, given, values):
+        builder.fence("seq_cst")
+        return context.get_dummy_value()
+
+    return types.void(), codegen
 
 
 @intrinsic

@@ -26,3 +26,13 @@ def test_against_numpy(sizes, trans_a, trans_b, beta, rng):
     launch.set_num_threads(most)
     assert np.abs(results[0] - wanted).max(initial=0) <= 5e-6 * (1 + k**0.5)
     np.testing.assert_array_equal(results[0], results[-1])
+
+
+@pytest.mark.parametrize("shift", [0, 1])  # its lines begin at multiples of 64 bytes, or elsewhere
+def test_products_too_large_for_the_caches(shift, rng):
+    rows, columns, depth = 1033, 2032, 3
+    a, b = (rng.standard_normal(shape, dtype=np.float32) for shape in ((depth, rows), (depth, columns)))
+    c = launch.aligned(rows * columns + shift)[shift:].reshape(rows, columns)
+    c[...] = np.nan
+    gemm(a, b, c, True, False, 0)
+    np.testing.assert_allclose(c, a.T @ b, rtol=1e-5, atol=1e-5)

@@ -8,13 +8,14 @@ from functools import lru_cache
 import numpy as np
 
 from caffelike.kernels.cpu.pack import SLACK, pack_left, pack_right, pack_right_transposed
-from caffelike.kernels.cpu.tile import ADD, COLUMNS, DEPTH, ROWS, multiply
+from caffelike.kernels.cpu.tile import ADD, COLUMNS, DEPTH, ROWS, STREAM, multiply
 from caffelike.kernels.launch import get_num_threads, scratch, task
-from caffelike.kernels.vector import LANES
+from caffelike.kernels.vector import LANES, fence
 
 _WIDE = 16 * COLUMNS  # columns of B packed before they are used: long runs in memory, and still in the L2 cache
 _STEPS = 8  # rows of B to pack at a time: they may be on different pages of memory
 _HIGH = 512  # rows of A that go over them at a time, L2 as well
+_STREAM = 1 << 21  # floats of C from which on it is written past the caches: they would not keep it
 
 
 @task
@@ -29,7 +30,7 @@ def _pack_a(worker, lo, hi, a, rows, row_pitch, depth, k_pitch, block, packed):
 
 
 @task
-def _product(worker, lo, hi, packed, b, offsets, transposed, c, rows, columns, depth, block, parts, add, buffer, slot):
+def _product(worker, lo, hi, packed, b, offsets, transposed, c, rows, columns, depth, block, parts, flags, buffer, slot):
     """Blocks lo..hi of C, numbered along the columns first; parts: into how many rows and columns are cut."""
     down, across = parts
     height = (rows + ROWS - 1) // ROWS * ROWS
@@ -60,8 +61,10 @@ def _product(worker, lo, hi, packed, b, offsets, transposed, c, rows, columns, d
                         w = min(COLUMNS, last - n)
                         multiply(
                             packed, k * height + m * kc, buffer, mine + (n - first) * kc, c, m * columns + n,
-                            packed, 0, min(_HIGH, bottom - m), w, kc, columns, ADD if add or k else 0,
+                            packed, 0, min(_HIGH, bottom - m), w, kc, columns, ADD if k else flags,
                         )  # fmt: skip
+    if flags & STREAM:
+        fence()
 
 
 def depth_of_block(depth: int, unit: int = 1) -> int:
@@ -114,7 +117,9 @@ def gemm(a: np.ndarray, b: np.ndarray, c: np.ndarray, trans_a: bool, trans_b: bo
     parts = _parts(rows, columns, depth)
     slot = _WIDE * block + SLACK
     buffer = scratch("right", get_num_threads() * slot)
+    once = c.size >= _STREAM and block >= depth and columns % 16 == 0 and c.ctypes.data % 64 == 0
+    flags = ADD if beta else STREAM if once else 0
     _product(
         parts[0] * parts[1], 1, packed, b.reshape(-1), offsets, trans_b, c.reshape(-1), rows, columns, depth, block,
-        parts, beta != 0, buffer, slot,
+        parts, flags, buffer, slot,
     )  # fmt: skip

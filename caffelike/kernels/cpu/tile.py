@@ -17,8 +17,9 @@ COLUMNS: int = MACHINE.vectors * LANES
 DEPTH = 256
 """Most steps of k in a block: the panel of B (48 KB at 48 columns) then stays in the first-level cache."""
 
-ADD, BIAS, RELU = 1, 2, 4
-"""Flags of `multiply`: add to C; else add the bias of the row; clip at 0 when done."""
+ADD, BIAS, RELU, STREAM = 1, 2, 4, 8
+"""Flags of `multiply`: add to C; else add the bias of the row; clip at 0 when done; write past the caches, where all
+of C's lines begin at multiples of 64 bytes (`fence` afterwards)."""
 
 _AHEAD = 2048  # floats; asking 8 KB ahead on A doubles the speed of weights that come from L3 or memory
 
@@ -106,14 +107,17 @@ def emit_tile(
     floor = b.select(flag(RELU), e.const(0), e.const(float("-inf")))
     sums = [e.at_least(value, floor) for value in sums]
     done = b.append_basic_block("stored")
-    plain = b.append_basic_block("plain")
-    tail = b.append_basic_block("tail")
-    b.cbranch(b.and_(whole, b.icmp_signed("==", rows, e.int(machine.rows))), plain, tail)
-    b.position_at_end(plain)
-    for r, line in enumerate(lines):
-        for v in range(vectors):
-            e.store(sums[r * vectors + v], e.at(line, v * lanes))
-    b.branch(done)
+    full, tail = b.append_basic_block("full"), b.append_basic_block("tail")
+    b.cbranch(b.and_(whole, b.icmp_signed("==", rows, e.int(machine.rows))), full, tail)
+    b.position_at_end(full)
+    plain, streamed = b.append_basic_block("plain"), b.append_basic_block("streamed")
+    b.cbranch(flag(STREAM), streamed, plain)
+    for block, store in ((plain, e.store), (streamed, e.stream)):
+        b.position_at_end(block)
+        for r, line in enumerate(lines):
+            for v in range(vectors):
+                store(sums[r * vectors + v], e.at(line, v * lanes))
+        b.branch(done)
     b.position_at_end(tail)
     for r, line in enumerate(lines):
         for v in range(vectors - 1):
