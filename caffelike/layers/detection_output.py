@@ -20,8 +20,9 @@ class DetectionOutput(HostLayer):
     """Decodes boxes, keeps for each class those with good scores that are no doubles, and the best of all.
 
     bottoms: loc (N, 4 P) or, without share_location, (N, 4 P num_classes); conf (N, P num_classes), scores of each
-        class; priors (1, 2, 4 P) of PriorBox. tops: found (1, 1, K, 7): item, label, score, xmin, ymin, xmax, ymax
-        (shares of the image), by item, by label, the best first; one row (item, -1, ...) an item if nothing is found.
+        class; priors (1, 2, 4 P) of PriorBox; data, optional: the images, which the fork draws into. tops: found
+        (1, 1, K, 7): item, label, score, xmin, ymin, xmax, ymax (shares of the image), by item, by label, the best
+        first; one row (item, -1, ...) an item if nothing is found.
     num_classes. share_location true: one box for all classes. background_label_id 0: never found (-1: none).
     code_type CORNER, CENTER_SIZE or CORNER_SIZE; variance_encoded_in_target false. confidence_threshold: scores must be
         above it (default: any). nms_param: nms_threshold 0.3, top_k (of a class, before suppression; -1: all), eta 1.
@@ -38,9 +39,9 @@ class DetectionOutput(HostLayer):
     Source: Liu et al., "SSD", ECCV 2016 (weiliu89's fork); clip: OpenCV.
     """
 
-    bottoms = ("loc", "conf", "priors")
+    bottoms = ("loc", "conf", "priors", "data?")
     tops = ("found",)
-    no_gradient = ("loc", "conf", "priors")
+    no_gradient = ("loc", "conf", "priors", "data")
     folder: str = ""
 
     def setup(self, bottom: Sequence[Blob], top: Sequence[Blob]) -> None:  # type: ignore[override]
@@ -75,7 +76,7 @@ class DetectionOutput(HostLayer):
 
     def reshape(self, bottom: Sequence[Blob], top: Sequence[Blob]) -> None:  # type: ignore[override]
         """Check the bottoms; the top's third size is known in forward."""
-        loc, conf, priors = (blob.shape for blob in bottom)
+        loc, conf, priors = (blob.shape for blob in bottom[:3])
         p = self.message.detection_output_param
         count = int(np.prod(priors)) // 8
         boxes = count * (1 if p.share_location else p.num_classes)

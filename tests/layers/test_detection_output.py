@@ -9,12 +9,13 @@ from caffelike.errors import DataError, ModelError, ShapeError
 PRIORS = np.array([[0.1, 0.1, 0.3, 0.3], [0.12, 0.1, 0.32, 0.3], [0.5, 0.5, 0.9, 0.9]], np.float32)
 
 
-def detect(options, conf, loc=None, items=1, classes=3):
+def detect(options, conf, loc=None, items=1, classes=3, **images):
     count = 12 * (1 if "share_location: false" not in options else classes)
+    more = "".join(f' bottom: "{name}"' for name in images)
     layer = OneLayer(
-        'type: "DetectionOutput" bottom: "loc" bottom: "conf" bottom: "priors" top: "found"'
+        f'type: "DetectionOutput" bottom: "loc" bottom: "conf" bottom: "priors"{more} top: "found"'
         f" detection_output_param {{ num_classes: {classes} {options} }}",
-        phase=1, loc=(items, count), conf=(items, 3 * classes), priors=(1, 2, 12),
+        phase=1, loc=(items, count), conf=(items, 3 * classes), priors=(1, 2, 12), **images,
     )  # fmt: skip
     priors = np.stack([PRIORS.ravel(), np.tile([0.1, 0.1, 0.2, 0.2], 3)])[None]
     return layer.forward(loc=np.zeros((items, count)) if loc is None else loc, conf=conf, priors=priors)
@@ -33,6 +34,11 @@ def test_worked_example():
         [0, 2, 0.2, 0.12, 0.1, 0.32, 0.3],
     ]
     np.testing.assert_allclose(found[0, 0], want, rtol=1e-6)
+
+
+def test_images_to_draw_into_change_nothing():
+    options = "confidence_threshold: 0.15 nms_param { nms_threshold: 0.5 }"
+    np.testing.assert_array_equal(detect(options, CONF, data=(1, 3, 5, 5)), detect(options, CONF))
 
 
 SAVED = {
