@@ -101,6 +101,7 @@ OPTIONS = ("convolution_param", "inner_product_param", "batch_norm_param", "scal
 @pytest.mark.parametrize(("model", "kind"), FILES)
 def test_what_is_trained_is_what_is_used(model, kind):
     """Layer by layer, at full size too; narrow forms of both are built below."""
+    assert text.read_solver(hub.find(model) / f"{kind}solver.prototxt").message.net == f"{kind}train.prototxt"
     deploy, train = (
         {layer.name: layer for layer in text.read_net(hub.find(model) / f"{kind}{name}.prototxt").message.layer}
         for name in ("deploy", "train")
