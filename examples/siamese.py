@@ -1,11 +1,11 @@
 """Teaches a siamese net which handwritten digits are the same: some minutes on two cores.
 
-usage: python examples/siamese.py [--iterations 1500] [--folder FOLDER]
+usage: python examples/siamese.py [--iterations 4000] [--folder FOLDER]
 
 Needs scikit-learn (pip install 'caffelike[examples]') for its 1,797 digits, 360 of which are held out. Writes pairs of
-them as LMDBs into FOLDER (a temporary one), trains models/mnist_siamese there, and prints how often the net is right
-about pairs of digits it has not seen: the same where they are nearer to each other than a distance that is best for the
-training digits.
+them, moved aside by a pixel or two, as LMDBs into FOLDER (a temporary one), trains models/mnist_siamese there, and
+prints how often the net is right about pairs of digits it has not seen: the same where they are nearer to each other
+than a distance that is best for the training digits.
 
 Source: R. Hadsell, S. Chopra, Y. LeCun, "Dimensionality Reduction by Learning an Invariant Mapping", CVPR 2006.
 """
@@ -31,6 +31,11 @@ def pairs(labels: np.ndarray, count: int, rng: np.random.Generator) -> tuple[np.
     return a, np.array(b), same
 
 
+def moved(image: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+    """The picture with its digit up to two pixels aside: 1,437 digits would soon be known by heart."""
+    return np.roll(image, rng.integers(-2, 3, 2), axis=(0, 1))
+
+
 def prepare(folder: Path, count: int = PAIRS["train"]) -> tuple[demo.Digits, demo.Digits]:
     """The LMDBs that models/mnist_siamese reads: two pictures as two channels, label 1 for the same digit."""
     digits = demo.load_digits()
@@ -39,7 +44,10 @@ def prepare(folder: Path, count: int = PAIRS["train"]) -> tuple[demo.Digits, dem
         path = folder / f"mnist_siamese_{name}_lmdb"
         shutil.rmtree(path, ignore_errors=True)
         a, b, same = pairs(labels, size, rng)
-        records = ((np.stack([images[i], images[j]]), int(s)) for i, j, s in zip(a, b, same, strict=True))
+        records = (
+            (np.stack([moved(images[i], rng), moved(images[j], rng)]), int(s))
+            for i, j, s in zip(a, b, same, strict=True)
+        )
         write_lmdb(path, records)
     return digits
 
@@ -55,7 +63,7 @@ def best_threshold(distance: np.ndarray, same: np.ndarray) -> float:
 def main(args: argparse.Namespace, folder: Path) -> None:
     """Train, compare pairs."""
     digits = prepare(folder)
-    net = trained("mnist_siamese", folder, args.iterations or 1500)
+    net = trained("mnist_siamese", folder, args.iterations or 4000, random_seed=1)
     distances, sames = [], []
     for (images, labels), count in zip(digits, PAIRS.values(), strict=True):
         places = net.forward(data=images[:, None] / np.float32(256))["feat"].copy()
