@@ -34,18 +34,25 @@ def some(count: int, rng: np.random.Generator) -> list[Picture]:
 
 def draw(picture: Picture, rng: np.random.Generator) -> np.ndarray:
     """(3, SIDE, SIDE) uint8, BGR: places and sizes are a little different every time."""
+    return labelled(picture, rng)[0]
+
+
+def labelled(picture: Picture, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
+    """What `draw` gives, and for each pixel (SIDE, SIDE) 0 on the ground, else 1 + the place of its shape in SHAPES."""
     image = Image.fromarray(rng.integers(100, 140, (SIDE, SIDE, 3), dtype=np.uint8))
-    pen = ImageDraw.Draw(image)
+    labels = Image.new("L", image.size)
+    pen, marker = ImageDraw.Draw(image), ImageDraw.Draw(labels)
     for (colour, shape), middle in zip(picture, (SIDE // 4, 3 * SIDE // 4), strict=True):
         x, y, half = middle + int(rng.integers(-2, 3)), int(rng.integers(16, SIDE - 16)), int(rng.integers(9, 13))
         box = (x - half, y - half, x + half, y + half)
-        if shape == "circle":
-            pen.ellipse(box, COLOURS[colour])
-        elif shape == "square":
-            pen.rectangle(box, COLOURS[colour])
-        else:
-            pen.polygon([(x - half, y + half), (x + half, y + half), (x, y - half)], COLOURS[colour])
-    return np.asarray(image)[:, :, ::-1].transpose(2, 0, 1).copy()
+        for on, fill in ((pen, COLOURS[colour]), (marker, 1 + SHAPES.index(shape))):
+            if shape == "circle":
+                on.ellipse(box, fill)
+            elif shape == "square":
+                on.rectangle(box, fill)
+            else:
+                on.polygon([(x - half, y + half), (x + half, y + half), (x, y - half)], fill)
+    return np.asarray(image)[:, :, ::-1].transpose(2, 0, 1).copy(), np.asarray(labels).copy()
 
 
 def looking(features: int = 64) -> list[Any]:

@@ -34,10 +34,12 @@ def net(
     channels: int = 1,
     pad: int = 0,
     last: int = 128,
+    dropout: float = 0.5,
 ) -> Any:
     """data (batch, channels, size, size) -> score (batch, classes, s, s); when training, with label the loss.
 
     pad: 0 as published: s is size - 184; 1: s is size, a multiple of 16. last: channels of the last enlarging layer.
+    dropout: in the two lowest levels.
     """
     n = NetSpec()
     segmenting.inputs(n, train, batch, channels, size)
@@ -52,7 +54,7 @@ def net(
         top = convolution(top, f"conv_d{level}a-b", f"relu_d{level}b", width)
         top = convolution(top, f"conv_d{level}b-c", f"relu_d{level}c", width)
         if level >= len(widths) - 2:
-            n[f"dropout_d{level}c"] = L.Dropout(top, in_place=True, dropout_ratio=0.5)
+            n[f"dropout_d{level}c"] = L.Dropout(top, in_place=True, dropout_ratio=dropout)
         maps.append(top)
         if level < len(widths) - 1:
             top = n[f"pool_d{level}c-{level + 1}a"] = L.Pooling(top, pool=P.Pooling.MAX, kernel_size=2, stride=2)
