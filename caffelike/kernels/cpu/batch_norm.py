@@ -122,8 +122,6 @@ def _backward(dy, kept, deviation, scale, bias, dx, dscale, dbias, use_global_st
         return
     channels, images = deviation.size, dy.shape[0]
     inner = dy.size // (images * channels)
-    if kept is None:  # nothing reads it
-        kept = dy
     down = _NONE if dx is None else dx.reshape(-1)
     scale, bias, dscale, dbias = (_NONE if a is None else a for a in (scale, bias, dscale, dbias))
     arrays = (dy.reshape(-1), kept.reshape(-1), deviation, scale, bias, down, dscale, dbias)
@@ -193,4 +191,7 @@ def _channels_back(
         level, slant, factor = np.float32(plain * count), np.float32(products * count), a / deviation[c]
         for n in range(images):
             at = (n * channels + c) * inner
-            plane_backward(dy, kept, dx, at, inner, a, b, slope, level, slant, factor)
+            if use_global_stats and slope == 1:  # nothing of `kept` is needed
+                plane_forward(dy, dx, dx, at, inner, np.float32(0), factor, np.float32(1), np.float32(0), slope)
+            else:
+                plane_backward(dy, kept, dx, at, inner, a, b, slope, level, slant, factor)
