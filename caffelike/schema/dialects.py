@@ -36,23 +36,12 @@ HINTS = frozenset(
 # Layer types without an options message of their own -> who has them.
 _TYPE_FORKS = {
     "AssistedExcitation": "yolo",
-    "CompactData": "chenglong",
-    "Covariance": "happynear",
-    "DetectNetTransformation": "nvidia",
-    "ImageLabelmapData": "hed",
     "LaneData": "yolo",
     "LossTree": "yjxiong",
-    "LRNMap": "intel-multinode",
-    "MultiLabelImageData": "happynear",
     "SoftmaxWithLossTree": "yjxiong",
     "AccuracyTree": "yjxiong",
-    "TransformAccuracy": "yjxiong",
-    "TransformSoftmaxWithLoss": "yjxiong",
-    "VideoSegmentationData": "c3d-1.0",
-    "VideoWithVoxelTruthData": "c3d-1.0",
     "VoxelCustomLoss": "c3d-1.0",
     "VolumeData": "c3d-1.0",
-    "WindowSegData": "deconvnet",
 }
 
 # Fields that take one value in BVLC and several in a fork -> where several go.

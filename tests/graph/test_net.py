@@ -521,7 +521,7 @@ def test_normalised_chains_that_learn_give_in_one_step_what_their_layers_give(bu
 
 @pytest.mark.parametrize(
     ("definition", "forks"),
-    [('type: "CompactData"', "chenglong"), ('type: "Hotspot" hotspot_param { }', "happynear"), ('type: "Nobodys"', "")],
+    [('type: "LaneData"', "yolo"), ('type: "FocalLoss" focal_loss_param { }', "happynear"), ('type: "Nobodys"', "")],
 )
 def test_an_unknown_type_says_who_has_it(build, definition, forks):
     with pytest.raises(ModelError, match="Unknown layer type") as caught:
