@@ -31,10 +31,10 @@ NARROW: dict[str, dict[str, Any]] = {
     "unet": {"widths": WIDTHS, "channels": 3, "pad": 1, "last": 8, "dropout": 0.0},
     "segnet": {"widths": WIDTHS},
 }
-ITERATIONS = {"fcn": 1000, "unet": 1500, "segnet": 1000}
+ITERATIONS = {"fcn": 200, "unet": 1200, "segnet": 700}
+RATES = {"fcn": 0.003, "unet": 0.001, "segnet": 0.003}
 CHANGES = {
     "type": "Adam",
-    "base_lr": 0.003,
     "momentum": 0.9,
     "momentum2": 0.999,
     "lr_policy": "step",
@@ -84,7 +84,9 @@ def _fcn() -> Any:
 def learner(model: str, folder: Path, iterations: int) -> Any:
     """The solver, ready to begin."""
     net = narrow(True, model)
-    run = solver(MODELS[model], folder, net_param=net, **CHANGES, stepsize=max(1, iterations * 2 // 3))
+    run = solver(
+        MODELS[model], folder, net_param=net, **CHANGES, base_lr=RATES[model], stepsize=max(1, iterations * 2 // 3)
+    )
     if model == "fcn":
         _fcn().begin(run.net)
     return run
