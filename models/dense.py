@@ -48,7 +48,7 @@ def body(blocks: Sequence[int], growth: int, first: int) -> writing.Body:
         n["conv5_blk/scale"] = L.Scale(top, in_place=True, bias_term=True)
         n["relu5_blk"] = L.ReLU(top, in_place=True)
         n.pool5 = L.Pooling(top, pool=P.Pooling.AVE, global_pooling=True)
-        n.fc6 = L.InnerProduct(n.pool5, num_output=1000, weight_filler={"type": "msra"})
+        n.fc6 = L.Convolution(n.pool5, num_output=1000, kernel_size=1, weight_filler={"type": "msra"})
         return n.fc6
 
     return build

@@ -11,9 +11,17 @@ from caffelike import params as P
 
 
 def normalised(
-    n: NetSpec, bottom: Any, name: str, suffix: str, channels: int, size: int, stride: int = 1, group: int = 1
+    n: NetSpec,
+    bottom: Any,
+    name: str,
+    suffix: str,
+    channels: int,
+    size: int,
+    stride: int = 1,
+    group: int = 1,
+    bias: bool = False,
 ) -> Any:
-    """Convolution without bias, BatchNorm, Scale; `suffix` follows bn and scale in their names."""
+    """Convolution, BatchNorm, Scale; `suffix` follows bn and scale in their names."""
     groups = {"group": group} if group > 1 else {}
     top = n[name] = L.Convolution(
         bottom,
@@ -21,9 +29,9 @@ def normalised(
         kernel_size=size,
         stride=stride,
         pad=size // 2,
-        bias_term=False,
+        bias_term=bias,
         weight_filler={"type": "msra"},
-        param=[{"lr_mult": 1, "decay_mult": 1}],
+        param=writing.LEARN if bias else writing.LEARN[:1],
         **groups,
     )
     n[f"bn{suffix}"] = L.BatchNorm(top, in_place=True)
@@ -51,13 +59,14 @@ def body(
     width: int = 64,
     excite: bool = False,
     letters: bool = True,
+    bias: bool = False,
 ) -> writing.Body:
     """The scores fc1000.
 
     blocks: in each of the four stages. deep: blocks of 1x1, 3x3, 1x1 convolutions to four times the channels, else of
     two 3x3. group, width: of the 3x3 convolutions in the first stage (ResNeXt: 32, 128). excite: squeeze and excitation
     in every block. letters: blocks are called a, b, c ..., else a, b1, b2 ... in the middle stages, as in the deeper
-    published nets.
+    published nets. bias: of conv1, as in the published net of 50 layers.
     """
 
     def block(n: NetSpec, bottom: Any, name: str, stage: int, stride: int) -> Any:
@@ -84,7 +93,7 @@ def body(
         return n[f"res{name}"]
 
     def build(n: NetSpec, data: Any, train: bool) -> Any:
-        top = normalised(n, data, "conv1", "_conv1", 64, 7, 2)
+        top = normalised(n, data, "conv1", "_conv1", 64, 7, 2, bias=bias)
         n["conv1_relu"] = L.ReLU(top, in_place=True)
         top = n.pool1 = L.Pooling(top, pool=P.Pooling.MAX, kernel_size=3, stride=2)
         for stage, count in enumerate(blocks):

@@ -20,11 +20,17 @@ ARCHIVE = ROOT.parent / "shared" / "wild" / "prototxt_public.tar.xz"
 TARGET = ROOT / "tests" / "golden" / "shapes.json"
 PUBLISHED = {
     "alexnet": "everpeace__caffe/models/bvlc_alexnet/deploy.prototxt",
+    "densenet121": "shicai__DenseNet-Caffe/DenseNet_121.prototxt",
+    "densenet161": "shicai__DenseNet-Caffe/DenseNet_161.prototxt",
+    "densenet169": "shicai__DenseNet-Caffe/DenseNet_169.prototxt",
     "fcn16s": "shelhamer__fcn.berkeleyvision.org/voc-fcn16s/val.prototxt",
     "fcn32s": "shelhamer__fcn.berkeleyvision.org/voc-fcn32s/val.prototxt",
     "fcn8s": "shelhamer__fcn.berkeleyvision.org/voc-fcn8s/deploy.prototxt",
     "googlenet": "jwcom79__caffe/models/bvlc_googlenet/deploy.prototxt",
+    "mobilenet_v2": "shicai__MobileNet-Caffe/mobilenet_v2_deploy.prototxt",
     "pspnet50": "hszhao__PSPNet/evaluation/prototxt/pspnet50_ADE20K_473.prototxt",
+    "resnet50": "dgschwend__netscope/presets/resnet-50.prototxt",
+    "vgg16": "BVLC__caffe/models/intel_optimized_models/benchmark/vgg16/deploy.prototxt",
     "resnet152": "KaimingHe__deep-residual-networks/prototxt/ResNet-152-deploy.prototxt",
     "segnet": "alexgkendall__SegNet-Tutorial/Models/segnet_train.prototxt",
     "squeezenet": "forresti__SqueezeNet/SqueezeNet_v1.0/deploy.prototxt",

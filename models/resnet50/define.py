@@ -9,4 +9,4 @@ import residual
 import writing
 
 if __name__ == "__main__":
-    writing.main(__file__, "ResNet-50", residual.body((3, 4, 6, 3)), 224, (32, 25))
+    writing.main(__file__, "ResNet-50", residual.body((3, 4, 6, 3), bias=True), 224, (32, 25))
