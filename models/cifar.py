@@ -39,8 +39,8 @@ def main(script: str, bodies: dict[str, tuple[str, Body]]) -> None:
     the body of "train_test.prototxt".
     """
     folder, stale = Path(script).resolve().parent, []
-    files = {file: _trained(name, body) for file, (name, body) in bodies.items()}
-    files["deploy.prototxt"] = _deployed(*bodies["train_test.prototxt"])
+    files = {file: trained(name, body) for file, (name, body) in bodies.items()}
+    files["deploy.prototxt"] = deployed(*bodies["train_test.prototxt"])
     for file, message in files.items():
         wanted = f"# Written by {Path(script).name}; see README.md beside this file.\n" + text.format(message)
         path = folder / file
@@ -52,19 +52,21 @@ def main(script: str, bodies: dict[str, tuple[str, Body]]) -> None:
         sys.exit(f"{', '.join(stale)} not what {script} gives; run it without --check")
 
 
-def _trained(name: str, body: Body) -> Any:
+def trained(name: str, body: Body, train_batch: int = 100, mirror: bool = False) -> Any:
+    """The net for CIFAR-10's LMDBs in both phases: loss and accuracy. mirror: pictures to train on, at random."""
     n = NetSpec()
-    n.data, n.label = _data("cifar10_train_lmdb", TRAIN)
+    n.data, n.label = _data("cifar10_train_lmdb", TRAIN, train_batch, {"mirror": True} if mirror else {})
     scores = body(n, n.data)
     n.accuracy = L.Accuracy(scores, n.label, include={"phase": TEST})
     n.loss = L.SoftmaxWithLoss(scores, n.label)
     t = NetSpec()
-    t.data, t.label = _data("cifar10_test_lmdb", TEST)
+    t.data, t.label = _data("cifar10_test_lmdb", TEST, 100, {})
     first, *rest = n.to_proto().layer
     return NetParameter(name=name, layer=[first, *t.to_proto().layer, *rest])
 
 
-def _deployed(name: str, body: Body) -> Any:
+def deployed(name: str, body: Body) -> Any:
+    """The net for prediction: data (1, 3, 32, 32) -> prob."""
     n = NetSpec()
     n.data = L.Input(shape={"dim": [1, 3, 32, 32]})
     n.prob = L.Softmax(body(n, n.data))
@@ -73,12 +75,12 @@ def _deployed(name: str, body: Body) -> Any:
     return message
 
 
-def _data(source: str, phase: int) -> tuple[Any, Any]:
+def _data(source: str, phase: int, batch: int, transform: dict[str, Any]) -> tuple[Any, Any]:
     return L.Data(
         ntop=2,
         source=source,
         backend=P.Data.LMDB,
-        batch_size=100,
+        batch_size=batch,
         include={"phase": phase},
-        transform_param={"mean_file": "mean.binaryproto"},
+        transform_param={"mean_file": "mean.binaryproto", **transform},
     )

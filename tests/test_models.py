@@ -47,6 +47,7 @@ DEFINED = {  # written by their define.py: learnable numbers in the publications
     "xception": (22_855_952, 54_528 + 40),
     "zfnet": (62_357_608, 0),
 }
+SMALL = ["resnet1001_cifar"]  # of small pictures, written by their define.py, each with a test of its counts
 TRAININGS = [  # see test_trainings.py and examples/test_learning.py
     "c3d",
     "char_lstm",
@@ -86,7 +87,7 @@ SHAPES = {"alexnet": (2, 3, 227, 227), "caffenet": (2, 3, 227, 227), "lenet": (4
 
 
 def test_names():
-    assert hub.names() == sorted([*MODELS, *DEFINED, *TRAININGS, *DETECTORS, *TWO_STAGE, *DENSE])
+    assert hub.names() == sorted([*MODELS, *DEFINED, *SMALL, *TRAININGS, *DETECTORS, *TWO_STAGE, *DENSE])
 
 
 @pytest.mark.parametrize("model", MODELS)
@@ -124,7 +125,7 @@ def test_train_val_has_deploys_parameters(model, phase):
     assert any(row.type == "Accuracy" for row in trained.layers) == (phase == caffelike.TEST)
 
 
-@pytest.mark.parametrize("model", [*MODELS, *DEFINED])
+@pytest.mark.parametrize("model", [*MODELS, *DEFINED, *SMALL])
 def test_solvers_read_a_net_beside_them(model):
     solvers = list(hub.find(model).glob("*solver.prototxt"))
     assert hub.find(model) / "solver.prototxt" in solvers
@@ -148,7 +149,7 @@ def test_readme_shows_what_summary_prints(model):
     assert printed.strip() in readme
 
 
-@pytest.mark.parametrize("model", DEFINED)
+@pytest.mark.parametrize("model", [*DEFINED, *SMALL])
 def test_definitions_are_what_their_scripts_give(model):
     subprocess.run([sys.executable, hub.find(model) / "define.py", "--check"], check=True)
 
@@ -170,6 +171,29 @@ def test_counts_are_the_published_ones(model):
         assert any(row.type == "Accuracy" for row in trained.layers) == (phase == caffelike.TEST)
     loss = [row.name for row in trained.layers if row.type == "SoftmaxWithLoss"]
     assert len(loss) == (3 if model == "googlenet" else 1)
+
+
+def test_resnet1001_is_the_published_one():
+    """10.2 M parameters without the normalisations'; 1001 layers without the convolutions on shortcuts.
+
+    train_val is compared as text: thousands of layers take seconds to build.
+    """
+    folder = hub.find("resnet1001_cifar")
+    deploy = describe(folder / "deploy.prototxt", inputs={FIRST: (1, 3, 32, 32)})
+    weighted = [row for row in deploy.layers if row.type in ("Convolution", "InnerProduct")]
+    assert len([row for row in weighted if not row.name.endswith("shortcut")]) == 1001
+    assert sum(row.parameters for row in weighted) == 10_178_490
+    assert deploy.totals["parameters"] == 10_178_490 + 149_216 + 150_216
+    readme = (folder / "README.md").read_text(encoding="utf-8")
+    for value in deploy.totals.values():
+        assert f"{value:,}" in readme
+    sums = {row.name: row.tops[row.name] for row in deploy.layers if row.type == "Eltwise"}
+    assert len(sums) == 333
+    assert [sums[f"res{stage}_111"] for stage in (2, 3, 4)] == [(1, 64, 32, 32), (1, 128, 16, 16), (1, 256, 8, 8)]
+    ours, trained = (
+        list(text.read_net(folder / file).message.layer) for file in ("deploy.prototxt", "train_val.prototxt")
+    )
+    assert ours[1:-1] == [layer for layer in trained if layer.type not in ("Data", "Accuracy", "SoftmaxWithLoss")]
 
 
 def test_load_by_either_name():

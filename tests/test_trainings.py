@@ -85,6 +85,27 @@ def test_it_learns(model, solver, data, rate, iterations, tmp_path, monkeypatch)
     trained.close()
 
 
+def test_eleven_of_1001_layers_learn(monkeypatch, tmp_path):
+    """models/resnet1001_cifar with one block in each stage instead of 111."""
+    monkeypatch.chdir(tmp_path)
+    for name, records in CIFAR.items():
+        write_lmdb(name, records())
+    write_mean("mean.binaryproto", np.full((3, 32, 32), 60, np.float32))
+    monkeypatch.setattr(sys, "path", [*sys.path])
+    define = runpy.run_path(os.fspath(MODELS / "resnet1001_cifar" / "define.py"))
+    net = define["cifar"].trained("ResNet-11", define["body"](1), train_batch=20, mirror=True)
+    (tmp_path / "small.prototxt").write_text(text.format(net))
+    param = text.read_solver(MODELS / "resnet1001_cifar" / "solver.prototxt").message
+    param.net, param.random_seed, param.display, param.test_iter[0] = "small.prototxt", 1, 0, 1
+    param.base_lr = 0.05
+    trained = get_solver(param)
+    trained.step(1)
+    first = trained.smoothed_loss
+    trained.step(9)
+    assert trained.smoothed_loss < 0.9 * first
+    trained.close()
+
+
 @pytest.mark.parametrize("model", DEFINED)
 def test_definitions_are_what_their_scripts_give(model):
     subprocess.run([sys.executable, MODELS / model / "define.py", "--check"], check=True)
