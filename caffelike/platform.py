@@ -1,9 +1,11 @@
-"""Everything that differs between operating systems: where caches go, private folders, file locks."""
+"""Everything that differs between operating systems: where caches go, private folders, file locks, priorities."""
 
 import contextlib
 import os
 import stat
+import sys
 import tempfile
+import threading
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -55,3 +57,10 @@ def only_one_process(path: Path) -> Iterator[None]:
             else:
                 file.seek(0)
                 msvcrt.locking(file.fileno(), msvcrt.LK_UNLCK, 1)  # type: ignore[attr-defined]
+
+
+def step_back(by: int) -> None:
+    """Lower the calling thread's priority (raise its nice value, 19 at most), where threads have one of their own."""
+    if sys.platform == "linux":
+        thread = threading.get_native_id()
+        os.setpriority(os.PRIO_PROCESS, thread, min(19, os.getpriority(os.PRIO_PROCESS, thread) + by))

@@ -74,7 +74,7 @@ def test_counts_and_both_phases(model):
     for value in deploy.totals.values():
         assert f"{value:,}" in readme
     own = {row.name: row.parameters for row in deploy.layers if row.parameters}
-    label = tops.get("score", data)[2:]
+    label = tops.get("score", tops.get("prob", data))[2:]
     for phase in (caffelike.TRAIN, caffelike.TEST):
         built = describe(folder / "train_val.prototxt", phase, {"data": data, "label": (1, 1, *label)})
         found = {row.name: row.parameters for row in built.layers if row.parameters}

@@ -1,10 +1,10 @@
 """Threads that prepare the records of a batch together: decoding and transforming leave the GIL free."""
 
 import os
-import sys
-import threading
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+
+from caffelike.platform import step_back
 
 _MOST = 4  # one thread decodes some thousand small pictures a second; a net needs a few hundred
 _NICE = 5  # a kernel waits for the slowest of its threads, and batches are made ahead: let the kernel's go first
@@ -14,13 +14,6 @@ def default_threads() -> int:
     """As many as processors this process may use, at most 4."""
     usable = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
     return min(_MOST, usable)
-
-
-def _step_back() -> None:
-    """Lower the calling thread's priority, where threads have one of their own."""
-    if sys.platform == "linux":
-        thread = threading.get_native_id()
-        os.setpriority(os.PRIO_PROCESS, thread, min(19, os.getpriority(os.PRIO_PROCESS, thread) + _NICE))
 
 
 class Workers:
@@ -40,7 +33,7 @@ class Workers:
                 job(i)
             return
         if self._pool is None:
-            self._pool = ThreadPoolExecutor(self._count, "caffelike-decode", _step_back)
+            self._pool = ThreadPoolExecutor(self._count, "caffelike-decode", step_back, (_NICE,))
         numbers = iter(range(start, stop))  # each thread takes the next one
         errors: dict[int, BaseException] = {}
 

@@ -37,7 +37,9 @@ class DetectNetTransformation(Layer):
 
     bottoms: data (N, 3, H, W), blue, green, red, 0 .. 255; label (N, 1, R, 16): a row with the number of boxes and 16,
         then a row for each box: x, y, width, height in pixels, [5] the class, [8] the share that was cut off already.
+    image_size_x 1248, image_size_y 384, stride 4; coverage_type RECTANGULAR, the only one.
     tops: y (N, 3, image_size_y, image_size_x); truth (N, 8 + classes, image_size_y / stride, image_size_x / stride).
+    Fields of detectnet_augmentation_param and detectnet_groundtruth_param:
     Images, in this order: hue turned by up to hue_rotation degrees either way, with probability hue_rotation_prob;
         saturation times 1 - desaturation_max .. 1 (desaturation_prob); less transform_param's mean_value or mean_file
         (resized to the image); mirrored (flip_prob); resized by scale_min .. scale_max (scale_prob), bicubic; turned by
@@ -46,8 +48,8 @@ class DetectNetTransformation(Layer):
         outside is 0. Defaults: 15 at 0.33; 0.5 at 0.33; flip 0.33; 0.7 .. 1 at 0.33; 1 degree at 0.33; shifts 0 at 1.
         In TEST: resized to the size of y.
     Boxes move with them; with crop_bboxes (true) they are cut at the borders. Each covers the cells that its middle
-        part touches, scale_cvg (0.5) of its sides: GRIDBOX_MAX (the default) at most max_cvg_len (50) pixels long,
-        GRIDBOX_MIN at least min_cvg_len (50), if the box is. Of several the last one counts. Channels: 0, 1; 1 .. 4,
+        part touches, scale_cvg (0.5) of its sides: with gridbox_type GRIDBOX_MAX (the default) at most max_cvg_len
+        (50) pixels long, with GRIDBOX_MIN at least min_cvg_len (50), if the box is. Of several the last one counts. Channels: 0, 1; 1 .. 4,
         the box's x1, y1, x2, y2 counted from the cell's corner; 5, 6, 1 / width, 1 / height; 7, stride^2 / the middle
         part's area, at least 1 unless obj_norm (false) is true; 8 on, 1 in the class's channel. object_class { src,
         dst }: which channel a class has (1: the first); boxes of others do not count.

@@ -127,7 +127,8 @@ class ImageSegData(SourceLayer):
 class WindowSegData(ImageSegData):
     """Delivers windows of the images of a list and the labels of their pixels, over and over.
 
-    tops: data, label, data_dim (the whole image's height and width) and options as ImageSegData.
+    tops: data, label, data_dim (the whole image's height and width) and options as ImageSegData
+    (images as ImageData has them); is_color true: 3 channels.
     source: a text file of lines `image labels x1 y1 x2 y2`, with label_type NONE without labels: the part of the image
     from x1, y1 to x2, y2, both inside, brought to new_height x new_width if these are set. What of it lies outside the
     image is 0, and labelled ignore_label (255). (The fork shuffles images and windows apart from each other; here they
@@ -150,7 +151,8 @@ class ImageLabelmapData(ImageSegData):
     tops: data (batch_size, 3 or 1, height, width); label (batch_size, 1, height, width): 1 where the map is at least
     half of 255, else 0.
     source: a text file of lines `image map`, two paths, split at a space; the map is read in gray, and resized bilinear
-    with the image. Everything else as ImageSegData with label_type PIXEL, which is not read here.
+    with the image. is_color true: 3 channels. Everything else as ImageSegData with label_type PIXEL, which is not read
+    here (images as ImageData has them).
     Raises ModelError, FileError and DataError naming list, line and image.
     Source: Xie and Tu, "Holistically-nested edge detection", ICCV 2015 (HED's fork).
     """

@@ -22,7 +22,7 @@ class JMMDLoss(Layer):
         label_kernel_num // 2) in place of 1 / g_i.
     kernel_num 5, kernel_mul 2; label_kernel_num 1, label_kernel_mul 2 where they are left out; sigma, required.
     label_back_propagate true where left out; false: no gradient to the predictions. fix_gamma false; true: g stays as
-        in the first pass. auto_sigma: true is refused.
+        in the first pass. auto_sigma: true is refused. label_kernel_mode: not read.
     Gradient: to features and predictions, for g held fixed; 0 where a domain has one item only.
     The fork shows 0, and has no CPU code; with label_kernel_num above 1 its gradient to predictions is no derivative.
     Errors: ModelError for options, ShapeError for bottoms that do not fit.

@@ -54,7 +54,9 @@ class LRN(Layer):
 class LRNMap(LRN):
     """y = x * scale^-beta, scale = 1 + alpha / size^2 * (sum of x^2 over size x size pixels around this one).
 
-    bottoms: x (N, C, H, W). tops: y, likewise. local_size 5 (odd), alpha 1, beta 0.75.
+    bottoms: x (N, C, H, W). tops: y, likewise.
+    local_size 5 (odd), alpha 1, beta 0.75; the others as LRN, but norm_region, k, fuse_type (UNFUSED) and
+    pooling_param are not read.
     Gradient: to x. Errors: ModelError for an even size, ShapeError unless there are 4 axes.
     Source: Caffe of spring 2014, where it was a type of its own; now LRN with norm_region WITHIN_CHANNEL.
     """

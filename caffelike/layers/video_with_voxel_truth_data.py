@@ -28,7 +28,7 @@ class VideoWithVoxelTruthData(SourceLayer):
     scale. crop_size (0: none): a square of all frames, at random while training, else the middle; with it mirror
     (false): half of the clips, and with is_flow the first channel of the truth then gets the other sign; truth_scale
     (1): a factor of the truth, or clip_min and clip_max, which become 0 and 1, and what lies beyond them is cut off;
-    without a crop the truth stays as it is. show_data: without effect.
+    without a crop the truth stays as it is. show_data, new_height, new_width and is_color (true): without effect.
     Raises ModelError, FileError and DataError naming list and volume.
     Source: Tran et al., "Deep End2End Voxel2Voxel Prediction", 2016 (C3D 1.0).
     """
@@ -84,7 +84,7 @@ class VideoWithVoxelTruthData(SourceLayer):
 class VideoSegmentationData(VideoWithVoxelTruthData):
     """Delivers clips and the class of each voxel, over and over.
 
-    tops, options and errors as VideoWithVoxelTruthData, with one channel of truth: what its published files use; its
-    own code is not published.
+    tops: data and truth; these, options and errors as VideoWithVoxelTruthData, with one channel of truth: what its
+    published files use; its own code is not published.
     Source: Tran et al., "Deep End2End Voxel2Voxel Prediction", 2016 (C3D 1.0).
     """
