@@ -49,10 +49,10 @@ class DetectNetTransformation(Layer):
         In TEST: resized to the size of y.
     Boxes move with them; with crop_bboxes (true) they are cut at the borders. Each covers the cells that its middle
         part touches, scale_cvg (0.5) of its sides: with gridbox_type GRIDBOX_MAX (the default) at most max_cvg_len
-        (50) pixels long, with GRIDBOX_MIN at least min_cvg_len (50), if the box is. Of several the last one counts. Channels: 0, 1; 1 .. 4,
-        the box's x1, y1, x2, y2 counted from the cell's corner; 5, 6, 1 / width, 1 / height; 7, stride^2 / the middle
-        part's area, at least 1 unless obj_norm (false) is true; 8 on, 1 in the class's channel. object_class { src,
-        dst }: which channel a class has (1: the first); boxes of others do not count.
+        (50) pixels long, with GRIDBOX_MIN at least min_cvg_len (50), if the box is. Of several the last one counts.
+        Channels: 0, 1; 1 .. 4, the box's x1, y1, x2, y2 counted from the cell's corner; 5, 6, 1 / width, 1 / height;
+        7, stride^2 / the middle part's area, at least 1 unless obj_norm (false) is true; 8 on, 1 in the class's
+        channel. object_class { src, dst }: which channel a class has (1: the first); boxes of others do not count.
     Gradient: none. Errors: DataError for labels that are none; ModelError for options; ShapeError.
     Source: NVIDIA's fork of Caffe (DetectNet, 2016), whose random numbers and interpolation of turned images differ.
     """
