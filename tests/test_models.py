@@ -47,7 +47,7 @@ DEFINED = {  # written by their define.py: learnable numbers in the publications
     "xception": (22_855_952, 54_528 + 40),
     "zfnet": (62_357_608, 0),
 }
-SMALL = ["resnet1001_cifar"]  # of small pictures, written by their define.py, each with a test of its counts
+SMALL = ["lenet5_1998", "resnet1001_cifar"]  # written by their define.py; a test for each
 TRAININGS = [  # see test_trainings.py and examples/test_learning.py
     "c3d",
     "char_lstm",
@@ -171,6 +171,62 @@ def test_counts_are_the_published_ones(model):
         assert any(row.type == "Accuracy" for row in trained.layers) == (phase == caffelike.TEST)
     loss = [row.name for row in trained.layers if row.type == "SoftmaxWithLoss"]
     assert len(loss) == (3 if model == "googlenet" else 1)
+
+
+def test_lenet5_has_the_papers_parameters():
+    """LeCun et al. 1998, section II: those of C1 to F6 layer by layer, 60,000 in all; here with ten scores behind."""
+    folder = hub.find("lenet5_1998")
+    deploy = describe(folder / "deploy.prototxt", inputs={FIRST: (1, 1, 32, 32)})
+    found: dict[str, int] = {}
+    for row in deploy.layers:
+        stage = row.name.split("_")[0]
+        found[stage] = found.get(stage, 0) + row.parameters
+    paper = {"C1": 156, "S2": 12, "C3": 1_516, "S4": 32, "C5": 48_120, "F6": 10_164}
+    assert sum(paper.values()) == 60_000
+    assert {stage: count for stage, count in found.items() if count} == paper | {"scores": 850}
+    shapes = {"C1": (6, 28, 28), "S2": (6, 14, 14), "C3": (16, 10, 10), "S4": (16, 5, 5), "C5": (120, 1, 1)}
+    tops = {top: shape for row in deploy.layers for top, shape in row.tops.items()}
+    assert {name: tops[name][1:] for name in shapes} == shapes
+    readme = (folder / "README.md").read_text(encoding="utf-8")
+    for value in deploy.totals.values():
+        assert f"{value:,}" in readme
+    own = {row.name: row.parameters for row in deploy.layers if row.parameters}
+    for phase in (caffelike.TRAIN, caffelike.TEST):
+        trained = describe(folder / "train_val.prototxt", phase, {"data": (2, 1, 28, 28), "label": (2,)})
+        assert {r.name: r.parameters for r in trained.layers if r.parameters} == own | {"padded": 1}
+
+
+def test_lenet5_is_connected_as_in_table_1():
+    """Rows: the maps of S2; columns: those of C3. Moving a map moves those that read it."""
+    table = (
+        "X...XXX..XXXX.XX",
+        "XX...XXX..XXXX.X",
+        "XXX...XXX..X.XXX",
+        ".XXX..XXXX..X.XX",
+        "..XXX..XXXX.XX.X",
+        "...XXX..XXXX.XXX",
+    )
+    net = caffelike.load("lenet5_1998")
+    bias = net.params["S2"][1].data
+    data = np.random.default_rng(0).integers(0, 256, (1, 1, 32, 32))
+    net.forward(data=data)
+    before = net.blobs["C3"].data.copy()
+    for moved, row in enumerate(table):
+        bias[...] = np.arange(6) == moved
+        net.forward(data=data)
+        changed = (net.blobs["C3"].data != before).any(axis=(0, 2, 3))
+        assert "".join("X" if yes else "." for yes in changed) == row
+
+
+def test_lenet5_squashes_as_the_paper():
+    """Ground -0.1 and ink 1.175 come in; f(1) = 1 and f(-1) = -1 with f(a) = 1.7159 tanh(2/3 a)."""
+    net = caffelike.load("lenet5_1998")
+    weight, bias = net.params["C1"]
+    weight.data[...], bias.data[...] = 0, [1, -1, 0, 2, -2, 10]
+    net.forward(data=np.where(np.arange(32) < 16, 255, 0).reshape(1, 1, 1, 32).repeat(32, axis=2))
+    np.testing.assert_allclose(net.blobs["input"].data[0, 0, 5, [0, 15, 16, 31]], [1.175, 1.175, -0.1, -0.1], atol=1e-6)
+    expected = [1, -1, 0, 1.4929, -1.4929, 1.7159]
+    np.testing.assert_allclose(net.blobs["C1_out"].data[0, :, 3, 3], expected, atol=1e-4)
 
 
 def test_resnet1001_is_the_published_one():

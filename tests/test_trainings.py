@@ -39,19 +39,22 @@ def pairs():
 
 CIFAR = {"cifar10_train_lmdb": lambda: classes((3, 32, 32)), "cifar10_test_lmdb": lambda: classes((3, 32, 32))}
 DIGITS = {"mnist_train_lmdb": lambda: classes((1, 28, 28)), "mnist_test_lmdb": lambda: classes((1, 28, 28))}
+PADDED = {"digits_train_lmdb": lambda: classes((1, 28, 28)), "digits_test_lmdb": lambda: classes((1, 28, 28))}
 PAIRS = {"mnist_siamese_train_lmdb": pairs, "mnist_siamese_test_lmdb": pairs}
 # model, solver, data, base_lr (higher than the real one: there are few iterations), iterations
 CASES = [
     ("cifar10_quick", "solver", CIFAR, 0.005, 25),
     ("cifar10_full", "solver", CIFAR, 0.005, 25),
     ("cifar10_full", "sigmoid_solver_bn", CIFAR, 0.05, 10),
+    ("lenet5_1998", "solver", PADDED, 0.01, 15),
     ("mnist_autoencoder", "solver", DIGITS, 0.01, 10),
     ("mnist_autoencoder", "solver_nesterov", DIGITS, 0.01, 10),
     ("mnist_autoencoder", "solver_adagrad", DIGITS, 0.01, 10),
     ("mnist_autoencoder", "solver_adadelta", DIGITS, 1.0, 10),
     ("mnist_siamese", "solver", PAIRS, 0.01, 15),
 ]
-DEFINED = sorted({case[0] for case in CASES} | {"face_verification", "finetune_style"})
+# lenet5_1998's definitions: test_models.py
+DEFINED = sorted({case[0] for case in CASES} - {"lenet5_1998"} | {"face_verification", "finetune_style"})
 
 
 def made(model, solver, rate):
