@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from caffelike import log, registry, rng
-from caffelike.blob import Blob, aligned_zeros
+from caffelike.blob import UNINITIALIZED, Blob, aligned_zeros
 from caffelike.errors import CaffelikeError, ModelError, ShapeError
 from caffelike.graph.definition import Definition, at
 from caffelike.graph.dialect import check_words
@@ -314,7 +314,8 @@ def _move_into_arenas(learnable: list[Learnable], nodes: list[Node]) -> tuple[An
     for own in learnable:
         part = slice(own.offset, own.offset + own.count)
         if own.blob.count:
-            data[part] = own.blob.raw_data.ravel()
+            if own.blob.data_storage.head is not UNINITIALIZED:  # zeros are there already: their memory stays unused
+                data[part] = own.blob.raw_data.ravel()
             own.blob.data_storage.adopt(data[part])
             own.blob.diff_storage.adopt(diff[part])
     return data, diff
