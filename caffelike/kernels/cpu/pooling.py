@@ -10,6 +10,7 @@ from caffelike.kernels.cpu.windows import (
     max_gradient_tiles,
     max_plane_2,
     max_plane_3,
+    max_plane_tiles,
     max_row_1,
     max_row_2,
     max_row_any,
@@ -54,6 +55,8 @@ def forward(
         same.forward(x1, y1, argmax.reshape(-1), size, kernel, pad)
     elif method == "MAX" and stride[1] == 2 and kernel[1] in (2, 3) and not argmax.size and y.size:
         _halve(planes, _grain(size, kernel), x1, y1, size, kernel, stride, pad)
+    elif method == "MAX" and kernel == stride == (2, 2) and pad == (0, 0) and y.size:
+        _tiles(planes, _grain(size, kernel), x1, y1, argmax.reshape(-1), size)
     elif method == "MAX":
         _largest(planes, _grain(size, kernel), x1, y1, argmax.reshape(-1), size, kernel, stride, pad)
     else:
@@ -171,21 +174,25 @@ def _windows_on(h, out_h, kernel, stride, pad):
 
 
 @task
-def _tiles_back(worker, lo, hi, dy, argmax, dx, size):
+def _tiles(worker, lo, hi, x, y, argmax, size):
     """MAX in windows of 2x2 pixels with steps of 2 and no pad, for the planes lo..hi."""
     height, width, out_h, out_w = size
     for p in range(lo, hi):
-        for oh in range(out_h):
-            row, h = (p * out_h + oh) * out_w, 2 * oh
-            ask(dy, row + _AHEAD, out_w)
-            ask(argmax, row + _AHEAD, out_w)
-            ask(dx, (p * height + h) * width + _AHEAD, 2 * width)
-            for ow in range(0, (width + 1) // 2, LANES):  # floor: an odd width has a column more than windows
-                n, at = out_w - ow, h * width + 2 * ow
-                to = p * height * width + at
-                left = width - 2 * ow
-                max_gradient_tiles(dy, row + ow, argmax, n, left, dx, to, at, h + 1 < height, width)
-        for i in range((p * height + min(2 * out_h, height)) * width, (p + 1) * height * width):
+        ask(x, (p + 1) * height * width, height * width)
+        for ow in range(0, out_w, LANES):
+            to = p * out_h * out_w + ow
+            max_plane_tiles(x, p * height * width, size[:2], 2 * ow, y, to, argmax, size[2:], out_w - ow)
+
+
+@task
+def _tiles_back(worker, lo, hi, dy, argmax, dx, size):
+    """Their gradients."""
+    height, width, out_h, out_w = size
+    for p in range(lo, hi):
+        to = p * height * width
+        for ow in range(0, (width + 1) // 2, LANES):  # floor: an odd width has a column more than windows
+            max_gradient_tiles(dy, p * out_h * out_w + ow, argmax, out_w - ow, dx, to, 2 * ow, size[:2], size[2:])
+        for i in range(to + min(2 * out_h, height) * width, to + height * width):
             dx[i] = 0  # floor: the last row of an odd height
 
 

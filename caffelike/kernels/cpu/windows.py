@@ -168,6 +168,55 @@ def _make_halving(taps: int) -> Any:
 max_plane_2, max_plane_3 = (_make_halving(taps) for taps in (2, 3))
 
 
+@intrinsic
+def max_plane_tiles(typingctx, x, at, size, column, y, to, index, out_size, n):
+    """LANES columns of windows of 2x2 pixels side by side: their maxima, and where they were found.
+
+    One plane y[to:] of out_size from x[at:] of size, both (height, width): the windows whose first column is `column`,
+    column + 2, ...; n of them count. Parts of them may lie below or to the right of the plane. Values as in max_row_2.
+    """
+
+    def codegen(context, builder, given, values):
+        b, e = builder, Emit(builder)
+        source = e.array(context, given.args[0], *values[0:2])
+        target, numbers = (e.array(context, given.args[k], values[k], values[5]) for k in (4, 6))
+        height, width = (b.extract_value(values[2], k) for k in (0, 1))
+        out_height, out_width = (b.extract_value(values[7], k) for k in (0, 1))
+        column, written = values[3], e.first(values[8])
+        lowest, none = e.const(float(-FLT_MAX)), ir.Constant(_NUMBERS, [-1] * LANES)
+        masks = [e.first(b.sub(width, column), start) for start in (0, LANES)]
+
+        def line(place: Any, number: Any, state: list) -> list:
+            """The maxima after the row of pixels at `place`, the first of which has this number."""
+            found = [
+                e.masked_load(b.gep(place, [e.int(k * LANES)]), mask, float(-FLT_MAX)) for k, mask in enumerate(masks)
+            ]
+            corner = b.add(_small(e, number), _lanes(2))
+            for tap in (0, 1):
+                value = e.shuffle(*found, list(range(tap, 2 * LANES, 2)))
+                better = b.fcmp_ordered(">", value, state[0])
+                here = b.add(corner, ir.Constant(_NUMBERS, [tap] * LANES))
+                state = [b.select(better, value, state[0]), b.select(better, here, state[1])]
+            return state
+
+        def row(k: Any, _: list) -> list:
+            number = b.add(b.mul(b.mul(k, e.int(2)), width), column)
+            place = b.gep(source, [number])
+            found = line(place, number, [lowest, none])
+            below = b.icmp_signed("<", b.add(b.mul(k, e.int(2)), e.int(1)), height)
+            found = e.choose(below, lambda: line(b.gep(place, [width]), b.add(number, width), found), lambda: found)
+            put = b.mul(k, out_width)
+            e.masked_store(found[0], b.gep(target, [put]), written)
+            _store_numbers(e, found[1], b.gep(numbers, [put]), written)
+            return []
+
+        e.loop(out_height, [], row)
+        return context.get_dummy_value()
+
+    i, pair = types.intp, types.UniTuple(types.intp, 2)
+    return types.void(x, i, pair, i, y, i, index, pair, i), codegen
+
+
 def _make_gradient(stride: int) -> Any:
     @intrinsic
     def gradient(typingctx, dy, start, index, widths, rows, width, taps, pad, dx, to, first, block):
@@ -228,37 +277,49 @@ max_gradient_1, max_gradient_2 = (_make_gradient(stride) for stride in (1, 2))
 
 
 @intrinsic
-def max_gradient_tiles(typingctx, dy, start, index, n, width, dx, to, first, both, pitch):
-    """LANES windows of 2x2 side by side that do not overlap: each writes its gradient where index says, else 0.
+def max_gradient_tiles(typingctx, dy, start, index, n, dx, to, column, size, out_size):
+    """LANES columns of windows of 2x2 that do not overlap: each writes its gradient where index says, else 0.
 
-    n of them count. The first window's corner is pixel number `first` of its image, dx[to], from which on the image
-    has `width` columns; rows are `pitch` apart. Unless `both` the windows' second row lies below the image.
+    One plane dx[to:] of size from dy[start:] of out_size, both (height, width): the pixels from `column` on, which is
+    the first of a window; n windows count. A window's second row and column may lie outside of the plane.
     """
 
     def codegen(context, builder, given, values):
         b, e = builder, Emit(builder)
         dy, index = (e.array(context, given.args[k], values[k], values[1]) for k in (0, 2))
-        n, width, first, both = values[3], values[4], values[7], values[8]
-        dx = e.array(context, given.args[5], values[5], values[6])
-        mask = e.first(n)
-        gradient, taken = e.masked_load(dy, mask), _load_numbers(e, index, mask)
-        corner = b.add(_small(e, first), _lanes(2))
+        dx = e.array(context, given.args[4], *values[4:6])
+        column, mask = values[6], e.first(values[3])
+        (height, width), (out_height, out_width) = ([b.extract_value(v, k) for k in (0, 1)] for v in values[7:])
+        masks = [e.first(b.sub(width, column), k * LANES) for k in (0, 1)]
         mixed = [lane // 2 + lane % 2 * LANES for lane in range(2 * LANES)]
 
-        def write(line: Any, number: Any) -> None:
-            ones = ir.Constant(_NUMBERS, [1] * LANES)
-            even = b.select(b.icmp_signed("==", taken, number), gradient, e.const(0))
-            odd = b.select(b.icmp_signed("==", taken, b.add(number, ones)), gradient, e.const(0))
-            for start in (0, LANES):
-                e.masked_store(
-                    e.shuffle(even, odd, mixed[start : start + LANES]), e.at(line, start), e.first(width, start)
+        def write(gradient: Any, taken: Any, number: Any) -> None:
+            corner = b.add(_small(e, number), _lanes(2))
+            even, odd = (
+                b.select(
+                    b.icmp_signed("==", taken, b.add(corner, ir.Constant(_NUMBERS, [tap] * LANES))),
+                    gradient,
+                    e.const(0),
                 )
+                for tap in (0, 1)
+            )
+            for k, part in enumerate(masks):
+                zipped = e.shuffle(even, odd, mixed[k * LANES : (k + 1) * LANES])
+                e.masked_store(zipped, b.gep(dx, [b.add(number, e.int(k * LANES))]), part)
 
-        write(dx, corner)
-        with b.if_then(both):
-            pitch = values[9]
-            write(b.gep(dx, [pitch]), b.add(corner, _small(e, pitch)))
+        def row(k: Any, _: list) -> list:
+            place = b.mul(k, out_width)
+            gradient = e.masked_load(b.gep(dy, [place]), mask)
+            taken = _load_numbers(e, b.gep(index, [place]), mask)
+            top = b.mul(k, e.int(2))
+            number = b.add(b.mul(top, width), column)
+            write(gradient, taken, number)
+            with b.if_then(b.icmp_signed("<", b.add(top, e.int(1)), height)):
+                write(gradient, taken, b.add(number, width))
+            return []
+
+        e.loop(out_height, [], row)
         return context.get_dummy_value()
 
-    i = types.intp
-    return types.void(dy, i, index, i, i, dx, i, i, types.boolean, i), codegen
+    i, pair = types.intp, types.UniTuple(types.intp, 2)
+    return types.void(dy, i, index, i, dx, i, i, pair, pair), codegen
