@@ -1,4 +1,5 @@
 import io
+import itertools
 
 import numpy as np
 import pytest
@@ -8,6 +9,7 @@ from caffelike.data import images
 from caffelike.data.transformer import Transformer, below, read_mean
 from caffelike.errors import DataError, FileError, ModelError
 from caffelike.io import array_to_blobproto
+from caffelike.kernels.cpu import transform
 from caffelike.schema import TEST, TRAIN, TransformationParameter
 
 RECORDS = np.random.default_rng(2).integers(0, 256, (200, 3, 8, 9), np.uint8)
@@ -138,6 +140,27 @@ def test_kernels_give_the_definition_s_bits(mean_file, monkeypatch, phase, whole
             patch.setenv("CAFFELIKE_KERNELS", "numpy")
             plain = run(pixels, phase, **options, **more)
         np.testing.assert_array_equal(fast, plain)
+
+
+@pytest.mark.parametrize("width", [15, 16, 17, 31, 32, 67])
+def test_rows_of_any_width(width):
+    """Vectors cover a row from its first to its last pixel and write nothing beside it, wherever it begins."""
+    generator = np.random.default_rng(width)
+    planes = generator.integers(0, 256, (3, 9, 80), np.uint8)
+    word = np.ascontiguousarray(
+        (planes[::-1].astype(np.uint32) << np.array([0, 8, 16])[:, None, None]).sum(0, np.uint32)
+    )
+    word.flags.writeable = planes.flags.writeable = False
+    whole = generator.random((3, 9, 80), np.float32)
+    for mean, mirrored, start in itertools.product((whole, whole[:, :1, :1].copy()), (False, True), (0, 3)):
+        want = ((planes - mean) * np.float32(0.3))[:, 2:7, 5 : 5 + width]
+        want = want[:, :, ::-1] if mirrored else want
+        for kernel, values in ((transform.planes, planes), (transform.words, word)):
+            memory = np.full(want.size + 40, 7, np.float32)
+            out = memory[start : start + want.size].reshape(want.shape)
+            kernel(values, mean, out, 2, 5, mirrored, 0.3)
+            np.testing.assert_array_equal(out, want)
+            assert (np.delete(memory, np.s_[start : start + want.size]) == 7).all()
 
 
 def test_pixels_that_are_no_decoded_picture_have_no_words():
