@@ -3,6 +3,7 @@
 Images are (height, width, channels), RGB, float32 in 0..1, as `load_image` makes them.
 """
 
+import importlib
 import os
 from collections.abc import Sequence
 from typing import Any
@@ -15,6 +16,12 @@ from caffelike.errors import CaffelikeError, DataError, FileError, ShapeError
 from caffelike.schema import message_class
 
 _LUMINANCE = np.array([0.2125, 0.7154, 0.0721])  # of linear sRGB, ITU-R BT.709: scikit-image's gray
+
+
+def __getattr__(name: str) -> Any:
+    if name != "caffe_pb2":  # pycaffe's io imports it, and scripts take it from here; made when it is asked for
+        raise AttributeError(f"module 'caffelike.io' has no attribute {name!r}")
+    return importlib.import_module("caffelike.proto.caffe_pb2")
 
 
 # Messages --------------------------------------------------------------------------------------
@@ -228,20 +235,36 @@ def resize_image(im: np.ndarray, new_dims: Sequence[int], interp_order: int = 1)
 
     As pycaffe did with scikit-image: for 1 or 3 channels pixel centres are mapped onto each other, without
     antialiasing, and what lies outside the image counts as its darkest value; with other numbers of channels corners
-    are mapped onto corners (as scipy's zoom). interp_order: 0 (nearest) or 1 (linear).
+    are mapped onto corners (as scipy's zoom). interp_order: 0 (nearest), 1 (linear); with scipy 2 to 5 (splines), too.
     """
     image = np.asarray(im)
     if image.ndim != 3 or not image.size:
         raise ShapeError(f"resize_image takes an image of (height, width, channels), not an array of {image.shape}.")
-    if interp_order not in (0, 1):
-        raise CaffelikeError(f"resize_image knows interp_order 0 and 1, not {interp_order}; scipy.ndimage has more.")
+    if interp_order not in range(6):
+        raise CaffelikeError(f"resize_image knows interp_order 0 to 5, not {interp_order}.")
     height, width = (int(d) for d in new_dims[:2])
     corners = image.shape[2] not in (1, 3)
     darkest = image.min()
     out = image.astype(np.float64) - darkest  # outside is 0 now
-    for axis, size in ((0, height), (1, width)):
-        out = _stretch(out, axis, size, interp_order, corners)
+    if interp_order > 1:
+        out = _splines(out, (height, width), interp_order, corners)
+    else:
+        for axis, size in ((0, height), (1, width)):
+            out = _stretch(out, axis, size, interp_order, corners)
     return (out + darkest).astype(np.float32)
+
+
+def _splines(image: np.ndarray, size: tuple[int, int], order: int, corners: bool) -> np.ndarray:
+    """`image` in another size by splines of this order; zero outside. Raises CaffelikeError without scipy."""
+    try:
+        from scipy import ndimage
+    except ImportError as error:
+        raise CaffelikeError(
+            f"resize_image needs scipy for interp_order {order} (pip install scipy); 0 and 1 need nothing."
+        ) from error
+    factors = (size[0] / image.shape[0], size[1] / image.shape[1], 1)
+    mode = "constant" if corners else "grid-constant"
+    return ndimage.zoom(image, factors, order=order, mode=mode, grid_mode=not corners)
 
 
 def _stretch(image: np.ndarray, axis: int, size: int, order: int, corners: bool) -> np.ndarray:

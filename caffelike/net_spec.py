@@ -14,6 +14,7 @@ layer itself (`param=[{"lr_mult": 1}]`, `transform_param={...}`, `include={...}`
 layer itself). in_place: the top is the bottom. Layers and tops that are given no name get one like `Convolution1`.
 """
 
+import difflib
 from collections import Counter, OrderedDict
 from collections.abc import Iterator
 from functools import cache
@@ -109,8 +110,27 @@ class Function:
                 assign_proto(message, key, value)
                 return
         if key not in layer.DESCRIPTOR.fields_by_name:
-            raise CaffelikeError(f"L.{self.type_name}: neither the layer nor its parameters have a field {key!r}.")
+            raise CaffelikeError(self._unknown(key, own))
         assign_proto(layer, key, value)
+
+    def _unknown(self, key: str, own: str | None) -> str:
+        """What is wrong with an option: its name, or the type's."""
+        from caffelike.registry import layers as types
+
+        if own is None and self.type_name not in types:
+            near = types.near(self.type_name)
+            hint = (
+                f"did you mean L.{' or L.'.join(near)}?"
+                if near
+                else "give the options of a type of your own as a dict: my_param={...}."
+            )
+            return f"L.{self.type_name}: no layer type has this name, so that option {key!r} has no place; {hint}"
+        known = set(LayerParameter.DESCRIPTOR.fields_by_name)
+        if own is not None:
+            known |= set(LayerParameter.DESCRIPTOR.fields_by_name[f"{own}_param"].message_type.fields_by_name)
+        near = difflib.get_close_matches(key, sorted(known), n=2)
+        hint = f" Did you mean {' or '.join(near)}?" if near else ""
+        return f"L.{self.type_name}: neither the layer nor its parameters have a field {key!r}.{hint}"
 
 
 class _Writer:

@@ -27,6 +27,7 @@ def test_import_caffe_and_what_is_below_it():
         assert Net is caffelike.Net
         assert SGDSolver is caffelike.SGDSolver
         assert caffe.proto.caffe_pb2 is caffe_pb2 is caffelike.proto.caffe_pb2
+        assert caffe.io.caffe_pb2 is caffe_pb2
         assert caffe.draw is caffelike.draw
         assert crop is caffelike.coord_map.crop
         assert BlobVec([]) == []

@@ -71,6 +71,10 @@ def test_mistakes_are_named():
         L.ReLU("data")
     with pytest.raises(CaffelikeError, match=r"L\.ReLU: neither the layer nor its parameters have a field 'slope'"):
         L.ReLU(L.Input(), slope=1).to_proto()
+    with pytest.raises(CaffelikeError, match=r"have a field 'num_outputs'\. Did you mean num_output"):
+        L.Convolution(L.Input(), num_outputs=1).to_proto()
+    with pytest.raises(CaffelikeError, match=r"L\.Convolutio: no layer type .* did you mean L\.Convolution"):
+        L.Convolutio(L.Input(), num_output=1).to_proto()
     with pytest.raises(AttributeError, match="no top 'x'; it has none"):
         _ = NetSpec().x
     with pytest.raises(AttributeError, match="no NoSuchParameter"):

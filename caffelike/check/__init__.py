@@ -44,8 +44,8 @@ def check(
     except OSError as error:
         raise FileError(f"Could not open file {name}: {error.strerror}") from error
     report = Report(inputs or {})
-    if b"\0" in data[:256] and data[:2] not in (b"\xff\xfe", b"\xfe\xff"):
-        report.add("error", (name, 1, 1), "this is a binary file, not a definition; `caffelike inspect` looks into it")
+    if other := tokens.other_file(data):
+        report.add("error", (name, 1, 1), other)
         return report.problems()
     text = tokens.decode(data)
     found: list[ParseError] = []

@@ -1,5 +1,6 @@
 """The net, with pycaffe's names and behaviour."""
 
+import difflib
 import functools
 import os
 import threading
@@ -555,9 +556,10 @@ class Net:
         try:
             return self._layer_names.index(name)
         except ValueError:
-            raise CaffelikeError(
-                f"Net '{self.name}' has no layer '{name}'; its layers are {', '.join(self._layer_names)}."
-            ) from None
+            near = difflib.get_close_matches(name, self._layer_names, n=3)
+            shown = ", ".join(self._layer_names[:20]) + (", ..." if len(self._layer_names) > 20 else "")
+            hint = f"did you mean {' or '.join(near)}?" if near else f"its layers are {shown}."
+            raise CaffelikeError(f"Net '{self.name}' has no layer '{name}'; {hint}") from None
 
     def _blob(self, name: str) -> Blob:
         try:

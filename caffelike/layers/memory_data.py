@@ -60,7 +60,8 @@ class MemoryData(HostLayer):
         batch = self._shape[0]
         if data.shape[1:] != self._shape[1:]:
             raise self._wrong(f"takes data of (n, {', '.join(map(str, self._shape[1:]))}), not of {data.shape}")
-        if labels.size != len(labels) or len(labels) < count or len(data) < count:
+        uneven = n is None and len(labels) != len(data)
+        if labels.size != len(labels) or uneven or len(labels) < count or len(data) < count:
             raise self._wrong(
                 f"takes one label for each record; given are {len(data)} records and {labels.shape} labels"
             )

@@ -105,6 +105,8 @@ def read(path: str | os.PathLike, message_class: Any, problems: list[ParseError]
             data = file.read()
     except OSError as error:
         raise FileError(f"Could not open file {os.fspath(path)}: {error.strerror}") from error
+    if other := tokens.other_file(data):
+        raise ParseError(other, os.fspath(path), 1, 1)
     return parse(tokens.decode(data), message_class, os.fspath(path), problems)
 
 

@@ -39,6 +39,16 @@ class Source:
         return ParseError(message, self.filename, *self.position(offset))
 
 
+def other_file(data: bytes) -> str:
+    """What a file is that people mistake for a prototxt, and what to do; "" where it may be one."""
+    head = data[:256]
+    if head[:2] not in (b"\xff\xfe", b"\xfe\xff") and any(byte < 32 and byte not in b"\t\n\v\f\r" for byte in head):
+        return "this is a binary file, not a definition (prototxt); `caffelike inspect` looks into it"
+    if head.lstrip().lower().startswith((b"<!doctype", b"<html", b"<?xml")):
+        return "this is a web page, not a definition (prototxt); download the file itself (on GitHub: Raw)"
+    return ""
+
+
 def decode(data: bytes) -> str:
     """Text of a file's bytes: UTF-8 with or without BOM, UTF-16 with one, Latin-1 in lines that are neither."""
     if data[:2] in (b"\xff\xfe", b"\xfe\xff"):

@@ -58,6 +58,7 @@ def test_transforming_is_refused_with_a_warning(caplog):
         (DATA[:0], np.arange(0), None, "multiple of batch_size 2 records, not 0"),
         (DATA, np.arange(6), 8, "one label for each record"),
         (DATA, np.zeros((6, 2)), None, "one label for each record"),
+        (DATA[:4], np.arange(6), None, "one label for each record"),
         (DATA[:, :, :1], np.arange(6), None, r"data of \(n, 1, 2, 3\), not of \(6, 1, 1, 3\)"),
     ],
 )

@@ -178,3 +178,16 @@ def test_all_problems_at_once():
 def test_missing_file():
     with pytest.raises(FileError, match="Could not open file no/such/file"):
         text.read("no/such/file", NetParameter)
+
+
+@pytest.mark.parametrize(
+    ("data", "words"),
+    [
+        (b"\n\x07squeeze\x12\x04", "binary file, not a definition"),
+        (b"\n<!DOCTYPE html>\n<html>", "web page, not a definition"),
+    ],
+)
+def test_files_that_people_mistake_for_definitions(tmp_path, data, words):
+    (tmp_path / "net.prototxt").write_bytes(data)
+    with pytest.raises(ParseError, match=rf"net\.prototxt:1:1: this is a {words}"):
+        text.read(tmp_path / "net.prototxt", NetParameter)
