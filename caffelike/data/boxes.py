@@ -1,16 +1,23 @@
 """What SSD's fork does to an image and the boxes in it before it is cropped, mirrored and scaled like any other.
 
 In this order: colours (distort_param), a larger canvas (expand_param), a part of it (batch_sampler), another size
-(resize_param). An image is uint8 (height, width, channels); boxes (n, 4) are xmin, ymin, xmax, ymax as shares of it.
+(resize_param), noise (noise_param). An image is uint8 (height, width, channels); boxes (n, 4) are xmin, ymin, xmax,
+ymax as shares of it. Without boxes and samplers: `prepared.py`.
 """
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
+from caffelike.data import noise
 from caffelike.data.resize import resizer
-from caffelike.errors import ModelError
+from caffelike.errors import DataError, ModelError
+
+FIELDS = ("resize_param", "distort_param", "expand_param", "noise_param", "emit_constraint")
+"""The words of transform_param that SSD's fork brought."""
+_UNKNOWN = ("height_scale", "width_scale", "is_pyramid_test", "out_height_scale", "out_width_scale", "center_object",
+            "max_angle")  # fmt: skip
 
 Picture = tuple[np.ndarray, np.ndarray, np.ndarray]
 """An image, its boxes, and the indices that these had at first."""
@@ -28,18 +35,7 @@ class Preparation:
         self.param, self.samplers, self.jitter = param, list(samplers), jitter
         if jitter is not None and not 0 <= jitter < 1:
             raise ModelError(f"yolo_data_jitter must be 0 or more and less than 1, but is {jitter:g}.", name)
-        p = param.distort_param
-        for word in ("contrast", "saturation"):
-            low, high = getattr(p, f"{word}_lower"), getattr(p, f"{word}_upper")
-            if getattr(p, f"{word}_prob") and not 0 <= low <= high:
-                raise ModelError(f"distort_param: {word}_lower {low:g} must be 0 .. {word}_upper, {high:g}.", name)
-        if param.HasField("expand_param") and param.expand_param.max_expand_ratio < 1:
-            raise ModelError("expand_param { max_expand_ratio } must be 1 or more.", name)
-        for one in param.resize_param:
-            if not (one.height and one.width):
-                raise ModelError("resize_param needs height and width.", name)
-        if len(param.resize_param) > 1 and not sum(one.prob for one in param.resize_param) > 0:
-            raise ModelError("of several resize_param, some must have a prob above 0.", name)
+        check(param, name)
         for one in self.samplers:
             s = one.sampler
             if not 0 < s.min_scale <= s.max_scale <= 1 or not 0 < s.min_aspect_ratio <= s.max_aspect_ratio:
@@ -52,11 +48,7 @@ class Preparation:
 
     def policy(self, generator: np.random.Generator) -> Any:
         """One of several resize_params, each as probable as its prob says; None: there is none."""
-        several = self.param.resize_param
-        if len(several) < 2:
-            return several[0] if several else None
-        weights = np.array([one.prob for one in several], np.float64)
-        return several[int(generator.choice(len(several), p=weights / weights.sum()))]
+        return policy(self.param, generator)
 
     def apply(
         self, image: np.ndarray, boxes: np.ndarray, generator: np.random.Generator, policy: Any = None
@@ -80,6 +72,8 @@ class Preparation:
             which = which[kept]
         if policy is not None:
             image, boxes = resized(image, boxes, policy, generator)
+        if self.param.noise_param:
+            image = noise.noisy(image, noise.one_of(self.param.noise_param, generator), generator)
         return image, boxes, which
 
     def visible(self, boxes: np.ndarray, part: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -104,19 +98,15 @@ class Preparation:
     def _expanded(
         self, image: np.ndarray, boxes: np.ndarray, generator: np.random.Generator
     ) -> tuple[np.ndarray, np.ndarray]:
-        p = self.param.expand_param
-        chance, share, down, right = generator.random(4)
-        if chance > p.prob or p.max_expand_ratio < 1.01:
+        place = expansion(self.param.expand_param, *image.shape[:2], generator)
+        if place is None:
             return image, boxes
-        ratio = 1 + share * (p.max_expand_ratio - 1)
-        height, width, channels = image.shape
-        rows, columns = int(height * ratio), int(width * ratio)
-        top, left = int(down * (rows - height)), int(right * (columns - width))
-        canvas = np.empty((rows, columns, channels), np.uint8)
-        canvas[:] = np.rint(np.array(self.param.mean_value)) if self.param.mean_value else 0
-        canvas[top : top + height, left : left + width] = image
-        moved = boxes * (width, height, width, height) + (left, top, left, top)
-        return canvas, moved / (columns, rows, columns, rows)
+        height, width = image.shape[:2]
+        moved = boxes * (width, height, width, height) + (place.left, place.top, place.left, place.top)
+        return (
+            on_canvas(image, place, np.rint(np.array(self.param.mean_value or [0.0]))),
+            moved / (place.width, place.height, place.width, place.height),
+        )
 
     def _cut(self, image: np.ndarray, boxes: np.ndarray, part: np.ndarray) -> Picture:
         part = np.clip(part, 0, 1)
@@ -127,6 +117,67 @@ class Preparation:
             return image, boxes, np.arange(len(boxes))
         inner, kept = self.visible(boxes, part)
         return image[top : top + rows, left : left + columns], inner, kept
+
+
+class Place(NamedTuple):
+    """Where an image comes to lie: `rows` x `columns` of it, from (top, left) of a canvas of height x width."""
+
+    height: int
+    width: int
+    rows: int
+    columns: int
+    top: int = 0
+    left: int = 0
+
+
+def check(param: Any, name: str) -> None:
+    """Raise ModelError for what a TransformationParameter says in the fields of SSD's fork and cannot be."""
+    p = param.distort_param
+    for word in ("contrast", "saturation"):
+        low, high = getattr(p, f"{word}_lower"), getattr(p, f"{word}_upper")
+        if getattr(p, f"{word}_prob") and not 0 <= low <= high:
+            raise ModelError(f"distort_param: {word}_lower {low:g} must be 0 .. {word}_upper, {high:g}.", name)
+    if param.HasField("expand_param") and param.expand_param.max_expand_ratio < 1:
+        raise ModelError("expand_param { max_expand_ratio } must be 1 or more.", name)
+    for one in param.resize_param:
+        if not (one.height and one.width):
+            raise ModelError("resize_param needs height and width.", name)
+        for word in _UNKNOWN:
+            if getattr(one, word):
+                raise ModelError(f"resize_param {{ {word} }} is not supported: no published net needs it.", name)
+    if len(param.resize_param) > 1 and not sum(one.prob for one in param.resize_param) > 0:
+        raise ModelError("of several resize_param, some must have a prob above 0.", name)
+    noise.check(param.noise_param, name)
+
+
+def policy(param: Any, generator: np.random.Generator) -> Any:
+    """One of several resize_params, each as probable as its prob says; None: there is none."""
+    several = param.resize_param
+    if len(several) < 2:
+        return several[0] if several else None
+    weights = np.array([one.prob for one in several], np.float64)
+    return several[int(generator.choice(len(several), p=weights / weights.sum()))]
+
+
+def expansion(p: Any, height: int, width: int, generator: np.random.Generator) -> Place | None:
+    """The larger canvas that an ExpansionParameter puts an image on; None: it stays as it is."""
+    chance, share, down, right = generator.random(4)
+    if chance > p.prob or p.max_expand_ratio < 1.01:
+        return None
+    ratio = 1 + share * (p.max_expand_ratio - 1)
+    rows, columns = int(height * ratio), int(width * ratio)
+    return Place(rows, columns, height, width, int(down * (rows - height)), int(right * (columns - width)))
+
+
+def on_canvas(image: np.ndarray, place: Place, fill: np.ndarray) -> np.ndarray:
+    """The image at its place, `fill` (channels,) or (1,) around it."""
+    canvas = np.empty((place.height, place.width, image.shape[2]), image.dtype)
+    try:
+        canvas[:] = fill.astype(image.dtype)
+    except ValueError:
+        raise DataError(f"an image has {image.shape[2]} channel(s), but what is put around it {len(fill)}") from None
+    canvas[place.top : place.top + place.rows, place.left : place.left + place.columns] = image
+    return canvas
 
 
 def sampled(boxes: np.ndarray, samplers: Sequence[Any], generator: np.random.Generator) -> np.ndarray | None:
@@ -175,38 +226,58 @@ def _meets(part: np.ndarray, boxes: np.ndarray, rule: Any) -> bool:
     return bool(good.any())
 
 
+def fit(p: Any, rows: int, columns: int) -> Place:
+    """Where an image of rows x columns comes to lie by a ResizeParameter, see `resized`; in single precision."""
+    height, width = int(p.height), int(p.width)
+    aspect = np.float32(columns) / np.float32(rows)
+    wanted = np.float32(width) / np.float32(height)
+    by_width = int(np.float32(width) / aspect), width
+    by_height = height, int(aspect * np.float32(height))
+    if p.resize_mode == p.FIT_SMALL_SIZE:
+        inner = by_width if aspect < wanted else by_height
+        return Place(*inner, *inner)
+    if p.resize_mode == p.FIT_LARGE_SIZE_AND_PAD:
+        inner_rows, inner_columns = (max(1, size) for size in (by_width if aspect > wanted else by_height))
+        return Place(height, width, inner_rows, inner_columns, (height - inner_rows) // 2, (width - inner_columns) // 2)
+    return Place(height, width, height, width)
+
+
+def interpolation(p: Any, generator: np.random.Generator | None = None) -> str:
+    """The interp_mode of a ResizeParameter, LINEAR where it has none; one of several is drawn."""
+    modes = list(p.interp_mode) or [p.LINEAR]
+    mode = modes[int(generator.integers(len(modes)))] if generator and len(modes) > 1 else modes[0]
+    return type(p).Interp_mode.Name(mode)
+
+
 def resized(
     image: np.ndarray, boxes: np.ndarray, p: Any, generator: np.random.Generator | None = None
 ) -> tuple[np.ndarray, np.ndarray]:
     """The image in the size of a ResizeParameter, and the boxes in it.
 
     resize_mode WARP: to height x width; FIT_SMALL_SIZE: so that it just covers them; FIT_LARGE_SIZE_AND_PAD: so that it
-    fits in, amid pad_value (0), pad_mode CONSTANT, MIRRORED or REPEAT_NEAREST. interp_mode LINEAR, NEAREST,
-    CUBIC (OpenCV's), and Pillow's AREA and LANCZOS4; of several one is drawn.
+    fits in, amid pad_value (0), pad_mode CONSTANT, MIRRORED or REPEAT_NEAREST. interp_mode LINEAR, AREA, NEAREST,
+    CUBIC or LANCZOS4, as OpenCV has them; of several one is drawn.
     """
-    rows, columns = image.shape[:2]
-    height, width = int(p.height), int(p.width)
-    wide = columns / rows > width / height
-    if p.resize_mode == p.FIT_SMALL_SIZE:
-        height, width = (height, int(columns / rows * height)) if wide else (int(width * rows / columns), width)
-    inner = (height, width)
-    if p.resize_mode == p.FIT_LARGE_SIZE_AND_PAD:
-        inner = (max(1, int(width * rows / columns)), width) if wide else (height, max(1, int(columns / rows * height)))
-    modes = list(p.interp_mode) or [p.LINEAR]
-    mode = modes[int(generator.integers(len(modes)))] if generator and len(modes) > 1 else modes[0]
-    out = resizer(type(p).Interp_mode.Name(mode))(image, *inner)
-    if inner == (height, width):
-        return out, boxes
-    top, left = (height - inner[0]) // 2, (width - inner[1]) // 2
-    edges = [(top, height - inner[0] - top), (left, width - inner[1] - left), (0, 0)]
+    place = fit(p, *image.shape[:2])
+    image = resized_to(image, place, p, interpolation(p, generator))
+    if (place.rows, place.columns) == (place.height, place.width):
+        return image, boxes
+    moved = boxes * np.tile([place.columns, place.rows], 2) + (place.left, place.top, place.left, place.top)
+    return image, moved / (place.width, place.height, place.width, place.height)
+
+
+def resized_to(image: np.ndarray, place: Place, p: Any, mode: str) -> np.ndarray:
+    """The image (height, width, channels) at the place that `fit` found, resized in OpenCV's mode `mode`."""
+    out = image
+    if image.shape[:2] != (place.rows, place.columns):
+        out = resizer(mode)(np.ascontiguousarray(image), place.rows, place.columns)
+    if (place.rows, place.columns) == (place.height, place.width):
+        return out
     if p.pad_mode == p.CONSTANT:
-        canvas = np.empty((height, width, image.shape[2]), np.uint8)
-        canvas[:] = np.array(p.pad_value or [0.0])
-        canvas[top : top + inner[0], left : left + inner[1]] = out
-    else:
-        canvas = np.pad(out, edges, "reflect" if p.pad_mode == p.MIRRORED else "edge")
-    moved = boxes * np.tile(inner[::-1], 2) + (left, top, left, top)
-    return canvas, moved / (width, height, width, height)
+        return on_canvas(out, place, np.array(p.pad_value or [0.0]))
+    below, right = place.height - place.rows - place.top, place.width - place.columns - place.left
+    mode = "reflect" if p.pad_mode == p.MIRRORED else "edge"
+    return np.pad(out, [(place.top, below), (place.left, right), (0, 0)], mode)  # type: ignore[call-overload]
 
 
 def distort(image: np.ndarray, p: Any, generator: np.random.Generator) -> np.ndarray:

@@ -274,6 +274,7 @@ class ImageProducer:
             records, loaded = self._usable(self._batch)
         numbers = [self._shard.number(one) for one in records]
         lines = [self._line(number) for number in numbers]
+        self._transformer.begin(numbers[0])
         pixels = loaded[0] if loaded else self._pixels(lines[0])
         shape = self._out_shape(lines[0], pixels)
         arrays = [slot.array(0, (self._batch, *shape))]

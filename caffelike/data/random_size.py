@@ -9,6 +9,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from caffelike import rng
+from caffelike.data.boxes import interpolation
 from caffelike.data.resize import resize_nearest, resizer
 from caffelike.errors import ModelError
 
@@ -53,7 +54,7 @@ class Piece(NamedTuple):
             return part.transpose(2, 0, 1)
         return resizer(self.mode)(np.ascontiguousarray(part), self.height, self.width).transpose(2, 0, 1)
 
-    def labels(self, labels: np.ndarray) -> np.ndarray:
+    def labels(self, labels: np.ndarray, fill: float) -> np.ndarray:
         """The part of a map of labels (height, width) in its new size, each label of the nearest pixel."""
         return resize_nearest(self._of(labels), self.height, self.width)
 
@@ -155,7 +156,7 @@ class RandomSize:
         low = p.min_size or min(height, width)
         high = max(low, p.max_size or max(height, width))
         size = int(generator.integers(low, high + 1))
-        return Piece(0, 0, height, width, *_shorter(height, width, size), _mode(p.resize_param, generator))
+        return Piece(0, 0, height, width, *_shorter(height, width, size), interpolation(p.resize_param, generator))
 
     def _part(self, generator: np.random.Generator, height: int, width: int) -> Piece:
         p = self.param.random_aspect_ratio_param
@@ -169,8 +170,8 @@ class RandomSize:
                 rows, columns = columns, rows
             if rows <= height and columns <= width:
                 top, left = int(u[3] * (height - rows + 1)), int(u[4] * (width - columns + 1))
-                return Piece(top, left, rows, columns, self.crop, self.crop, _mode(p.resize_param, generator))
-        return Piece(0, 0, height, width, *_shorter(height, width, self.crop), _mode(p.resize_param, generator))
+                return Piece(top, left, rows, columns, self.crop, self.crop, interpolation(p.resize_param, generator))
+        return Piece(0, 0, height, width, *_shorter(height, width, self.crop), interpolation(p.resize_param, generator))
 
     def _stretched(self, generator: np.random.Generator, height: int, width: int) -> Piece:
         p, u = self.param, generator.random(5)
@@ -205,10 +206,3 @@ def _shorter(height: int, width: int, size: int) -> tuple[int, int]:
     if height < width:
         return size, int(np.float32(width) / np.float32(height) * np.float32(size))
     return int(np.float32(height) / np.float32(width) * np.float32(size)), size
-
-
-def _mode(p: Any, generator: np.random.Generator) -> str:
-    """The interp_mode of a ResizeParameter; one of several is drawn."""
-    modes = list(p.interp_mode) or [p.LINEAR]
-    mode = modes[int(generator.integers(len(modes)))] if len(modes) > 1 else modes[0]
-    return type(p).Interp_mode.Name(mode)

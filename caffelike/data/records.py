@@ -99,6 +99,7 @@ class RecordProducer:
         keys = [bytes(key) for key, _ in entries]
         transformer, shard = self._transformer, self._shard
         labels = slot.array(1, self._label_shape()) if self._labels else None
+        transformer.begin(shard.number(numbers[0]))
 
         pixels, label = loaded[0] if loaded else self._pixels(*entries[0])
         first, shape = pixels.shape, self._out_shape(keys[0], pixels)

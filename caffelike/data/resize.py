@@ -1,8 +1,8 @@
-"""Bilinear resizing of uint8 and float32 images, equal to the bit to OpenCV 4's cv::resize(INTER_LINEAR); others, too.
+"""Resizing of uint8 and float32 images as OpenCV 4's cv::resize does it; INTER_LINEAR is equal to the bit.
 
-Half-pixel centres, no antialiasing. For uint8 weights are rounded to 11 bits and columns are shifted down by 4 bits
-before rows are mixed, which is what makes the last bit of the result. Halving both sides exactly is a mean of 2x2
-pixels.
+INTER_LINEAR: half-pixel centres, no antialiasing. For uint8 weights are rounded to 11 bits and columns are shifted down
+by 4 bits before rows are mixed, which is what makes the last bit of the result. Halving both sides exactly is a mean of
+2x2 pixels.
 """
 
 from collections.abc import Callable
@@ -151,23 +151,88 @@ def _cubic_taps(size: int, wanted: int, exact: bool) -> tuple[np.ndarray, np.nda
     )
 
 
+def resize_lanczos(image: np.ndarray, height: int, width: int) -> np.ndarray:
+    """An image (h, w, channels) in another size, as cv::resize(INTER_LANCZOS4) makes it; no antialiasing.
+
+    A pixel is mixed of 8x8 around it, by sinc(t) sinc(t / 4), the weights of a pixel divided by their sum. uint8:
+    weights of 1/2048 and whole numbers to the end. float32: the same weights, not rounded.
+    """
+    exact = image.dtype == np.uint8
+    (left, across), (top, down) = (
+        _lanczos_taps(size, wanted, exact) for size, wanted in zip(image.shape[1::-1], (width, height), strict=True)
+    )
+    pixels = image.astype(np.int32 if exact else np.float32)
+    rows = sum(pixels[:, left[k]] * across[k][:, None] for k in range(8))
+    out = sum(rows[top[k]] * down[k][:, None, None] for k in range(8))
+    return np.clip((out + (1 << 21)) >> 22, 0, 255).astype(np.uint8) if exact else out
+
+
+@lru_cache(64)
+def _lanczos_taps(size: int, wanted: int, exact: bool) -> tuple[np.ndarray, np.ndarray]:
+    """(indices, weights), each (8, wanted); weights in whole 1/2048, or float32."""
+    position = ((np.arange(wanted) + 0.5) * (1.0 / (wanted / size)) - 0.5).astype(np.float32)
+    first = np.floor(position).astype(np.int64)
+    away = position - first.astype(np.float32) - np.arange(-3, 5, dtype=np.float32)[:, None]
+    table = (np.sinc(away.astype(np.float64)) * np.sinc(away / 4.0)).astype(np.float32)
+    table /= table.sum(axis=0, dtype=np.float32)
+    return np.clip(first + np.arange(-3, 5)[:, None], 0, size - 1), (
+        np.rint(table * _ONE).astype(np.int32) if exact else table
+    )
+
+
+def resize_area(image: np.ndarray, height: int, width: int) -> np.ndarray:
+    """An image (h, w, channels) in another size, as cv::resize(INTER_AREA) makes it.
+
+    No side longer than it was: each pixel is the mean of what it covers, parts of pixels by their share, in single
+    precision, rounded for uint8 (one unit off OpenCV's at most, where its sums end at a half). Else bilinear, but
+    a pixel is mixed of two only where it covers the border between them.
+    """
+    rows, columns, channels = image.shape
+    exact = image.dtype == np.uint8
+    if height <= rows and width <= columns:
+        if rows == 2 * height and columns == 2 * width and exact:
+            return _halved(image, height, width)
+        out = image.astype(np.float32)
+        for axis, size, wanted in ((1, columns, width), (0, rows, height)):
+            index, weight = _area_taps(size, wanted)
+            shares = [one.reshape((-1,) + (1,) * (2 - axis)) for one in weight]
+            out = sum(out.take(i, axis) * share for i, share in zip(index, shares, strict=True))
+        return np.clip(np.rint(out), 0, 255).astype(np.uint8) if exact else out
+    across = columns, width, channels, True, 1 / (width / columns), True
+    down = rows, height, 1, False, 1 / (height / rows), True
+    lines = np.ascontiguousarray(image).reshape(rows, columns * channels)
+    if exact:
+        mixed = (device.kernel("resize", "mix") or mix)(lines, _fixed(*across), _fixed(*down))
+    else:
+        left, right, w0, w1 = _taps(*across)
+        top, bottom, h0, h1 = _taps(*down)
+        lines = lines.take(left, axis=1) * w0 + lines.take(right, axis=1) * w1
+        mixed = lines[top] * h0[:, None] + lines[bottom] * h1[:, None]
+    return mixed.reshape(height, width, channels)
+
+
+@lru_cache(64)
+def _area_taps(size: int, wanted: int) -> tuple[np.ndarray, np.ndarray]:
+    """(indices, weights as float32), each (most, wanted): what each of the new pixels covers; weight 0 fills up."""
+    scale = size / wanted
+    low = np.arange(wanted) * scale
+    high = low + scale
+    cell = np.minimum(scale, size - low)
+    most = int(np.ceil(scale)) + 1
+    index = np.floor(low).astype(np.int64) + np.arange(most)[:, None]
+    share = np.minimum(index + 1, high) - np.maximum(index, low)
+    share[(share <= 1e-3) | (index >= size)] = 0
+    return np.minimum(index, size - 1), (share / cell).astype(np.float32)
+
+
 def resizer(word: str) -> Callable[[np.ndarray, int, int], np.ndarray]:
     """What brings an image (h, w, channels) to another size in OpenCV's mode `word`.
 
-    LINEAR, NEAREST and CUBIC as OpenCV does it; AREA and LANCZOS4 by Pillow's filters, which take uint8 alone.
+    LINEAR, NEAREST, CUBIC, AREA or LANCZOS4; uint8 or float32.
     """
     if word == "NEAREST":
         return lambda image, *size: np.stack([resize_nearest(plane, *size) for plane in image.transpose(2, 0, 1)], 2)
-    if word in ("LINEAR", "CUBIC"):
-        return resize if word == "LINEAR" else resize_cubic
-    return lambda image, height, width: _by_pillow(image, height, width, {"AREA": 4, "LANCZOS4": 1}[word])
-
-
-def _by_pillow(image: np.ndarray, height: int, width: int, filter_: int) -> np.ndarray:
-    from PIL import Image
-
-    planes = [Image.fromarray(np.ascontiguousarray(plane)) for plane in image.transpose(2, 0, 1)]
-    return np.stack([np.asarray(plane.resize((width, height), Image.Resampling(filter_))) for plane in planes], axis=2)
+    return {"LINEAR": resize, "CUBIC": resize_cubic, "AREA": resize_area, "LANCZOS4": resize_lanczos}[word]
 
 
 def mix(pixels: np.ndarray, horizontal: tuple[np.ndarray, ...], vertical: tuple[np.ndarray, ...]) -> np.ndarray:
@@ -198,15 +263,22 @@ def _fixed(*arguments: Any) -> tuple[np.ndarray, ...]:
     return first, second, *(np.rint(w * _ONE).astype(np.int32) for w in weights)
 
 
-def _taps(size: int, wanted: int, channels: int, horizontal: bool, scale: float) -> tuple[np.ndarray, ...]:
+def _taps(
+    size: int, wanted: int, channels: int, horizontal: bool, scale: float, area: bool = False
+) -> tuple[np.ndarray, ...]:
     """(first, second index, first, second weight) for each output element along one side; weights are float32.
 
     channels: elements at each position, next to each other. Beyond the border OpenCV sets the weight of columns to
-    one, but for rows reads the border twice.
+    one, but for rows reads the border twice. area: as INTER_AREA has them where it makes images larger.
     """
-    position = ((np.arange(wanted) + 0.5) * scale - 0.5).astype(np.float32)
-    first = np.floor(position).astype(np.int64)
-    part = position - first.astype(np.float32)
+    if area:
+        first = np.floor(np.arange(wanted) * scale).astype(np.int64)
+        part = ((np.arange(wanted) + 1) - (first + 1) * (wanted / size)).astype(np.float32)
+        part = np.where(part <= 0, np.float32(0), part - np.floor(part))
+    else:
+        position = ((np.arange(wanted) + 0.5) * scale - 0.5).astype(np.float32)
+        first = np.floor(position).astype(np.int64)
+        part = position - first.astype(np.float32)
     if horizontal:
         part[(first < 0) | (first >= size - 1)] = 0
     indices = [

@@ -12,6 +12,7 @@ import numpy as np
 from caffelike import device, log, rng
 from caffelike.data import augment, images
 from caffelike.data.paths import missing, resolve
+from caffelike.data.prepared import SsdFields
 from caffelike.data.random_size import RandomSize
 from caffelike.errors import DataError, FileError, ModelError
 from caffelike.schema import TRAIN, message_class
@@ -113,7 +114,7 @@ class Placement(NamedTuple):
     def label_map(self, labels: np.ndarray, fill: float = 255) -> np.ndarray:
         """A map of labels (height, width) of the record as it comes out; `fill` is what lies outside of it."""
         if self.piece:
-            labels = self.piece.labels(labels)
+            labels = self.piece.labels(labels, fill)
         if self.change:
             labels = augment.warp_labels(labels, self.change.frame, fill)
         labels = labels[self.top : self.top + self.height, self.left : self.left + self.width]
@@ -128,7 +129,7 @@ class Transformer:
     uncropped size; or mean_value: one, or one a channel. force_color, force_gray: of encoded records.
     augment_param: random changes while training, before all others, see `augment.Augmentation`.
     Forks' random sizes, before these: see `random_size.RandomSize`; of a mean_file the middle, of crop_size, is then
-    subtracted from the crop.
+    subtracted from the crop. The fields of SSD's fork, before these: see `prepared.SsdFields`.
     sizes: what takes their place, with RandomSize's methods `least` and `draw`.
     Raises ModelError for options that exclude each other, FileError and DataError for the mean file.
     """
@@ -151,15 +152,22 @@ class Transformer:
         if param.HasField("augment_param"):
             checked = augment.Augmentation(param.augment_param, name)
             self.augmentation = checked if phase == TRAIN else None
-        self.sizes = RandomSize(param, name) if sizes is None and RandomSize.wanted(param) else sizes
-        if self.sizes and self.mean is not None:
+        self.sizes = sizes if sizes is not None else _sizes(param, name)
+        self._mean_of_crop = bool(self.sizes) and not isinstance(self.sizes, SsdFields)
+        if self._mean_of_crop and self.mean is not None:
             self.mean = _middle(self.mean, self.crop)
+        self.begin(0)
         self._levels: dict[int, np.ndarray] = {}
 
     @property
     def mode(self) -> str:
         """How encoded records are decoded, see `images.decode`."""
         return self.force or "native"
+
+    def begin(self, record: int) -> None:
+        """A batch begins with this record: what is chosen for whole batches."""
+        if isinstance(self.sizes, SsdFields):
+            self.sizes.begin(self.draws.seed, record)
 
     def shape(self, shape: tuple[int, ...]) -> tuple[int, int, int]:
         """(channels, height, width) of what comes out for a record of this shape. Raises DataError if it cannot be."""
@@ -170,14 +178,17 @@ class Transformer:
                 f"crop_size {self.crop} is larger than its {height}x{width} pixels. Resize the images when making the"
                 " data set (or with new_height and new_width), or crop less"
             )
-        if self.sizes and self.mean is not None and self.mean.shape != (channels, self.crop, self.crop):
+        if self._mean_of_crop and self.mean is not None and self.mean.shape != (channels, self.crop, self.crop):
             raise DataError(
                 f"the mean file has {_by(self.mean.shape)} (channels x height x width) values to be subtracted from a"
                 f" crop of {_by((channels, self.crop, self.crop))}. The mean must not be smaller than crop_size"
             )
-        if self.mean is not None and not self.sizes and self.mean.shape != (channels, height, width):
+        if not self._mean_of_crop:
+            height, width = least
+        if self.mean is not None and not self._mean_of_crop and self.mean.shape != (channels, height, width):
             raise DataError(
-                f"the mean file is {_by(self.mean.shape)} (channels x height x width), but the record {_by(shape)}."
+                f"the mean file is {_by(self.mean.shape)} (channels x height x width), but the record"
+                f" {_by((channels, height, width))}."
                 " The mean has the size before cropping: compute it on this data set"
             )
         if self.mean_values.size not in (0, 1, channels):
@@ -239,7 +250,7 @@ class Transformer:
                 fill = np.full(len(out), self.augmentation.param.fill)
             assert place.generator
             values = augment.apply(values, place.change, fill, place.generator)
-        if place.piece:  # the mean is the crop's
+        if place.piece and self._mean_of_crop:
             values, place = np.ascontiguousarray(values[_window(place)]), place._replace(top=0, left=0)
         if not place.change and values.dtype == np.uint8 and (kernel := _kernel_for(values)):
             function, array = kernel
@@ -299,6 +310,17 @@ def _kernel_for(values: np.ndarray) -> tuple[Callable, np.ndarray] | None:
 def _window(place: Placement) -> tuple[slice, slice, slice]:
     """Where in (channels, height, width) the crop lies."""
     return np.s_[:, place.top : place.top + place.height, place.left : place.left + place.width]
+
+
+def _sizes(param: Any, name: str) -> RandomSize | SsdFields | None:
+    """What transform_param says about sizes, if anything. Raises ModelError."""
+    if not SsdFields.wanted(param):
+        return RandomSize(param, name) if RandomSize.wanted(param) else None
+    if RandomSize.wanted(param):
+        raise ModelError(
+            "resize_param and the like, of SSD's fork, and random sizes of others exclude each other.", name
+        )
+    return SsdFields(param, name)
 
 
 def _middle(mean: np.ndarray, crop: int) -> np.ndarray:

@@ -47,6 +47,14 @@ class SourceLayer(HostLayer):
         height, width = (crop, crop) if crop else (height, width)
         return [(batch, channels, height, width) if height and width else None, (batch,)]
 
+    def declared_size(self, height: int = 0, width: int = 0) -> tuple[int, int]:
+        """(height, width) of `declared` where resize_param says so, else these; 0: unknown."""
+        several = self.message.transform_param.resize_param
+        fixed = [one for one in several if one.resize_mode != one.FIT_SMALL_SIZE]
+        if several:
+            return (fixed[0].height, fixed[0].width) if fixed else (0, 0)
+        return height, width
+
     def named(self, error: DataError) -> DataError:
         """The error with this layer's name."""
         return DataError(f"Layer '{self.name}' ({self.type}): {error}")

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from caffelike import log
 from caffelike.blob import Blob
 from caffelike.data.annotated import YOLO_BOXES, AnnotatedProducer
-from caffelike.data.boxes import Preparation
+from caffelike.data.boxes import FIELDS, Preparation
 from caffelike.data.paths import resolve
 from caffelike.data.shard import shard_of
 from caffelike.data.source import open_source
@@ -36,17 +36,15 @@ class AnnotatedData(SourceLayer):
         boxes marked difficult. single_class true, seg_scales 8, seg_resize_width 0, seg_resize_height 0 and
         difficult_label_warmup false are refused where they say otherwise.
     transform_param: see `Transformer`, and before that, each keyed by seed and record: distort_param, expand_param
-        (what is added has the colour mean_value), resize_param: see caffelike/data/boxes.py; of several, one is drawn
-        for each batch. emit_constraint: which boxes stay where the image is cut (none: all that are visible).
+        (what is added has the colour mean_value), resize_param, noise_param: see caffelike/data/boxes.py and noise.py;
+        of several resize_param one is drawn for each batch. emit_constraint: which boxes stay where the image is cut
+        (none: all that are visible).
     Errors: ModelError; FileError and DataError naming data base and record.
-    Source: Liu et al., "SSD", ECCV 2016 (weiliu89's fork), whose random numbers, and AREA, CUBIC and LANCZOS4
-        resizing (OpenCV's), are others.
+    Source: Liu et al., "SSD", ECCV 2016 (weiliu89's fork), whose random numbers are others.
     """
 
     messages = ("transform_param", "data_param")
-    honours = (
-        "shuffle", "threads", "augment_param", "resize_param", "distort_param", "expand_param", "emit_constraint",
-    )  # fmt: skip
+    honours = ("shuffle", "threads", "augment_param", *FIELDS)
 
     def setup(self, bottom: Sequence[Blob], top: Sequence[Blob]) -> None:  # type: ignore[override]
         """Open the data base and take the tops' shapes from its first record."""
@@ -64,7 +62,11 @@ class AnnotatedData(SourceLayer):
         if t.HasField("augment_param"):
             raise self.fail("augment_param does not move boxes; use distort_param and expand_param.", ModelError)
         batch = self.batch_size(p.batch_size)
-        transformer = Transformer(t, self.phase, self.seed, self.name, self.folder)
+        plain = type(t)()
+        plain.CopyFrom(t)
+        for word in FIELDS:  # they are the preparation's
+            plain.ClearField(word)
+        transformer = Transformer(plain, self.phase, self.seed, self.name, self.folder)
         preparation = Preparation(t, own.batch_sampler, self.name, own.yolo_data_jitter if yolo else None)
         backend = type(p).DB.Name(p.backend)
         source = open_source(resolve(p.source, self.folder), backend, p.HasField("backend"), self._note)
@@ -88,9 +90,7 @@ class AnnotatedData(SourceLayer):
     def declared(self, tops: int) -> list[Shape | None]:
         """As resize_param or crop_size say; one box."""
         t, batch = self.message.transform_param, self.message.data_param.batch_size
-        fixed = [one for one in t.resize_param if one.resize_mode != one.FIT_SMALL_SIZE]
-        size = (fixed[0].height, fixed[0].width) if fixed else (0, 0)
-        data, _ = self.declared_image(batch, 1 if t.force_gray else 3, *size)
+        data, _ = self.declared_image(batch, 1 if t.force_gray else 3, *self.declared_size())
         yolo = self.message.annotated_data_param.yolo_data_type == 1
         return [data, (batch, 1, YOLO_BOXES, 5) if yolo else (1, 1, 1, 8)][:tops]
 

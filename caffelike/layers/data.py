@@ -4,6 +4,7 @@ from collections.abc import Sequence
 
 from caffelike import log
 from caffelike.blob import Blob
+from caffelike.data.boxes import FIELDS
 from caffelike.data.paths import resolve
 from caffelike.data.random_size import INTEL, NVIDIA
 from caffelike.data.records import RecordProducer
@@ -30,12 +31,14 @@ class Data(SourceLayer):
     rand_skip (0): in TRAIN, start at a random one of the first so many records (the whole stream's, where it is shared
     out). shuffle (false): a new order in every pass. Layers of one net with equally many records stay in step.
     labels (0: the record's one label): so many numbers, whole or not, from its float_data beside the pixels. threads
-    (0: as many as processors, at most 4): that decode. transform_param's augment_param: random changes.
+    (0: as many as processors, at most 4): that decode. transform_param's augment_param: random changes; SSD's
+    resize_param, distort_param, expand_param, noise_param: see `data.prepared.SsdFields`.
     Raises FileError, and DataError naming data base and record. Source: BVLC Caffe's Data layer; rand_skip: that
-    of 2014 (1.0 reads and ignores it); shuffle, threads: NVIDIA's and Intel's forks.
+    of 2014 (1.0 reads and ignores it); shuffle, threads: NVIDIA's and Intel's forks. SSD's fork resizes encoded
+    records alone, and recolours and expands those with boxes alone; here all are.
     """
 
-    honours = ("shuffle", "threads", "labels", "augment_param", *INTEL, *NVIDIA)
+    honours = ("shuffle", "threads", "labels", "augment_param", *INTEL, *NVIDIA, *FIELDS)
 
     def setup(self, bottom: Sequence[Blob], top: Sequence[Blob]) -> None:  # type: ignore[override]
         """Open the data base and take the tops' shapes from its first record."""
@@ -71,10 +74,10 @@ class Data(SourceLayer):
         return len(self._source.keys())
 
     def declared(self, tops: int) -> list[Shape | None]:
-        """Crops of 3 channels, or of 1 with force_gray."""
+        """Crops, or pictures as resize_param makes them, of 3 channels, or of 1 with force_gray."""
         channels = 1 if self.message.transform_param.force_gray else 3
         p = self.message.data_param
-        data, label = self.declared_image(p.batch_size, channels, 0, 0)
+        data, label = self.declared_image(p.batch_size, channels, *self.declared_size())
         return [data, (p.batch_size, p.labels) if p.labels else label][:tops]
 
     def _note(self, text: str) -> None:

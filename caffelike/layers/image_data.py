@@ -4,6 +4,7 @@ from collections.abc import Sequence
 
 from caffelike import log
 from caffelike.blob import Blob
+from caffelike.data.boxes import FIELDS
 from caffelike.data.imagelist import ImageProducer, read_list
 from caffelike.data.paths import resolve
 from caffelike.data.random_size import INTEL, NVIDIA
@@ -25,8 +26,9 @@ class ImageData(SourceLayer):
     is. batch_size (1). shuffle (false): a new order in every pass. rand_skip (0): start at a random one of the first
     so many images. new_height, new_width (0: as they are): resize, both together. is_color (true): 3 channels, BGR,
     else 1. transform_param: see `Transformer`, with augment_param; scale 1, mean_file, crop_size and
-    mirror: as Data. data_param.prefetch (4): batches made ahead. threads (4, at most as many as processors): that
-    decode.
+    mirror: as Data; SSD's resize_param, distort_param, expand_param, noise_param, after new_height and new_width: see
+    `data.prepared.SsdFields`. data_param.prefetch (4): batches made ahead. threads (4, at most as many as processors):
+    that decode.
     labels (1): how many numbers, whole or not, stand behind the path; `path 1,0,0.5` works too. label_type IMAGE: such
     numbers; PIXEL: the path of an image whose gray values or palette indices are labels, moved with the pixels, where
     ignore_label (255) comes in from outside; NONE: nothing.
@@ -36,7 +38,7 @@ class ImageData(SourceLayer):
 
     tops = ("data", "label?")
     _any_number = False
-    honours = ("labels", "label_type", "ignore_label", "threads", "augment_param", *INTEL, *NVIDIA)
+    honours = ("labels", "label_type", "ignore_label", "threads", "augment_param", *INTEL, *NVIDIA, *FIELDS)
 
     def setup(self, bottom: Sequence[Blob], top: Sequence[Blob]) -> None:  # type: ignore[override]
         """Read the list and take the tops' shapes from its first image."""
@@ -87,9 +89,10 @@ class ImageData(SourceLayer):
         return self._lines
 
     def declared(self, tops: int) -> list[Shape | None]:
-        """Images of new_height x new_width, or crops."""
+        """Images of new_height x new_width, or as resize_param makes them, or crops."""
         p = self.message.image_data_param
-        data, label = self.declared_image(p.batch_size, 3 if p.is_color else 1, p.new_height, p.new_width)
+        size = self.declared_size(p.new_height, p.new_width)
+        data, label = self.declared_image(p.batch_size, 3 if p.is_color else 1, *size)
         if p.label_type == type(p).LabelType.Value("PIXEL"):
             label = data and (data[0], 1, *data[2:])
         elif p.labels > 1:

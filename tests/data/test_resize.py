@@ -95,3 +95,40 @@ def test_cubic_is_opencv_s():
             assert np.count_nonzero(away) <= 2  # sums that end at a half
     finally:
         cv2.ipp.setUseIPP(True)
+
+
+@pytest.mark.parametrize("kind", [np.uint8, np.float32])
+@pytest.mark.parametrize(("word", "off"), [("AREA", 1), ("LANCZOS4", 0)])
+def test_area_and_lanczos_are_opencv_s(word, off, kind):
+    """uint8: one unit at some half of AREA, else equal; float32: to rounding."""
+    cv2 = pytest.importorskip("cv2")
+    generator = np.random.default_rng(8)
+    other = wrong = 0
+    for trial in range(80):
+        rows, columns, height, width = (int(n) for n in generator.integers(1, 60, 4))
+        if trial % 3 == 0:
+            rows, columns = height + rows, width + columns
+        if trial % 5 == 0:
+            rows, columns = 2 * height, (2 + trial % 2) * width
+        image = generator.integers(0, 256, (rows, columns, 3)).astype(kind)
+        want = cv2.resize(image, (width, height), interpolation=getattr(cv2, f"INTER_{word}"))
+        away = np.abs(resizer(word)(image, height, width).astype(np.float64) - want)
+        assert away.max() <= (off if kind is np.uint8 else 1e-3), (image.shape, height, width)
+        other, wrong = other + away.size, wrong + (away > 1e-3).sum()
+    assert wrong <= 0.002 * other
+
+
+def test_area_and_lanczos_worked_example():
+    """Means of what a pixel covers: 2.5 by 1 pixels of (10, 20, 30, 40, 50) become (10 + 20 + 15) / 2.5 = 18."""
+    line = np.array([[[10], [20], [30], [40], [50]]], np.uint8)
+    assert resizer("AREA")(line, 1, 2).ravel().tolist() == [18, 42]
+    assert resizer("AREA")(np.array([[[0], [100]]], np.uint8), 1, 4).ravel().tolist() == [0, 0, 100, 100]
+    step = np.array([[[0]] * 8 + [[200]] * 8], np.float32).reshape(1, 16, 1)
+    halved = resizer("LANCZOS4")(step, 1, 8).ravel()
+    # A quarter pixel between two: the four weights on one side are sinc(t) sinc(t / 4) at 0.5, 1.5, 2.5, 3.5.
+    t = np.arange(4) + 0.5
+    weights = np.sinc(t) * np.sinc(t / 4)
+    share = weights / (2 * weights.sum())
+    far = [200 * share[3:].sum() + 200 * share[2], 200 * share[3]]
+    np.testing.assert_allclose(halved[2:4], [far[1], 200 * (share[1] + share[2] + share[3])], atol=1e-3)
+    np.testing.assert_allclose(halved + halved[::-1], 200, atol=1e-3)

@@ -122,6 +122,12 @@ def test_the_whole_recipe_depends_on_seed_and_record_alone(net):
     assert (rows[:, 5] > rows[:, 3]).all()
 
 
+def test_noise_comes_last(net):
+    data, label = outputs(net("noise_param { inverse: true } mean_value: 5"))
+    np.testing.assert_array_equal(data[0], 250 - IMAGE.astype(np.float32))
+    np.testing.assert_allclose(label, ROWS, rtol=1e-6)
+
+
 YOLO = "yolo_data_type: 1 yolo_data_jitter: "
 CENTRED = [[1, 0.3, 0.4, 0.4, 0.4], [0, 0.9, 0.7, 0.2, 0.4]]  # BOXES: class from 0, centre, width, height
 
@@ -263,7 +269,7 @@ def test_refused(net):
         ("expand_param { max_expand_ratio: 0.5 }", "", "1 or more"),
         ("distort_param { contrast_prob: 1 contrast_lower: 2 contrast_upper: 1 }", "", "contrast_lower"),
         ("", "batch_sampler { sampler { min_scale: 0 } }", "min_scale"),
-        ("noise_param { inverse: true }", "", "noise_param"),
+        ("noise_param { convert_to_lab: true }", "", "convert_to_lab"),
         ("", "yolo_data_type: 2", "0 or 1"),
         ("", "yolo_data_type: 1 yolo_data_jitter: 1", "less than 1"),
         ("", "single_class: false", "single_class is not supported"),
