@@ -98,7 +98,7 @@ class Preparation:
     def _expanded(
         self, image: np.ndarray, boxes: np.ndarray, generator: np.random.Generator
     ) -> tuple[np.ndarray, np.ndarray]:
-        place = expansion(self.param.expand_param, *image.shape[:2], generator)
+        place = expansion(self.param.expand_param, image.shape[0], image.shape[1], generator)
         if place is None:
             return image, boxes
         height, width = image.shape[:2]

@@ -86,7 +86,9 @@ def _blurred(image: np.ndarray) -> np.ndarray:
         edges[axis] = (3, 3)
         size = image.shape[axis]
         framed = np.pad(total, edges, "reflect" if size > 1 else "edge")
-        total = sum(weight * framed.take(range(i, i + size), axis) for i, weight in enumerate(_BLUR))
+        total = np.zeros_like(total)
+        for i, weight in enumerate(_BLUR):
+            total += weight * framed.take(range(i, i + size), axis)
     return ((total + (1 << 15)) >> 16).astype(np.uint8)
 
 
