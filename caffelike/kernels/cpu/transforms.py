@@ -14,7 +14,7 @@ from llvmlite import ir
 from numba import types
 from numba.extending import intrinsic
 
-from caffelike.kernels.cpu.tile import BIAS, RELU, ROWS
+from caffelike.kernels.cpu.tile import BIAS, COLUMNS, RELU, ROWS, WIDER
 from caffelike.kernels.jit import at_address, compile_shared, with_globals
 from caffelike.kernels.vector import LANES, Emit
 
@@ -122,26 +122,30 @@ def _input_passes(m: int, matrix: Matrix) -> dict[str, Any]:
 
         return types.void(x, intp, intp, intp, intp, intp, to, intp, intp, intp, intp), codegen
 
-    @intrinsic
-    def columns_in(typingctx, planes, i, to, j, plane, across, pitch):
-        """LANES tiles from n planes of m row phases each into n*n places `pitch` apart."""
+    def columns(lanes: int) -> Any:
+        @intrinsic
+        def columns_in(typingctx, planes, i, to, j, plane, across, pitch):
+            """`lanes` tiles from n planes of m row phases each into n*n places `pitch` apart."""
 
-        def codegen(context, builder, given, values):
-            e, b = Emit(builder), builder
-            source, target = e.at(values[0], values[1]), e.at(values[2], values[3])
-            plane, across, pitch = values[4:]
-            for k in range(n):
-                lines = []
-                for row in range(support):
-                    at_plane = e.at(source, b.mul(plane, e.int(m * k + row % m)))
-                    lines.append(e.load(e.at(at_plane, b.mul(across, e.int(row // m)))))
-                for row, value in enumerate(_combine(e, matrix, lines)):
-                    e.store(value, e.at(target, b.mul(pitch, e.int(n * row + k))))
-            return context.get_dummy_value()
+            def codegen(context, builder, given, values):
+                e, b = Emit(builder, lanes), builder
+                source, target = e.at(values[0], values[1]), e.at(values[2], values[3])
+                plane, across, pitch = values[4:]
+                for k in range(n):
+                    lines = []
+                    for row in range(support):
+                        at_plane = e.at(source, b.mul(plane, e.int(m * k + row % m)))
+                        lines.append(e.load(e.at(at_plane, b.mul(across, e.int(row // m)))))
+                    for row, value in enumerate(_combine(e, matrix, lines)):
+                        e.store(value, e.at(target, b.mul(pitch, e.int(n * row + k))))
+                return context.get_dummy_value()
 
-        return types.void(planes, intp, to, intp, intp, intp, intp), codegen
+            return types.void(planes, intp, to, intp, intp, intp, intp), codegen
 
-    return {"rows_in": rows_in, "columns_in": columns_in, "M": m, "N": n, "SUPPORT": support}
+        return columns_in
+
+    passes = {"rows_in": rows_in, "columns_in": columns(LANES), "column_in": columns(1)}
+    return passes | {"M": m, "N": n, "SUPPORT": support}
 
 
 def _output_passes(m: int, r: int) -> dict[str, Any]:
@@ -268,6 +272,7 @@ def _pick(e: Emit, vectors: list, first: int, count: int) -> Any:
 M = N = SUPPORT = 0
 rows_in: Any = None
 columns_in: Any = None
+column_in: Any = None
 columns_out: Any = None
 rows_out: Any = None
 weights_in: Any = None
@@ -278,7 +283,8 @@ def _input(x, to, planes, first, last, channels, height, width, pad_y, pad_x, ro
     """Channels first..last of the tile rows row..row + rows of a map into panels for the products.
 
     to: [n*n][panel of `panels` tiles][channel][tiles of the panel], LANES more between the n*n, this map's tiles from
-    `tile` on. Every row of the map is transformed once, horizontally (into planes), then each tile vertically.
+    `tile` on; in panels of WIDER tiles (which the map must fill) the last one lies behind the others, [channel].
+    Every row of the map is transformed once, horizontally (into planes), then each tile vertically.
     """
     size, pitch = (rows + (SUPPORT - 1) // M) * across + 2 * LANES, channels * tiles + LANES
     square = across * M == LANES  # M rows of tiles fill the vectors: take them at once
@@ -296,6 +302,13 @@ def _input(x, to, planes, first, last, channels, height, width, pad_y, pad_x, ro
                     for k in range(N):
                         for t in range(across):
                             planes[d + k * M * size + t] = 0
+        if panels == WIDER:
+            for g in range(0, rows * across, WIDER):
+                d = (tile + g) * channels
+                for t in range(0, COLUMNS, LANES):
+                    columns_in(planes, g + t, to, d + c * COLUMNS + t, size, across, pitch)
+                column_in(planes, g + COLUMNS, to, d + COLUMNS * channels + c, size, across, pitch)
+            continue
         for g in range(0, rows * across, LANES):
             panel = (tile + g) // panels * panels
             d = panel * channels + c * min(panels, tiles - panel) + tile + g - panel

@@ -13,7 +13,7 @@ import numpy as np
 
 from caffelike.kernels.cpu.gemm import depth_of_block, lines
 from caffelike.kernels.cpu.pack import SLACK, pack_left, pack_right_transposed
-from caffelike.kernels.cpu.tile import ADD, BIAS, COLUMNS, DEPTH, RELU, ROWS, multiply
+from caffelike.kernels.cpu.tile import ADD, BIAS, COLUMNS, DEPTH, RELU, ROWS, WIDER, multiply
 from caffelike.kernels.cpu.transforms import (
     gradient_kind,
     kind,
@@ -46,18 +46,24 @@ def _weights(worker, lo, hi, address, w, to, groups, rows, row_pitch, channels, 
 
 
 @kernel
-def _products(u, start, v, v_start, m, m_start, channels, rows, tiles, first, last):
+def _whole(numbers):
+    """`numbers` rounded up to whole vectors."""
+    return (numbers + LANES - 1) // LANES * LANES
+
+
+@kernel
+def _products(u, start, v, v_start, m, m_start, channels, rows, tiles, panel, first, last):
     """m[point][row][tile] = sum over c of u[point][row][c] * v[point][c][tile] for points first..last."""
-    height = (rows + ROWS - 1) // ROWS * ROWS
+    height, line = (rows + ROWS - 1) // ROWS * ROWS, _whole(tiles)
     for point in range(first, last):
         a, b = start + point * (height * channels + LANES), v_start + point * (channels * tiles + LANES)
-        c = m_start + point * (height * tiles + LANES)
+        c = m_start + point * (height * line + LANES)
         high = ROWS if height * channels > _CACHED else height
         for i in range(0, height, high):  # stream large weights once over all panels, else panels over the weights
-            for t in range(0, tiles, COLUMNS):
+            for t in range(0, tiles, panel):
                 multiply(
-                    u, a + i * channels, v, b + t * channels, m, c + i * tiles + t, u, 0, min(high, height - i),
-                    min(COLUMNS, tiles - t), channels, tiles, 0,
+                    u, a + i * channels, v, b + t * channels, m, c + i * line + t, u, 0, min(high, height - i),
+                    min(panel, tiles - t), channels, line, 0,
                 )  # fmt: skip
 
 
@@ -65,39 +71,30 @@ def _products(u, start, v, v_start, m, m_start, channels, rows, tiles, first, la
 def _blocks(worker, lo, hi, addresses, x, u, bias, y, sizes, pad, counts, flags, v, v_slot, m, m_slot, s, s_slot):
     """Blocks lo..hi = (group, maps or map, rows), all three passes."""
     maps, groups, channels, height, width, rows, out_height, out_width, points = sizes
-    down, across, block_rows, block_maps = counts
+    down, across, block_rows, block_maps, panel = counts
     lines = (rows + ROWS - 1) // ROWS * ROWS
     per_map = (down + block_rows - 1) // block_rows
     runs = (maps + block_maps - 1) // block_maps * per_map
     for item in range(lo, hi):
         g, first_map, row = item // runs, item % runs // per_map * block_maps, item % per_map * block_rows
         n, high = min(block_maps, maps - first_map), min(block_rows, down - row)
-        each = (high * across + LANES - 1) // LANES * LANES
+        each = high * across if panel == WIDER else _whole(high * across)
         tiles = n * each
         for i in range(n):
             source = ((first_map + i) * groups + g) * channels * height * width
             transform_input(
                 addresses[0], x, source, v, worker * v_slot, s, worker * s_slot, 0, channels, channels, height, width,
-                pad[0], pad[1], row, high, across, i * each, tiles, COLUMNS,
+                pad[0], pad[1], row, high, across, i * each, tiles, panel,
             )  # fmt: skip
         _products(
-            u,
-            g * points * (lines * channels + LANES),
-            v,
-            worker * v_slot,
-            m,
-            worker * m_slot,
-            channels,
-            rows,
-            tiles,
-            0,
-            points,
-        )
+            u, g * points * (lines * channels + LANES), v, worker * v_slot, m, worker * m_slot, channels, rows, tiles,
+            panel, 0, points,
+        )  # fmt: skip
         for i in range(n):
             target = ((first_map + i) * groups + g) * rows * out_height * out_width
             transform_output(
                 addresses[1], m, worker * m_slot, y, target, bias, g * rows, s, worker * s_slot, 0, rows, out_height,
-                out_width, row, high, across, i * each, tiles, lines * tiles + LANES, flags,
+                out_width, row, high, across, i * each, _whole(tiles), lines * _whole(tiles) + LANES, flags,
             )  # fmt: skip
 
 
@@ -115,21 +112,21 @@ def _shared_input(worker, lo, hi, address, x, first_map, g, n, sizes, pad, row, 
 
 
 @task
-def _shared_products(worker, lo, hi, u, start, v, m, channels, rows, tiles):
+def _shared_products(worker, lo, hi, u, start, v, m, channels, rows, tiles, panel):
     """Points lo..hi."""
-    _products(u, start, v, 0, m, 0, channels, rows, tiles, lo, hi)
+    _products(u, start, v, 0, m, 0, channels, rows, tiles, panel, lo, hi)
 
 
 @task
-def _shared_output(worker, lo, hi, address, m, bias, y, first_map, g, n, sizes, down, across, flags, s, s_slot):
-    """Output channels lo..hi of n whole maps."""
+def _shared_output(worker, lo, hi, address, m, bias, y, first_map, g, n, sizes, down, across, each, flags, s, s_slot):
+    """Output channels lo..hi of n whole maps, each of `each` tiles."""
     groups, rows, out_height, out_width = sizes
-    each, lines = (down * across + LANES - 1) // LANES * LANES, (rows + ROWS - 1) // ROWS * ROWS
+    line, lines = _whole(n * each), (rows + ROWS - 1) // ROWS * ROWS
     for i in range(n):
         target = ((first_map + i) * groups + g) * rows * out_height * out_width
         transform_output(
             address, m, 0, y, target, bias, g * rows, s, worker * s_slot, lo, hi, out_height, out_width, 0, down,
-            across, i * each, n * each, lines * n * each + LANES, flags,
+            across, i * each, line, lines * line + LANES, flags,
         )  # fmt: skip
 
 
@@ -142,15 +139,19 @@ class Plan(NamedTuple):
     block_maps: int
     blocks: int
     shared: bool
+    each: int  # tiles from map to map of a block
     tiles: int  # in the largest block
+    panel: int  # tiles in a panel of the products
 
 
 @lru_cache(maxsize=512)
 def plan_of(maps: int, groups: int, out: tuple[int, int], m: int, threads: int) -> Plan:
     """Blocks of about _BLOCK tiles; nothing here changes the order in which numbers are added."""
     down, across = -(-out[0] // m), -(-out[1] // m)
-    each = down * across
-    if each > 2 * _BLOCK:
+    own = down * across
+    panel = WIDER if own == WIDER and LANES == 16 else COLUMNS
+    each = own if panel == WIDER else -(-own // LANES) * LANES
+    if own > 2 * _BLOCK:
         block_rows, block_maps = -(-_BLOCK // across), 1
         per_map = -(-down // block_rows)
         while per_map * maps * groups % threads and block_rows > 1 and (block_rows - 1) * across >= _BLOCK // 2:
@@ -158,19 +159,18 @@ def plan_of(maps: int, groups: int, out: tuple[int, int], m: int, threads: int) 
             per_map = -(-down // block_rows)
     else:
         block_rows, per_map = down, 1
-        block_maps = max(1, min(maps, _BLOCK // (-(-each // LANES) * LANES)))
-        runs = -(-maps // block_maps)
-        while runs * groups % threads and maps * each >= (runs + 1) * _BLOCK // 2:
-            runs += 1  # an even number of blocks
-        block_maps = -(-maps // runs)
+        most = max(1, min(maps, _BLOCK // each))
+        sizes = [-(-maps // runs) for runs in range(max(1, -(-maps // most)), maps + 1)] or [1]
+        even = [n for n in sizes if -(-maps // n) * groups % threads == 0 and n * each >= _BLOCK // 3]
+        block_maps = (even or sizes)[0]
     blocks = -(-maps // block_maps) * per_map * groups
-    shared = blocks < threads or (per_map == 1 and 2 * maps * each < threads * _BLOCK)
+    shared = blocks < threads or (per_map == 1 and 2 * maps * own < threads * _BLOCK)
     if shared:
         block_rows = down
-        block_maps = max(1, min(maps, 2 * _BLOCK // (-(-each // LANES) * LANES)))
+        block_maps = max(1, min(maps, 2 * _BLOCK // each))
         blocks = -(-maps // block_maps) * groups
-    tiles = block_maps * -(-block_rows * across // LANES) * LANES
-    return Plan(down, across, block_rows, block_maps, blocks, shared, tiles)
+    tiles = block_maps * (each if block_rows == down else -(-block_rows * across // LANES) * LANES)
+    return Plan(down, across, block_rows, block_maps, blocks, shared, each, tiles, panel)
 
 
 _NOTHING = np.zeros(1, np.float32)
@@ -218,7 +218,7 @@ def convolve(
         packed = pack_weights(weight, groups, mirrored, m, scratch("left", packed_size(weight, groups, mirrored, m)))
     lines = -(-rows // ROWS) * ROWS
     v_slot = points * (channels * plan.tiles + LANES) + SLACK
-    m_slot = points * (lines * plan.tiles + LANES) + SLACK
+    m_slot = points * (lines * -(-plan.tiles // LANES) * LANES + LANES) + SLACK
     s_slot = form.n * m * ((plan.block_rows + form.n) * plan.across + 2 * LANES) + SLACK
     workers = 1 if plan.shared else threads
     v, products = scratch("right", workers * v_slot), scratch("products", workers * m_slot)
@@ -227,13 +227,13 @@ def convolve(
     flags = (0 if bias is None else BIAS) | (RELU if relu else 0)
     sizes = (n, groups, channels, height, width, rows, out_height, out_width, points)
     if not plan.shared:
-        counts = (plan.down, plan.across, plan.block_rows, plan.block_maps)
+        counts = (plan.down, plan.across, plan.block_rows, plan.block_maps, plan.panel)
         _blocks(
             plan.blocks, 1, (form.input, form.output), x, packed, b, y, sizes, pad, counts, flags,
             v, v_slot, products, m_slot, s, s_slot,
         )  # fmt: skip
         return
-    each = -(-plan.down * plan.across // LANES) * LANES
+    each = plan.each
     small, large = (groups, channels, height, width), (groups, rows, out_height, out_width)
     for g in range(groups):
         for first in range(0, n, plan.block_maps):
@@ -241,14 +241,15 @@ def convolve(
             grain = -(-channels // (2 * threads))
             _shared_input(
                 channels, grain, form.input, x, first, g, count, small, pad, 0, plan.down, plan.across, each,
-                count * each, COLUMNS, v, s, s_slot,
+                count * each, plan.panel, v, s, s_slot,
             )  # fmt: skip
             _shared_products(
-                points, 1, packed, g * points * (lines * channels + LANES), v, products, channels, rows, count * each
-            )
+                points, 1, packed, g * points * (lines * channels + LANES), v, products, channels, rows, count * each,
+                plan.panel,
+            )  # fmt: skip
             _shared_output(
                 rows, -(-rows // (2 * threads)), form.output, products, b, y, first, g, count, large, plan.down,
-                plan.across, flags, s, s_slot,
+                plan.across, each, flags, s, s_slot,
             )  # fmt: skip
 
 
