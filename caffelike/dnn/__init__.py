@@ -10,6 +10,8 @@ In a program that says `cv2.dnn.` everywhere, `cv2.dnn = caffelike.dnn` after th
 CaffelikeError, which `dnn.error` is another name of: write `except dnn.error` for `except cv2.error`.
 """
 
+from typing import Any
+
 from caffelike.dnn.boxes import NMSBoxes, NMSBoxesBatched, NMSBoxesRotated
 from caffelike.dnn.images import blobFromImage, blobFromImages, imagesFromBlob
 from caffelike.dnn.net import DnnError, Layer, Net, readNet, readNetFromCaffe
@@ -40,3 +42,12 @@ __all__ = [
     "readNetFromCaffe",
 ]
 __all__ += [name for name in list(globals()) if name.startswith("DNN_")]
+
+
+def __getattr__(name: str) -> Any:
+    if name.startswith("_"):
+        raise AttributeError(f"module 'caffelike.dnn' has no attribute {name!r}")
+    raise AttributeError(
+        f"caffelike.dnn has no {name}: it is what programs use of cv2.dnn for Caffe models (docs/from-opencv.md). For"
+        " other formats and the high-level models keep OpenCV's own: `from cv2 import dnn as opencv_dnn`."
+    )

@@ -1,5 +1,6 @@
 """cv2.dnn's Net for Caffe models, on a caffelike.Net."""
 
+import difflib
 import os
 import time
 from collections import Counter
@@ -224,6 +225,20 @@ class Net:
             raise DnnError(f"Layer '{found.name}' has {len(found.blobs)} parameters; there is no number {numParam}.")
         return found.blobs[numParam]
 
+    def setParam(self, layer: int | str, numParam: int, blob: np.ndarray) -> None:
+        """Write parameter number `numParam` of a layer; any shape of as many values. Raises DnnError."""
+        param = self.getParam(layer, numParam)
+        if np.size(blob) != param.size:
+            raise DnnError(
+                f"Parameter {numParam} of layer '{self.getLayer(layer).name}' has {param.size} values {param.shape},"
+                f" not {np.size(blob)} {np.shape(blob)}."
+            )
+        param[...] = np.reshape(blob, param.shape)
+
+    def getLayersCount(self, layerType: str) -> int:
+        """How many layers are of this type."""
+        return [layer.type for layer in self._layers.values()].count(layerType)
+
     def getLayerTypes(self) -> tuple[str, ...]:
         """The types of its layers, each once, in alphabetical order."""
         return tuple(sorted({layer.type for layer in self._layers.values()} | {"__NetInputLayer__"}))
@@ -273,6 +288,10 @@ class Net:
         self._waiting[name] = values.copy()
         if not self._missing():
             self._build()
+
+    def setInputShape(self, inputName: str, shape: Sequence[int]) -> None:
+        """Let an input have this shape, and zeros in it until setInput is called. Raises DnnError."""
+        self.setInput(np.zeros(tuple(shape), np.float32), inputName)
 
     def _fill(self, name: str, values: np.ndarray) -> None:
         target = self._net.blobs[name]
@@ -332,8 +351,10 @@ class Net:
         raise self._unknown(name)
 
     def _unknown(self, name: str) -> DnnError:
-        known = ", ".join(self._layers) or "none"
-        return DnnError(f'Requested layer "{name}" not found; the layers are {known}.')
+        near = difflib.get_close_matches(name, self._layers, n=3)
+        known = ", ".join(list(self._layers)[:20]) + (", ..." if len(self._layers) > 20 else "")
+        hint = f"did you mean {' or '.join(near)}?" if near else f"the layers are {known or 'none'}."
+        return DnnError(f'Requested layer "{name}" not found; {hint}')
 
     def _overwritten(self, index: int, last: int) -> bool:
         """Whether a later layer up to `last` writes over an output of this one."""

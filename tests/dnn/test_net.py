@@ -76,7 +76,27 @@ def test_names_and_numbers(pair):
         assert got.name == wanted.name
         assert [b.shape for b in got.blobs] == [b.shape for b in wanted.blobs]
     assert np.array_equal(ours.getParam("ip", 0), theirs.getParam("ip", 0))
+    assert all(ours.getLayersCount(kind) == theirs.getLayersCount(kind) for kind in ("Convolution", "Softmax", "LRN"))
     assert dnn.Net().empty()
+
+
+def test_parameters_and_shapes_set_by_hand(tmp_path):
+    files = with_weights(tmp_path, NET)
+    nets = [cv2.dnn.readNetFromCaffe(*files), dnn.readNetFromCaffe(*files)]
+    for net in nets:
+        net.setParam("ip", 0, np.abs(net.getParam("ip", 0)) * 2)
+        net.setInput(np.linspace(-1, 1, 384, dtype=np.float32).reshape(2, 3, 8, 8))
+    close(nets[1].forward("prob"), nets[0].forward("prob"))
+    nets[1].setInputShape("data", (5, 3, 8, 8))
+    assert nets[1].forward().shape[0] == 5
+    with pytest.raises(dnn.error, match=r"Parameter 0 of layer 'ip' has 360 values \(5, 72\), not 3"):
+        nets[1].setParam("ip", 0, np.zeros(3))
+
+
+def test_what_only_opencv_has_is_named():
+    with pytest.raises(AttributeError, match=r"has no readNetFromONNX: .* keep OpenCV's own"):
+        _ = dnn.readNetFromONNX
+    assert not hasattr(dnn, "_private")
 
 
 def test_outputs_by_name_names_and_none(pair):
@@ -146,6 +166,7 @@ def test_buffers_and_either_order(tmp_path, pair):
 def test_mistakes(pair, tmp_path, caplog):
     ours = pair[1]
     for call, message in (
+        (lambda: ours.forward("prop"), 'Requested layer "prop" not found; did you mean prob?'),
         (lambda: ours.forward("nonsense"), 'Requested layer "nonsense" not found; the layers are convblob, relu'),
         (lambda: ours.setInput(np.zeros(3), "q"), 'Requested blob "q" not found: the inputs are data'),
         (lambda: ours.setInput(np.zeros((3, 8, 8))), "another number of axes"),
