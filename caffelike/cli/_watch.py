@@ -12,10 +12,12 @@ from caffelike.solvers.listener import Listener
 class ProgressLine(Listener):
     """Keeps the progress line's text: loss, learning rate, and the first test net's last score (its first output)."""
 
+    looks_at_gradients = False
+
     def __init__(self, solver: Any, show: Callable[..., None]):
         self._score, self._from = "", solver.iter
         solver.listeners.append(self)
-        solver.add_callback(lambda: show(solver.iter, lambda: self._text(solver)), lambda: None)
+        solver.add_callback(lambda: show(solver.iter, lambda: self._text(solver)))
 
     def on_test(self, solver: Any, index: int, scores: dict[str, np.ndarray]) -> None:
         """Remember the score."""

@@ -311,6 +311,12 @@ def _move_into_arenas(learnable: list[Learnable], nodes: list[Node]) -> tuple[An
         own.offset = size
         size += -(-own.count // _ALIGN) * _ALIGN
     data, diff = aligned_zeros(size), aligned_zeros(size)
+    move_into(data, diff, learnable)
+    return data, diff
+
+
+def move_into(data: Any, diff: Any, learnable: list[Learnable]) -> None:
+    """Put all learnable blobs, with the values they have, into these arenas; gradients start as the zeros there."""
     for own in learnable:
         part = slice(own.offset, own.offset + own.count)
         if own.blob.count:
@@ -318,4 +324,3 @@ def _move_into_arenas(learnable: list[Learnable], nodes: list[Node]) -> tuple[An
                 data[part] = own.blob.raw_data.ravel()
             own.blob.data_storage.adopt(data[part])
             own.blob.diff_storage.adopt(diff[part])
-    return data, diff

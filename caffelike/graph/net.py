@@ -15,7 +15,7 @@ from caffelike import device, log, rng
 from caffelike.blob import Blob, Storage
 from caffelike.errors import CaffelikeError, FileError, ShapeError
 from caffelike.graph import backward, batches, weights
-from caffelike.graph.build import Learnable, build
+from caffelike.graph.build import Learnable, build, move_into
 from caffelike.graph.definition import Definition
 from caffelike.graph.phases import filter_layers
 from caffelike.graph.plan import Plan
@@ -211,6 +211,19 @@ class Net:
         for own in self.learnable:
             own.blob.diff_storage.write_host()
         return self._arenas[1]
+
+    def move_parameters(self, data: np.ndarray, diff: np.ndarray) -> None:
+        """Keep the parameters and their gradients (zeros now) in these arrays, as large as the arenas, from now on.
+
+        Nets that share them must `rebind`.
+        """
+        move_into(data, diff, self.learnable)
+        self._arenas = data, diff
+        self.rebind()
+
+    def rebind(self) -> None:
+        """Look anew where all blobs are before the next pass: the memory of some has changed."""
+        self._on_change()
 
     def share_memory(self, on: bool = True) -> None:
         """Let data and gradients inside the net take turns in one piece of memory: for runs that nobody looks into.

@@ -5,7 +5,7 @@ import queue
 import sys
 import threading
 import traceback
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -15,6 +15,7 @@ from caffelike import log, rng
 from caffelike.data.shard import set_shard
 from caffelike.errors import CaffelikeError
 from caffelike.parallel import buckets
+from caffelike.parallel.shared import SharedMemory
 from caffelike.solvers.ranks import Ranks
 
 if TYPE_CHECKING:
@@ -37,6 +38,7 @@ def started_by_mpi() -> bool:
 
 def load() -> Any:
     """mpi4py's MPI module. Raises CaffelikeError, with the line that installs it, when it is missing."""
+    os.environ.setdefault("OMPI_MCA_osc", "^ucx")  # of no use here, and it complains where there is no such network
     try:
         from mpi4py import MPI
     except (ImportError, RuntimeError) as error:
@@ -78,6 +80,8 @@ class MpiRanks(Ranks):
         self.bytes = 0
         """Bytes of gradients that this rank gave to be summed so far."""
         self._sum: _Sum | None = None
+        self._shared: dict[Any, SharedMemory] = {}  # by net
+        self._now: SharedMemory | None = None
 
     def prepare(self) -> None:
         """Before a solver is built: this rank's share of the data, one seed for all, one voice in the log."""
@@ -92,12 +96,16 @@ class MpiRanks(Ranks):
         if any(other != shapes for other in self._comm.allgather(shapes)):
             raise CaffelikeError("The ranks have built different nets. Give all the same solver and the same files.")
         super().join(solver)
+        self._now = SharedMemory.open(self._comm, self._mpi, solver)
+        if self._now is not None:
+            self._shared[solver.net] = self._now
         self.start(solver)
         log.logger.info("Training on %d ranks.", self.size)
 
     def start(self, solver: Any) -> None:
         """Rank 0's weights and history on every rank; random numbers of dropout and the like that differ."""
-        for array in (solver.net.arena_data, *solver.history):
+        shared = solver.net in self._shared
+        for array in (solver.net.arena_data, *(() if shared else solver.history)):
             for part in _pieces(array):
                 self._comm.Bcast(part)
         for own in solver.net.learnable:
@@ -109,18 +117,32 @@ class MpiRanks(Ranks):
     # What the solver asks, see Ranks -----------------------------------------------------------
 
     def listen(self, net: Any) -> None:
-        """From now on give the gradients of `net` away as soon as their layers' backward has run."""
+        """From now on give the gradients of `net` away as soon as their layers' backward has run.
+
+        On one machine they stay where they are, for the others to read.
+        """
+        self._now = self._shared.get(net)
+        if self._now is not None:
+            return
         if self._sum is None or self._sum.net is not net:
             self._sum = _Sum(self._gradients_comm, self._mpi, net, self._least)
         self._sum.start()
         net.on_layer_done(self._sum.layer_done)
 
-    def gradients(self) -> None:
-        """Wait until all gradients are the mean over the ranks."""
+    def gradients(self, whole: bool = True) -> None:
+        """Wait until all gradients are the mean over the ranks, or will be where `updated` needs them."""
+        if self._now is not None:
+            self._now.gradients(whole)
+            self.bytes += self._now.nbytes
+            return
         assert self._sum is not None
         self._sum.net.on_layer_done(None)
         self._sum.finish()
         self.bytes += self._sum.net.arena_diff.nbytes
+
+    def updated(self, parts: Sequence[tuple]) -> Iterator[tuple]:
+        """All parameters, or on one machine the pieces of this rank's share."""
+        yield from self._now.updated(parts) if self._now is not None else parts
 
     def mean(self, values: np.ndarray) -> np.ndarray:
         """The mean of an array over all ranks, in double precision."""

@@ -21,6 +21,8 @@ class WeightAverage(Listener):
     `<prefix>_iter_N_average.caffemodel`; training goes on with the others.
     """
 
+    looks_at_gradients = False
+
     def __init__(self, solver: Any):
         self._net = solver.net
         self._decay = solver.param.average_decay

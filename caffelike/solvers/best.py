@@ -19,6 +19,8 @@ class Best(Listener):
     Raises SolverError when there is no such output.
     """
 
+    looks_at_gradients = False
+
     def __init__(self, solver: Any):
         p = solver.param
         if p.keep_best and not p.snapshot_prefix:

@@ -15,6 +15,8 @@ _PARTS = (
 class KeepLast(Listener):
     """Removes this run's older snapshots when a new one is complete; what other runs wrote is never touched."""
 
+    looks_at_gradients = False
+
     def __init__(self, solver: Any):
         self._stems: list[str] = []
 

@@ -1,6 +1,6 @@
 """What can be told how a training run goes, step by step; the opt-in extras and live displays are such listeners."""
 
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 
@@ -9,7 +9,11 @@ class Listener:
     """Told what a solver does: subclass it, override what you need, and append it to `solver.listeners`.
 
     What is raised in a method ends the training.
+    looks_at_gradients: whether `before_update` or `after_update` looks at what parameters' diffs hold. If nobody does,
+    ranks of one machine need not show each other all of them.
     """
+
+    looks_at_gradients: ClassVar[bool] = True
 
     def before_update(self, solver: Any) -> None:
         """The gradients are ready; `solver.current_step` may still be changed."""

@@ -13,6 +13,8 @@ class Plateau(Listener):
     step. After the last one the rate stays.
     """
 
+    looks_at_gradients = False
+
     def __init__(self, solver: Any):
         self._minimum = float("inf")
         self._last_event = 0

@@ -1,11 +1,11 @@
 """What a solver asks of the processes ("ranks") that train one net together; alone, the answers are trivial.
 
 caffelike/parallel/ has the ones that talk to each other. A solver calls, on every rank in the same order: `start`
-after a restore, `listen` before the last pass of an iteration, `gradients` before the update, `mean` for losses and
-scores, `agree` for requests, `once` for what only one may do.
+after a restore, `listen` before the last pass of an iteration, `gradients` after it, `updated` for what it is to
+update, `mean` for losses and scores, `agree` for requests, `once` for what only one may do.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any, TypeVar
 
 import numpy as np
@@ -29,8 +29,20 @@ class Ranks:
     def listen(self, net: Any) -> None:
         """The next backward pass of `net` is the iteration's last: its gradients may be taken as they become ready."""
 
-    def gradients(self) -> None:
-        """Return when every parameter's gradient is the mean over all ranks."""
+    def gradients(self, whole: bool = True) -> None:
+        """Backward has run: make every parameter's gradient the mean over all ranks.
+
+        whole: somebody looks at the gradients before the update, or at the update in them afterwards. Else a rank may
+        have the mean, and then the update, only of the pieces that `updated` gives it.
+        """
+
+    def updated(self, parts: Sequence[tuple]) -> Iterator[tuple]:
+        """What this rank is to update, piece by piece; when it is exhausted, all ranks have all new weights.
+
+        parts, pieces: parameter's blob; weights, gradient, list of histories as 1-D arrays; multipliers of learning
+        rate and decay.
+        """
+        yield from parts
 
     def mean(self, values: np.ndarray) -> np.ndarray:
         """The mean of an array over all ranks."""

@@ -9,7 +9,7 @@ import os
 import sys
 import time
 from collections import deque
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from functools import partial
 from typing import Any, ClassVar
@@ -57,7 +57,7 @@ class Solver:
         self.current_step = 0
         self.last_snapshot = ""
         self.action: Callable[[], str | None] | None = None
-        self._callbacks: list[tuple[Callable[[], object], Callable[[], object]]] = []
+        self._callbacks: list[tuple[Callable[[], object], Callable[[], object] | None]] = []
         self._losses: deque[float] = deque(maxlen=max(1, self.param.average_loss))
         self._keep_losses = False
         self._stopping = False
@@ -121,8 +121,15 @@ class Solver:
         """Mean of the last `average_loss` losses of this `step` call; NaN before the first."""
         return sum(self._losses) / len(self._losses) if self._losses else math.nan
 
-    def add_callback(self, on_start: Callable[[], object], on_gradients_ready: Callable[[], object]) -> None:
-        """Call `on_start` before each iteration's passes and `on_gradients_ready` before its update."""
+    def keep_history_in(self, arrays: Sequence[np.ndarray]) -> None:
+        """Use these arrays, which hold what `history` holds, in their place from now on."""
+        for storage, array in zip(self._histories, arrays, strict=True):
+            storage.adopt(array)
+
+    def add_callback(
+        self, on_start: Callable[[], object], on_gradients_ready: Callable[[], object] | None = None
+    ) -> None:
+        """Call `on_start` before each iteration's passes and `on_gradients_ready`, if given, before its update."""
         self._callbacks.append((on_start, on_gradients_ready))
 
     def share_weights(self, net: Any) -> None:
@@ -196,14 +203,15 @@ class Solver:
             for on_start, _ in self._callbacks:
                 on_start()
             display = bool(p.display and self.iter % p.display == 0)
-            loss = self._passes(display)
+            loss = self._passes(display, self._looked_at() or self.iter + 1 == stop)
             self._losses.append(loss)
             if self.check_finite and not math.isfinite(loss):
                 raise guard.bad_loss(self, loss)
             if display:
                 self._display()
             for _, on_gradients_ready in self._callbacks:
-                on_gradients_ready()
+                if on_gradients_ready:
+                    on_gradients_ready()
             if not self._apply(parts, display) and self.check_finite:
                 raise guard.bad_update(self)
             request = self.ranks.agree(self.action() if self.action else None)
@@ -214,8 +222,18 @@ class Solver:
                 self._stopping = True
                 break
 
-    def _passes(self, display: bool) -> float:
-        """The gradients of iter_size batches, added up; their mean loss."""
+    def _looked_at(self) -> bool:
+        """Whether somebody looks at gradients, or at the update in their place, before this `step` ends."""
+        return (
+            any(ready for _, ready in self._callbacks)
+            or any(listener.looks_at_gradients for listener in self.listeners)
+            or self.param.clip_gradients >= 0
+            or self.param.snapshot_diff
+            or any(own.blob.diff_storage.held for own in self.net.learnable)
+        )
+
+    def _passes(self, display: bool, whole: bool) -> float:
+        """The gradients of iter_size batches, added up; their mean loss. whole: see `Ranks.gradients`."""
         run = self.net.forward_backward
         if display and self.param.debug_info:
             run = partial(debug.forward_backward, self.net)
@@ -224,7 +242,7 @@ class Solver:
             if i == self.param.iter_size - 1:
                 self.ranks.listen(self.net)
             loss += run(beta=min(i, 1))
-        self.ranks.gradients()
+        self.ranks.gradients(whole)
         return float(self.ranks.mean(np.array(loss / self.param.iter_size)))
 
     def _display(self) -> None:
@@ -300,7 +318,7 @@ class Solver:
         constants = [self.iter if name == "iteration" else np.float32(getattr(p, name)) for name in self._constants]
         answers = set()  # a GPU gives the same answer for all parameters: it is asked once
         with np.errstate(all="ignore"):  # a diverging net overflows; check_finite tells what matters
-            for blob, weight, diff, history, lr_mult, decay_mult in parts:
+            for blob, weight, diff, history, lr_mult, decay_mult in self.ranks.updated(parts):
                 answer = (update or self._update)(
                     weight,
                     diff,

@@ -25,6 +25,8 @@ class CsvCurves(Listener):
     Raises FileError when the file cannot be written.
     """
 
+    looks_at_gradients = False
+
     def __init__(self, solver: Any, path: str | os.PathLike):
         self._path = os.fspath(path)
         nets = [("train", solver.net)] + [(f"test{i or ''}", net) for i, net in enumerate(solver.test_nets)]

@@ -57,6 +57,8 @@ class TensorBoard(Listener):
     The smoothed loss is `train/smoothed loss`; test net 1's scores are `test1/...`. Raises FileError.
     """
 
+    looks_at_gradients = False
+
     def __init__(self, folder: str | os.PathLike):
         self._events: EventFile | None = EventFile(folder)
         log.info(

@@ -10,10 +10,10 @@ from caffelike.cli._watch import ProgressLine
 def test_loss_rate_and_the_last_score():
     shown, callbacks = [], []
     solver = SimpleNamespace(
-        iter=7, smoothed_loss=0.12345, lr=0.001, listeners=[], add_callback=lambda *pair: callbacks.append(pair)
+        iter=7, smoothed_loss=0.12345, lr=0.001, listeners=[], add_callback=lambda *given: callbacks.append(given)
     )
     line = ProgressLine(solver, lambda done, note: shown.append((done, note())))
-    ((on_start, _),) = callbacks
+    ((on_start,),) = callbacks
     on_start()
     solver.iter += 1
     on_start()

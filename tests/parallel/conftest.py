@@ -10,7 +10,9 @@ import numpy as np
 import pytest
 
 from caffelike.errors import CaffelikeError
+from caffelike.parallel import launch
 from caffelike.parallel.mpi import load
+from caffelike.schema.state import read_state
 from caffelike.schema.weights import read_weights
 from caffelike.tools.imageset import convert_imageset
 
@@ -77,16 +79,20 @@ class Ranks:
         path.write_text(SOLVER.format(net=net, prefix=self.folder / f"b{batch}") + options)
         return path
 
-    def start(self, ranks: int, *arguments: object) -> subprocess.Popen:
-        """`caffelike train` on so many ranks."""
-        words = [sys.executable, "-m", "caffelike", "train", *map(str, arguments)]
-        words += ["--ranks", str(ranks)] if ranks > 1 else []
+    def start(self, ranks: int, *arguments: object, messages: bool = False) -> subprocess.Popen:
+        """`caffelike train` on so many ranks; messages: they share no memory, see messages.py."""
         environment = os.environ | {"OMP_NUM_THREADS": "1"}
+        words = [sys.executable, "-m", "caffelike", "train", *map(str, arguments)]
+        if messages:
+            start = [*launch._mpiexec(), "-n", str(ranks), *launch._flags(environment)]
+            words = [*start, sys.executable, str(Path(__file__).with_name("messages.py")), *words[3:]]
+        elif ranks > 1:
+            words += ["--ranks", str(ranks)]
         return subprocess.Popen(words, stderr=subprocess.PIPE, stdout=subprocess.PIPE, text=True, env=environment)
 
-    def train(self, ranks: int, *arguments: object) -> str:
+    def train(self, ranks: int, *arguments: object, messages: bool = False) -> str:
         """Train to the end; the log."""
-        process = self.start(ranks, *arguments)
+        process = self.start(ranks, *arguments, messages=messages)
         log = process.communicate(timeout=120)[1]
         assert process.returncode == 0, log[-3000:]
         return log
@@ -99,13 +105,19 @@ class Ranks:
     @staticmethod
     def weights(path: Path) -> np.ndarray:
         """All weights of a .caffemodel in one array."""
-        found = []
-        for layer in read_weights(path).layers:
-            for blob in layer.blobs:
-                array = np.empty(blob.count, np.float32)
-                blob.copy_into(array)
-                found.append(array)
-        return np.concatenate(found)
+        return Ranks._concatenated([blob for layer in read_weights(path).layers for blob in layer.blobs])
+
+    @staticmethod
+    def history(path: Path) -> np.ndarray:
+        """All histories of a .solverstate in one array."""
+        return Ranks._concatenated(read_state(path).history)
+
+    @staticmethod
+    def _concatenated(blobs: list) -> np.ndarray:
+        arrays = [np.empty(blob.count, np.float32) for blob in blobs]
+        for blob, array in zip(blobs, arrays, strict=True):
+            blob.copy_into(array)
+        return np.concatenate(arrays)
 
 
 @pytest.fixture

@@ -8,19 +8,22 @@ import time
 import numpy as np
 import pytest
 
+import caffelike
+
 
 @pytest.mark.parametrize(
-    ("count", "options", "tolerance"),
+    ("count", "options", "tolerance", "messages"),
     [
-        (2, 'type: "SGD" base_lr: 0.1 momentum: 0.9 weight_decay: 0.001 clip_gradients: 2', 1e-5),
-        (3, 'type: "Adam" base_lr: 0.01 momentum: 0.9 momentum2: 0.999', 1e-4),
-        (2, 'type: "SGD" base_lr: 0.1 momentum: 0.9 iter_size: 2', 1e-5),
+        (2, 'type: "SGD" base_lr: 0.1 momentum: 0.9 weight_decay: 0.001 clip_gradients: 2', 1e-5, False),
+        (3, 'type: "Adam" base_lr: 0.01 momentum: 0.9 momentum2: 0.999', 1e-4, False),
+        (2, 'type: "SGD" base_lr: 0.1 momentum: 0.9 iter_size: 2', 1e-5, True),
     ],
 )
-def test_equal_to_one_process(ranks, count, options, tolerance):
+def test_equal_to_one_process(ranks, count, options, tolerance, messages):
     options += " max_iter: 50 test_iter: 6 test_interval: 25"
     one = ranks.train(1, ranks.solver(4 * count, options.replace("test_iter: 6", f"test_iter: {6 // count}")))
-    several = ranks.train(count, ranks.solver(4, options))
+    several = ranks.train(count, ranks.solver(4, options), messages=messages)
+    assert ("Ranks send gradients as messages" in several) == messages
     got, want = ranks.losses(several), ranks.losses(one)
     assert len(want) == 50
     assert want[-1] < 0.7 * want[0]
@@ -43,8 +46,19 @@ def test_a_snapshot_is_gone_on_from_by_another_number_of_ranks(ranks):
     options = "base_lr: 0.05 momentum: 0.9 max_iter: 20 snapshot: 10"
     ranks.train(1, ranks.solver(8, options))
     whole = ranks.weights(ranks.folder / "b8_iter_20.caffemodel")
+    history = ranks.history(ranks.folder / "b8_iter_20.solverstate")
     ranks.train(2, ranks.solver(4, options), "-snapshot", ranks.folder / "b8_iter_10.solverstate")
     np.testing.assert_allclose(ranks.weights(ranks.folder / "b4_iter_20.caffemodel"), whole, rtol=1e-4, atol=1e-6)
+    np.testing.assert_allclose(ranks.history(ranks.folder / "b4_iter_20.solverstate"), history, rtol=1e-4, atol=1e-6)
+
+
+def test_who_looks_at_gradients_sees_all_of_them(ranks, tmp_path):
+    """The diffs of a caffemodel are the last update, though each rank updated a share only."""
+    options = "base_lr: 0.05 momentum: 0.9 max_iter: 3 snapshot_diff: true"
+    ranks.train(2, ranks.solver(4, options))
+    net = caffelike.Net(ranks.folder / "net4False.prototxt", ranks.folder / "b4_iter_3.caffemodel", caffelike.TRAIN)
+    diffs = np.concatenate([own.blob.diff.ravel() for own in net.learnable])
+    np.testing.assert_array_equal(diffs, ranks.history(ranks.folder / "b4_iter_3.solverstate"))
 
 
 def test_an_error_on_one_rank_ends_all_and_names_it(ranks):
