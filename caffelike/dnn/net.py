@@ -226,7 +226,10 @@ class Net:
         return found.blobs[numParam]
 
     def setParam(self, layer: int | str, numParam: int, blob: np.ndarray) -> None:
-        """Write parameter number `numParam` of a layer; any shape of as many values. Raises DnnError."""
+        """Write parameter number `numParam` of a layer, an array of any shape with as many values. Raises DnnError.
+
+        It counts in every layer; in OpenCV not in an InnerProduct, which keeps a copy.
+        """
         param = self.getParam(layer, numParam)
         if np.size(blob) != param.size:
             raise DnnError(

@@ -84,7 +84,7 @@ def test_parameters_and_shapes_set_by_hand(tmp_path):
     files = with_weights(tmp_path, NET)
     nets = [cv2.dnn.readNetFromCaffe(*files), dnn.readNetFromCaffe(*files)]
     for net in nets:
-        net.setParam("ip", 0, np.abs(net.getParam("ip", 0)) * 2)
+        net.setParam("convblob", 0, np.abs(net.getParam("convblob", 0)) * 2)
         net.setInput(np.linspace(-1, 1, 384, dtype=np.float32).reshape(2, 3, 8, 8))
     close(nets[1].forward("prob"), nets[0].forward("prob"))
     nets[1].setInputShape("data", (5, 3, 8, 8))
@@ -166,7 +166,7 @@ def test_buffers_and_either_order(tmp_path, pair):
 def test_mistakes(pair, tmp_path, caplog):
     ours = pair[1]
     for call, message in (
-        (lambda: ours.forward("prop"), 'Requested layer "prop" not found; did you mean prob?'),
+        (lambda: ours.forward("prop"), 'Requested layer "prop" not found; did you mean prob or drop?'),
         (lambda: ours.forward("nonsense"), 'Requested layer "nonsense" not found; the layers are convblob, relu'),
         (lambda: ours.setInput(np.zeros(3), "q"), 'Requested blob "q" not found: the inputs are data'),
         (lambda: ours.setInput(np.zeros((3, 8, 8))), "another number of axes"),
