@@ -35,7 +35,7 @@ import sys
 import pytest
 from caffelike.kernels.vector import AVX, MACHINE
 assert MACHINE == AVX
-names = ["gemm", "inner_product", "convolution", "winograd"]
+names = ["gemm", "inner_product", "convolution", "lanes", "winograd"]
 sys.exit(pytest.main(["-q", "-x", "-p", "no:cacheprovider", *(f"tests/kernels/test_{n}.py" for n in names)]))
 """
     root = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))

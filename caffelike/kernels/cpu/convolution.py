@@ -7,7 +7,7 @@ from math import prod
 
 import numpy as np
 
-from caffelike.kernels.cpu import depthwise, winograd
+from caffelike.kernels.cpu import depthwise, lanes, winograd
 from caffelike.kernels.cpu.choice import best_form
 from caffelike.kernels.cpu.columns import from_columns, to_columns
 from caffelike.kernels.cpu.correlate import (
@@ -79,6 +79,8 @@ def pack(
     m = best_form(window, as_planes(x).shape, as_planes(y).shape, group)
     if m:
         return winograd.pack_weights(weight, group, False, m, aligned(winograd.packed_size(weight, group, False, m)))
+    if lanes.fits(window, as_planes(x).shape, as_planes(y).shape, group):
+        return lanes.pack_weights(weight, aligned(lanes.packed_size(weight)))
     return pack_weights(weight, group, False, aligned(packed_size(weight, group)))
 
 
@@ -116,7 +118,7 @@ def _forward(x, weight, bias, y, kernel, stride, pad, dilation, group, relu, pac
 
 
 def _slide(x, weight, bias, y, window, group, mirrored, relu=False, packed=None):
-    """correlate, or the same by Winograd where that is cheaper."""
+    """correlate, or the same in another form where that is cheaper."""
     weight = as_planes(weight)
     if _depthwise(x, y, group):
         depthwise.slide(x, weight, bias, y, window, mirrored, relu)
@@ -124,8 +126,16 @@ def _slide(x, weight, bias, y, window, group, mirrored, relu=False, packed=None)
     m = best_form(window, x.shape, y.shape, group)
     if m:
         winograd.convolve(x, weight, bias, y, m, window.pad, group, mirrored, relu, packed)
+    elif not mirrored and lanes.fits(window, x.shape, y.shape, group):
+        lanes.convolve(x, weight, bias, y, window, relu, packed)
     else:
         correlate(x, weight, bias, y, window, group, mirrored, relu, packed)
+
+
+def _in_lanes(window, x, y, group):
+    """Whether forward runs with an image in each lane."""
+    shapes = as_planes(x).shape, as_planes(y).shape
+    return not best_form(window, *shapes, group) and lanes.fits(window, *shapes, group)
 
 
 def _depthwise(x, y, group):
@@ -163,6 +173,12 @@ def backward(
     dy, x, dx = with_batch(len(kernel), dy, x, dx)
     if dbias is not None:
         bias_gradient(dy, dbias, beta)
+    window = plane_window(kernel, stride, pad, dilation)
+    if window is not None and _in_lanes(window, x, dy, group):
+        maps, d, to = (None if a is None else as_planes(a) for a in (x, dy, dx))
+        into = None if dweight is None else as_planes(dweight)
+        lanes.gradients(d, maps, as_planes(weight), to, into, window, beta != 0)
+        return
     if dweight is not None:
         weight_gradient(x, dy, dweight, kernel, stride, pad, dilation, group, beta)
     if dx is not None:
