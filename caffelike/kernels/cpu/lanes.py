@@ -235,9 +235,9 @@ def _convolve(
             for m in range(blocks):
                 for line in range(top, bottom):
                     sweep(
-                        packed, (m * depth + k) * ROWS, x, u * unit + line * steps[0], offsets, k, min(block, depth - k),
-                        buffer, mine + (m * ROWS * pixels + (line - top) * width) * WIDE, pixels * WIDE, width,
-                        steps[1], WIDE, bias, m * ROWS, _ADD if k else flags,
+                        packed, (m * depth + k) * ROWS, x, u * unit + line * steps[0], offsets, k,
+                        min(block, depth - k), buffer, mine + (m * ROWS * pixels + (line - top) * width) * WIDE,
+                        pixels * WIDE, width, steps[1], WIDE, bias, m * ROWS, _ADD if k else flags,
                     )  # fmt: skip
         for half in range(0, WIDE, LANES):
             first = u * WIDE + half
