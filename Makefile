@@ -25,7 +25,7 @@ test: $(VENV)/.dev
 	$(BIN)/lint-imports
 	$(BIN)/python tools/build_schema.py --check
 	$(BIN)/mkdocs build --strict --quiet --site-dir $(VENV)/site
-	$(BIN)/pytest
+	$(BIN)/pytest -n logical --maxprocesses 4 --dist worksteal
 
 cuda-sim: $(VENV)/.dev
 	NUMBA_ENABLE_CUDASIM=1 $(BIN)/pytest -m gpu

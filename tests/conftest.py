@@ -19,7 +19,9 @@ class Demo(NamedTuple):
 
 
 def pytest_collection_modifyitems(items):
-    """Tests on a GPU are for machines that have one, and for Numba's simulator."""
+    """Files with slow tests come first, so that none is begun last; a GPU's tests run where there is one."""
+    slow = {item.path for item in items if item.get_closest_marker("slow")}
+    items.sort(key=lambda item: item.path not in slow)
     marked = [item for item in items if item.get_closest_marker("gpu")]
     if marked and "cuda" not in device.usable():
         for item in marked:

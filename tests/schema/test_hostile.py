@@ -189,8 +189,8 @@ def test_deep_nesting_ends_with_an_error_not_with_the_stack():
 
 
 def test_many_tiny_pieces_do_not_take_much_time():
-    start = time.monotonic()
+    start = time.process_time()
     only_our_errors(parse_weights, Source(b"\xa2\x06\x02\x3a\x00" * 200_000, "f"))
     only_our_errors(parse_weights, Source(b"\xa2\x06\x02\x0a\x00" * 200_000, "f"))
     only_our_errors(parse, "layer { } " * 50_000, NetParameter)
-    assert time.monotonic() - start < 20
+    assert time.process_time() - start < 20
