@@ -16,18 +16,29 @@ from caffelike.errors import DataError, ModelError
 
 FIELDS = ("resize_param", "distort_param", "expand_param", "noise_param", "emit_constraint")
 """The words of transform_param that SSD's fork brought."""
+OUTSIDE = 255
+"""The label of what lies around an image."""
 _UNKNOWN = ("height_scale", "width_scale", "is_pyramid_test", "out_height_scale", "out_width_scale", "center_object",
             "max_angle")  # fmt: skip
 
-Picture = tuple[np.ndarray, np.ndarray, np.ndarray]
-"""An image, its boxes, and the indices that these had at first."""
+
+class Picture(NamedTuple):
+    """An image, its boxes, the indices that these had at first, and a map of labels (height, width) of the same part.
+
+    The labels are not resized with the image.
+    """
+
+    image: np.ndarray
+    boxes: np.ndarray
+    which: np.ndarray
+    labels: np.ndarray | None = None
 
 
 class Preparation:
     """The random changes of one layer: transform_param's fields of SSD's fork, and batch samplers.
 
-    jitter: where it is given, a part of the image takes its place, and the samplers say nothing: as high and as wide
-    as 1 - jitter .. 1 of the image, each for itself, at any place.
+    jitter: where it is given, and no samplers are, a part of the image takes its place: as high and as wide as
+    1 - jitter .. 1 of the image, each for itself, at any place.
     Raises ModelError for options that cannot be.
     """
 
@@ -51,16 +62,21 @@ class Preparation:
         return policy(self.param, generator)
 
     def apply(
-        self, image: np.ndarray, boxes: np.ndarray, generator: np.random.Generator, policy: Any = None
+        self,
+        image: np.ndarray,
+        boxes: np.ndarray,
+        generator: np.random.Generator,
+        policy: Any = None,
+        labels: np.ndarray | None = None,
     ) -> Picture:
         """The image as it is to be cropped, mirrored and scaled, with the boxes that are left; `policy`: its size."""
         which = np.arange(len(boxes))
         if self.param.HasField("distort_param"):
             image = distort(image, self.param.distort_param, generator)
         if self.param.HasField("expand_param"):
-            image, boxes = self._expanded(image, boxes, generator)
+            image, boxes, labels = self._expanded(image, boxes, labels, generator)
         part = None
-        if self.jitter is not None:
+        if self.jitter is not None and not self.samplers:
             share = generator.random(4)
             size = 1 - self.jitter * share[:2]
             low = share[2:] * (1 - size)
@@ -68,13 +84,12 @@ class Preparation:
         elif self.samplers:
             part = sampled(boxes, self.samplers, generator)
         if part is not None:
-            image, boxes, kept = self._cut(image, boxes, part)
-            which = which[kept]
+            image, boxes, which, labels = self._cut(image, boxes, labels, part)
         if policy is not None:
             image, boxes = resized(image, boxes, policy, generator)
         if self.param.noise_param:
             image = noise.noisy(image, noise.one_of(self.param.noise_param, generator), generator)
-        return image, boxes, which
+        return Picture(image, boxes, which, labels)
 
     def visible(self, boxes: np.ndarray, part: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """The boxes as shares of a part (4,) of the image, cut at its borders, and the indices of those that stay.
@@ -96,27 +111,31 @@ class Preparation:
         return np.clip((boxes[stays] - np.tile(part[:2], 2)) / size, 0, 1), np.flatnonzero(stays)
 
     def _expanded(
-        self, image: np.ndarray, boxes: np.ndarray, generator: np.random.Generator
-    ) -> tuple[np.ndarray, np.ndarray]:
+        self, image: np.ndarray, boxes: np.ndarray, labels: np.ndarray | None, generator: np.random.Generator
+    ) -> tuple[np.ndarray, np.ndarray, np.ndarray | None]:
         place = expansion(self.param.expand_param, image.shape[0], image.shape[1], generator)
         if place is None:
-            return image, boxes
+            return image, boxes, labels
         height, width = image.shape[:2]
+        if labels is not None:
+            labels = on_canvas(labels[..., None], place, np.array([OUTSIDE]))[..., 0]
         moved = boxes * (width, height, width, height) + (place.left, place.top, place.left, place.top)
         return (
             on_canvas(image, place, np.rint(np.array(self.param.mean_value or [0.0]))),
             moved / (place.width, place.height, place.width, place.height),
+            labels,
         )
 
-    def _cut(self, image: np.ndarray, boxes: np.ndarray, part: np.ndarray) -> Picture:
+    def _cut(self, image: np.ndarray, boxes: np.ndarray, labels: np.ndarray | None, part: np.ndarray) -> Picture:
         part = np.clip(part, 0, 1)
         height, width = image.shape[:2]
         left, top = int(part[0] * width), int(part[1] * height)
         columns, rows = int((part[2] - part[0]) * width), int((part[3] - part[1]) * height)
         if not (rows and columns):
-            return image, boxes, np.arange(len(boxes))
+            return Picture(image, boxes, np.arange(len(boxes)), labels)
         inner, kept = self.visible(boxes, part)
-        return image[top : top + rows, left : left + columns], inner, kept
+        window = np.s_[top : top + rows, left : left + columns]
+        return Picture(image[window], inner, kept, None if labels is None else labels[window])
 
 
 class Place(NamedTuple):

@@ -379,9 +379,9 @@ class Solver:
         """What `test` returns, logged."""
         net, p = self.test_nets[index], self.param
         outputs: Outputs | detection.Detections = Outputs(net)
-        if p.eval_type == "detection":
+        if p.eval_type in detection.EVAL_TYPES:
             if self.ranks.size > 1:
-                raise SolverError('eval_type: "detection" needs all boxes in one place: test on one rank.')
+                raise SolverError(f'eval_type: "{p.eval_type}" needs all boxes in one place: test on one rank.')
             outputs = detection.Detections(net, p)
         batches = self.ranks.share(p.test_iter[index])
         run = partial(debug.forward, net) if p.debug_info else net.run_forward

@@ -1,5 +1,8 @@
+import io
+
 import numpy as np
 import pytest
+from PIL import Image
 
 import caffelike
 from caffelike.data import writing
@@ -33,13 +36,13 @@ def net(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     nets = []
 
-    def make(transform="", own="", records=TWO, batch=2, seed=1):
+    def make(transform="", own="", records=TWO, batch=2, seed=1, tops=2):
         if not (tmp_path / "db").exists():
             with writing.create("db") as database:
                 for i, value in enumerate(records):
                     database.put(b"%08d" % i, value)
         (tmp_path / "net.prototxt").write_text(
-            f'layer {{ name: "d" type: "AnnotatedData" top: "data" top: "label" transform_param {{ {transform} }}'
+            f'layer {{ name: "d" type: "AnnotatedData" {" ".join(TOPS[:tops])} transform_param {{ {transform} }}'
             f' data_param {{ source: "db" batch_size: {batch} backend: LMDB }} annotated_data_param {{ {own} }} }}'
         )
         caffelike.set_random_seed(seed)
@@ -51,6 +54,7 @@ def net(tmp_path, monkeypatch):
         one.close()
 
 
+TOPS = ('top: "data"', 'top: "label"', 'top: "seg_label"')
 ROWS = [[0, 2, 0, 0.1, 0.2, 0.5, 0.6, 0], [0, 1, 1, 0.8, 0.5, 1, 0.9, 1]]
 
 
@@ -184,7 +188,7 @@ def test_expanded_boxes_cover_the_same_pixels():
     image[4:12, 3:15] = 200
     generator = np.random.default_rng(0)
     for _ in range(5):
-        out, boxes, _ = Preparation(param, [], "d").apply(image, np.array([[0.1, 0.2, 0.5, 0.6]]), generator)
+        out, boxes, *_ = Preparation(param, [], "d").apply(image, np.array([[0.1, 0.2, 0.5, 0.6]]), generator)
         rows, columns = np.nonzero(out[:, :, 0] == 200)
         found = [columns.min(), rows.min(), columns.max() + 1, rows.max() + 1]
         np.testing.assert_allclose(boxes[0] * np.tile(out.shape[1::-1], 2), found, atol=1e-9)
@@ -258,6 +262,107 @@ def test_worked_example_of_colours():
     assert distort(red, message("DistortionParameter"), np.random.default_rng(0)).tolist() == red.tolist()
 
 
+LABEL_MAP = "".join(f'item {{ name: "{n}" label: {n} label_id: {i} }}\n' for n, i in enumerate((0, 2, 1, 1)))
+
+
+def with_labels(image, labels, boxes=()):
+    """A record of an image and the PNG of its labels."""
+    message = message_class("AnnotatedDatum").FromString(record(image, boxes))
+    message.type = message.BBOXandSeg
+    file = io.BytesIO()
+    Image.fromarray(labels).save(file, "PNG")
+    message.datum.seg_label = file.getvalue()
+    return message.SerializeToString()
+
+
+@pytest.fixture
+def maps(tmp_path, net):
+    """A net of three tops."""
+    (tmp_path / "map.prototxt").write_text(LABEL_MAP)
+
+    def make(transform, own, records, batch=1):
+        made = net(transform, own, records, batch, tops=3)
+        made.forward()
+        return made
+
+    return make
+
+
+LABELS = np.array([[0, 1, 2, 3, 9, 9, 0, 0], [0, 1, 3, 3, 9, 9, 0, 0]] * 2, np.uint8)  # value 1: class 2, 2, 3: class 1
+
+
+def test_maps_of_labels_worked_example(maps):
+    """4x8 pixels at scale 2: each of 2x4 is the mean of four pixels, for two classes."""
+    image = np.zeros((3, 4, 8), np.uint8)
+    made = maps("", 'label_map_file: "map.prototxt" single_class: false seg_scales: 2', [with_labels(image, LABELS)])
+    label = made.blobs["seg_label"].data
+    assert label.shape == (1, 2, 2, 4)
+    half = np.float32(128) / np.float32(255)  # 127.5 is rounded up to a whole number
+    np.testing.assert_allclose(label[0, 0], [[0, 1, 0, 0]] * 2, atol=1e-6)
+    np.testing.assert_allclose(label[0, 1], [[half, 0, 0, 0]] * 2, atol=1e-6)
+    assert made.blobs["label"].data.tolist() == [[[[-1] * 8]]]
+    size = "seg_resize_height: 4 seg_resize_width: 8"
+    made = maps(
+        "mirror: true resize_param { height: 6 width: 6 }",
+        f'label_map_file: "map.prototxt" single_class: false {size}',
+        [with_labels(image, LABELS)],
+        4,
+    )
+    seen = {one.tobytes() for one in made.blobs["seg_label"].data[:, 1]}
+    want = (LABELS == 1).astype(np.float32)
+    assert seen == {want.tobytes(), want[:, ::-1].tobytes()}
+
+
+def test_maps_of_one_class(maps):
+    image = np.zeros((3, 4, 8), np.uint8)
+    bright = np.array([[0, 100, 101, 255, 0, 0, 90, 120]] * 4, np.uint8)
+    made = maps("", "seg_scales: 1", [with_labels(image, bright)])
+    assert made.blobs["seg_label"].data[0, 0].tolist() == [[0, 0, 1, 1, 0, 0, 0, 1]] * 4
+
+
+def test_maps_follow_the_image(maps):
+    """Where the image was 200 the map is 1, whatever was cut out, put on a canvas and mirrored."""
+    labels = np.zeros((40, 60), np.uint8)
+    labels[10:26, 20:44] = 3
+    image = np.where(labels == 3, 200, 50).astype(np.uint8)[None].repeat(3, axis=0)
+    transform = (
+        "mirror: true resize_param { height: 40 width: 60 interp_mode: NEAREST } expand_param { prob: 0.5"
+        " max_expand_ratio: 2 }"
+    )
+    own = (
+        'label_map_file: "map.prototxt" single_class: false seg_scales: 1 batch_sampler { sampler { min_scale: 0.5 } }'
+    )
+    record_ = with_labels(image, labels, [(1, (20 / 60, 10 / 40, 44 / 60, 26 / 40), False)])
+    made = maps(transform, own, [record_], 12)
+    same = (made.blobs["data"].data[:, 0] == 200) == (made.blobs["seg_label"].data[:, 0] > 0.5)
+    assert same.mean() > 0.97  # nearest and bilinear differ at borders
+    assert len({one.tobytes() for one in made.blobs["data"].data}) == 12
+
+
+def test_maps_refused(maps):
+    image = np.zeros((3, 4, 8), np.uint8)
+    records = [with_labels(image, LABELS)]
+    for transform, own, said in (
+        ("crop_size: 2", "", "without crop_size"),
+        ("", "seg_scales: 0", "seg_scales"),
+        ("", "single_class: false", "label_map_file"),
+    ):
+        with pytest.raises(ModelError, match=said):
+            maps(transform, own, records)
+    with pytest.raises(DataError, match="seg_scales 8 leaves nothing of an image of 4x8"):
+        maps("", "", records)
+
+
+def test_maps_of_another_size(maps):
+    with pytest.raises(DataError, match=r"seg_label is \(4, 8\)"):
+        maps("", "", [with_labels(IMAGE, LABELS)])
+
+
+def test_maps_of_records_without_label_images(maps):
+    with pytest.raises(DataError, match="no seg_label"):
+        maps("", "", [record(IMAGE, BOXES)])
+
+
 def test_a_record_of_another_kind(net):
     with pytest.raises(DataError, match="record '00000000'"):
         net(records=[b"\xff\xff"])
@@ -272,9 +377,9 @@ def test_refused(net):
         ("noise_param { convert_to_lab: true }", "", "convert_to_lab"),
         ("", "yolo_data_type: 2", "0 or 1"),
         ("", "yolo_data_type: 1 yolo_data_jitter: 1", "less than 1"),
-        ("", "single_class: false", "single_class is not supported"),
+        ("", "difficult_label_warmup: true", "difficult_label_warmup"),
         ("resize_param { height: 3 width: 3 prob: 0 } resize_param { height: 3 width: 3 prob: 0 }", "", "above 0"),
-        ("", "anno_type: LANE", "only boxes"),
+        ("", "anno_type: LANE", "lanes are not read"),
     ):
         with pytest.raises(ModelError, match=said):
             net(transform, own)

@@ -63,20 +63,30 @@ layer { name: "eval" type: "Input" top: "eval" input_param { shape { dim: 1 dim:
 """
 
 
+MAPS = """
+layer { name: "seg" type: "Input" top: "seg" input_param { shape { dim: 1 dim: 1 dim: 1 dim: 3 } }
+  include { phase: TEST } }
+"""
+
+
 @pytest.fixture
 def detector(folder, solver):
     """A function that makes a solver whose test net gives BATCHES, one after the other."""
     (folder / "net.prototxt").write_text(NET)
 
-    def make(extra="", batches=BATCHES):
-        made = solver(f"{TESTED} {extra}")
+    def make(extra="", batches=BATCHES, outputs=()):
+        if outputs:
+            (folder / "net.prototxt").write_text(NET + MAPS)
+        made = solver(f"{TESTED} {extra}" if not outputs else f"test_iter: 2 test_interval: 1 {extra}")
         net = made.test_nets[0]
-        left = iter(batches)
+        left, maps = iter(batches), iter(outputs)
 
         def run_forward():
             rows = np.array(next(left), np.float32)
             net.blobs["eval"].reshape(1, 1, *rows.shape)
             net.blobs["eval"].data[...] = rows
+            if outputs:
+                net.blobs["seg"].data[...] = next(maps)
             return 0.0
 
         net.run_forward = run_forward
@@ -100,10 +110,23 @@ def test_a_solver_scores_all_batches_together(detector, log_lines):
     ]
 
 
+def test_boxes_and_maps_together(detector, log_lines):
+    """Class 1 is in both batches, 2 in the second alone, 3 in none."""
+    made = detector('eval_type: "detection_segmentation"', outputs=[[0.5, -1, -1], [0.25, 0.75, -1]])
+    scores = made.test(0)
+    assert scores["eval"] == pytest.approx(((1 + 1 + 0.75) / 5 + 1) / 3)
+    assert scores["seg"].tolist() == [0.375, 0.75, -1]
+    lines = log_lines()
+    assert "Seg mIOU : 0.5625" in lines
+    assert lines[-1] == "    Test net output #3: seg = -1"
+
+
 def test_words_and_outputs_that_do_not_fit(detector, solver):
     with pytest.raises(SolverError, match=r"Unknown ap_version: 12point. Known are Integral, 11point, MaxIntegral"):
         solver('ap_version: "12point"')
     with pytest.raises(SolverError, match="Unknown evaluation type: sound"):
         solver('eval_type: "sound"')
+    with pytest.raises(SolverError, match="needs two outputs"):
+        solver('test_iter: 2 test_interval: 1 eval_type: "detection_segmentation"').test(0)
     with pytest.raises(SolverError, match=r"'eval' is \(1, 1, 1, 3\). Let other outputs end in a Silence layer"):
         detector(batches=[[[1, 2, 3]]]).test(0)
