@@ -128,7 +128,7 @@ class AnnotatedProducer(RecordProducer):
                 boxes = np.stack([1 - boxes[:, 2], boxes[:, 1], 1 - boxes[:, 0], boxes[:, 3]], axis=1)
             rows = rows[which[kept]].copy()
             rows[:, 0], rows[:, 3:7] = i, boxes
-            maps = self._maps.of(labels, *shape[1:]) if self._maps else None
+            maps = self._maps.of(labels, *shape[1:]) if self._maps and labels is not None else None
             ready[i] = out, rows, maps if maps is None or not place.mirrored else maps[:, :, ::-1]
 
         self._workers.run(prepare, 0, self._batch)
