@@ -7,6 +7,7 @@ import numpy as np
 from caffelike import rng
 from caffelike.data import images
 from caffelike.data.boxes import Preparation
+from caffelike.data.pillow import Canvas
 from caffelike.data.prefetch import Batch, Slot
 from caffelike.data.records import RecordProducer
 from caffelike.data.resize import resize
@@ -106,7 +107,7 @@ class AnnotatedProducer(RecordProducer):
         policy = self._preparation.policy(self._generator(self._shard.number(numbers[0]), "sizes"))
 
         def prepare(i: int) -> None:
-            pixels, (label, labels) = loaded[i] if loaded else self._pixels(*entries[i])
+            pixels, (label, labels) = loaded[i] if loaded else self._pixels(*entries[i], self._canvas)
             number = self._shard.number(numbers[i])
             rows = np.empty((0, 8)) if isinstance(label, int) else label
             image, boxes, which, labels = self._preparation.apply(
@@ -183,7 +184,7 @@ class AnnotatedProducer(RecordProducer):
     def _generator(self, number: int, what: str = "boxes") -> np.random.Generator:
         return rng.generator(self._transformer.draws.seed, f"{self._transformer.draws.name}/{what}", number)
 
-    def _pixels(self, key: Any, value: Any) -> tuple[np.ndarray, Any]:
+    def _pixels(self, key: Any, value: Any, canvas: Canvas | None = None) -> tuple[np.ndarray, Any]:
         """(image (height, width, channels), (rows (boxes, 8) or, without a type, the label; labels)) of a record."""
         from google.protobuf.message import DecodeError
 
@@ -194,7 +195,7 @@ class AnnotatedProducer(RecordProducer):
                 raise DataError("it is no AnnotatedDatum; plain records are for a Data layer") from None
             datum = record.datum
             if datum.encoded:
-                image = images.decode(datum.data, self._transformer.mode)
+                image = images.decode(datum.data, self._transformer.mode, canvas)
             else:
                 shape = (datum.channels, datum.height, datum.width)
                 if not datum.data or len(datum.data) != np.prod(shape):

@@ -7,6 +7,7 @@ import numpy as np
 
 from caffelike import rng
 from caffelike.data import images
+from caffelike.data.pillow import Canvas
 from caffelike.data.random_size import Piece
 from caffelike.data.records import RecordProducer
 from caffelike.errors import DataError, ModelError
@@ -22,12 +23,12 @@ _SQUARE = np.array([[0, 0], [1, 0], [0, 1], [1, 1]], np.float64)
 class CompactProducer(RecordProducer):
     """Makes batches of (data, label) from such records; pictures become gray. Everything else as RecordProducer."""
 
-    def _pixels(self, key: Any, value: Any) -> tuple[np.ndarray, Any]:
+    def _pixels(self, key: Any, value: Any, canvas: Canvas | None = None) -> tuple[np.ndarray, Any]:
         self._encoded = True
         try:
             if len(value) <= _LABEL:
                 raise DataError(f"it has {len(value)} bytes; expected are 4 of the label, and an encoded picture")
-            pixels = images.decode(bytes(value[_LABEL:]), "gray")
+            pixels = images.decode(bytes(value[_LABEL:]), "gray", canvas)
         except DataError as error:
             raise self._wrong(bytes(key), error) from None
         label = int.from_bytes(bytes(value[:_LABEL]), "little", signed=True)

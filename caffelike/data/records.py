@@ -8,6 +8,7 @@ import numpy as np
 from caffelike import log
 from caffelike.data import datum, images
 from caffelike.data.order import Entry, KeyOrder, Order, ShuffledOrder, first_record
+from caffelike.data.pillow import Canvas
 from caffelike.data.prefetch import Batch, Position, Slot
 from caffelike.data.shard import ALL, Shard
 from caffelike.data.source import Source
@@ -54,6 +55,7 @@ class RecordProducer:
         self._workers = Workers(threads)
         self._tolerance = Tolerance("data_layer.cpp:73")
         self._plain = _Plain()
+        self._canvas = Canvas()
         self._rand_skip = rand_skip
         if rand_skip:
             log.info("data_layer.cpp:38", f"Skipping first {first_record(rand_skip, seed)} data points.")
@@ -101,7 +103,7 @@ class RecordProducer:
         labels = slot.array(1, self._label_shape()) if self._labels else None
         transformer.begin(shard.number(numbers[0]))
 
-        pixels, label = loaded[0] if loaded else self._pixels(*entries[0])
+        pixels, label = loaded[0] if loaded else self._pixels(*entries[0], self._canvas)
         first, shape = pixels.shape, self._out_shape(keys[0], pixels)
         data = slot.array(0, (self._batch, *shape))
         alone = loaded or self._vector or transformer.augmentation or transformer.sizes
@@ -113,7 +115,7 @@ class RecordProducer:
                 labels[i] = label
 
         def prepare(i: int) -> None:
-            pixels, label = loaded[i] if loaded else self._pixels(*entries[i])
+            pixels, label = loaded[i] if loaded else self._pixels(*entries[i], self._canvas)
             if pixels.shape != first and (other := self._out_shape(keys[i], pixels)) != shape:
                 raise DataError(
                     f"{self._source.path}: record '{_text(keys[i])}' is {_by(other)} (channels x height x width), but"
@@ -179,8 +181,8 @@ class RecordProducer:
         except DataError as error:
             raise self._wrong(key, error) from None
 
-    def _pixels(self, key: Any, value: Any) -> tuple[np.ndarray, Any]:
-        """(values as (channels, height, width), label or labels) of a record."""
+    def _pixels(self, key: Any, value: Any, canvas: Canvas | None = None) -> tuple[np.ndarray, Any]:
+        """(values as (channels, height, width), label or labels) of a record; canvas: see `images.decode`."""
         found = None if self._vector else self._plain.find(value)
         if found is not None:
             return found
@@ -189,7 +191,8 @@ class RecordProducer:
             label = self._label_of(record)
             if record.encoded:
                 self._encoded = True
-                return images.decode(record.data or b"", self._transformer.mode).transpose(2, 0, 1), label
+                pixels = images.decode(record.data or b"", self._transformer.mode, canvas)
+                return pixels.transpose(2, 0, 1), label
             if self._transformer.force and not self._told:
                 self._told = True
                 log.error("data_transformer.cpp:165", "force_color and force_gray only for encoded datum")

@@ -166,9 +166,9 @@ class Emit:
             result.append(phi)
         return result
 
-    def prefetch(self, pointer: Any) -> None:
-        """Ask for the cache line at `pointer` (any address will do)."""
-        args = [ir.Constant(I32, value) for value in (0, 3, 1)]  # read, keep in all levels, data
+    def prefetch(self, pointer: Any, write: bool = False) -> None:
+        """Ask for the cache line at `pointer` (any address will do), to read or to write it."""
+        args = [ir.Constant(I32, value) for value in (int(write), 3, 1)]  # keep in all levels, data
         self.call("llvm.prefetch.p0", ir.VoidType(), self.b.bitcast(pointer, BYTES), *args)
 
     def transpose(self, rows: list) -> list:
@@ -284,6 +284,18 @@ def prefetch(typingctx, source, j):
         return context.get_dummy_value()
 
     return types.void(source, types.intp), codegen
+
+
+@intrinsic
+def prefetch_to_write(typingctx, to, j):
+    """Ask for the cache line of to[j], which is going to be written."""
+
+    def codegen(context, builder, given, values):
+        e = Emit(builder)
+        e.prefetch(e.array(context, given.args[0], *values), write=True)
+        return context.get_dummy_value()
+
+    return types.void(to, types.intp), codegen
 
 
 @kernel

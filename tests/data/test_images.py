@@ -5,6 +5,7 @@ import pytest
 from PIL import Image
 
 from caffelike.data.images import decode, read
+from caffelike.data.pillow import Canvas
 from caffelike.errors import DataError, FileError
 
 HEIGHT, WIDTH = 23, 31
@@ -75,6 +76,14 @@ def test_as_opencv_reads_it(name):
         np.testing.assert_array_equal(
             decode(FILES[name], "native"), np.atleast_3d(cv2.imdecode(data, cv2.IMREAD_UNCHANGED))
         )
+
+
+@pytest.mark.parametrize("mode", ["color", "gray", "native"])
+def test_a_canvas_gives_the_same_pixels(mode):
+    canvas = Canvas()
+    for name, file in FILES.items():
+        if not (mode == "native" and "16" in name):
+            np.testing.assert_array_equal(decode(file, mode, canvas), decode(file, mode), name)
 
 
 def test_channels_are_bgr_and_alpha_is_dropped():

@@ -17,7 +17,10 @@ from numba import types
 from numba.extending import intrinsic
 
 from caffelike.kernels.jit import kernel
-from caffelike.kernels.vector import I32, I64, LANES, Emit, prefetch
+from caffelike.kernels.vector import I32, I64, LANES, Emit, prefetch, prefetch_to_write
+
+_READ_AHEAD, _WRITE_AHEAD = 12, 8  # rows to ask for in advance: the processor alone takes a tenth longer, and a third
+# longer where rows are read backwards
 
 
 @intrinsic
@@ -78,9 +81,10 @@ def _record(values, first, plane, columns, byte, mean, out, to, top, left, mirro
         for y in range(height):
             at = (top + y) * columns + left
             i, j, o = first + c * plane + at, c * size + (at if whole else 0), start + (c * height + y) * width
-            if mirrored:  # what is read backwards the processor does not fetch by itself
-                for x in range(0, width, 64 // values.itemsize):
-                    prefetch(values, i + 6 * columns + x)
+            for x in range(0, width, 64 // values.itemsize):
+                prefetch(values, i + _READ_AHEAD * columns + x)
+            for x in range(0, width, 16):
+                prefetch_to_write(target, o + _WRITE_AHEAD * width + x)
             if width >= LANES:
                 _row(values, i, shift, mean, j, whole, scale, target, o, width, mirrored)
             else:
