@@ -380,7 +380,7 @@ def test_a_good_solver(solver):
         (("n.prototxt", "m.prototxt"), 1, "Could not open net m.prototxt"),
         (("base_lr", "base_lrr"), 2, "did you mean base_lr"),
         (("net:", "solver_type: ADAM type: 'SGD' net:"), 1, "solver_type"),
-        (("base_lr", "\nlarc: true\nbase_lr"), 3, "larc belongs to the fork(s) nvidia"),
+        (("base_lr", "\nmax_momentum: 0.5\nbase_lr"), 3, "max_momentum belongs to the fork(s) nvidia"),
     ],
 )
 def test_solver_fields(solver, change, line, message):

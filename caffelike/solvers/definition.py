@@ -14,6 +14,7 @@ from caffelike.schema.dialects import Foreign, foreign_fields
 _TRAIN_FIELDS = ("net", "net_param", "train_net", "train_net_param")
 _HONOURED = (
     "warmup_iter", "warmup_start_lr", "plateau_winsize", "min_lr", "stagelr", "stageiter",
+    "local_lr_auto", "local_gw_ratio", "larc", "larc_policy", "larc_eta", "rampup_interval", "rampup_lr",
     "eval_type", "ap_version", "show_per_class_result",
 )  # fmt: skip
 """Fields of forks that lr.py and detection.py read."""

@@ -2,7 +2,9 @@
 
 A policy is a function (parameters, iteration, step) -> rate, registered under its name with `@policy`.
 `step` is the number of steps taken so far (`current_step` of a .solverstate); only multistep and plateau read it.
-In the first `warmup_iter` iterations no policy is asked: the rate rises from warmup_start_lr to base_lr.
+In the first `warmup_iter` or `rampup_interval` iterations no policy is asked: the rate rises to base_lr. No policy's
+rate is below `min_lr`. `local` is the rate of one parameter: by its lr_mult, or by the lengths of its weights and its
+gradient.
 """
 
 import math
@@ -64,8 +66,9 @@ def multistep(p: Any, iteration: int, step: int) -> float:
 
 @policy("power")
 def poly(p: Any, iteration: int, step: int) -> float:
-    """base_lr * (1 - iteration / max_iter) ^ power; 0 from max_iter on"""
-    return p.base_lr * _power(max(0.0, 1 - iteration / p.max_iter), p.power) if p.max_iter > 0 else 0.0
+    """min_lr + (base_lr - min_lr) * (1 - iteration / max_iter) ^ power; min_lr (0) from max_iter on"""
+    left = _power(max(0.0, 1 - iteration / p.max_iter), p.power) if p.max_iter > 0 else 0.0
+    return p.min_lr + (p.base_lr - p.min_lr) * left
 
 
 @policy("gamma", "stepsize")
@@ -84,7 +87,7 @@ def cosine(p: Any, iteration: int, step: int) -> float:
 @policy("gamma", "plateau_winsize")
 def plateau(p: Any, iteration: int, step: int) -> float:
     """base_lr * gamma ^ step, where a step is taken when the loss has not fallen for plateau_winsize iterations"""
-    return max(p.min_lr, p.base_lr * _power(p.gamma, step))
+    return p.base_lr * _power(p.gamma, step)
 
 
 @policy("stagelr", "stageiter", base=False)
@@ -93,9 +96,42 @@ def multifixed(p: Any, iteration: int, step: int) -> float:
     return next((lr for lr, end in zip(p.stagelr, p.stageiter, strict=True) if iteration <= end), p.stagelr[-1])
 
 
+def _warming_up(p: Any, iteration: int) -> bool:
+    return iteration < max(p.warmup_iter, p.rampup_interval)
+
+
 def _warm_up(p: Any, iteration: int) -> float:
-    """From warmup_start_lr to base_lr in a straight line; as in the Intel fork."""
+    """From warmup_start_lr to base_lr in a straight line, as in Intel's fork; or by rampup_lr's parabola, NVIDIA's."""
+    if p.rampup_interval:
+        return p.rampup_lr + (p.base_lr - p.rampup_lr) * (iteration / p.rampup_interval) ** 2
     return (iteration * p.base_lr + (p.warmup_iter - iteration) * p.warmup_start_lr) / p.warmup_iter
+
+
+def needs_norms(p: Any) -> bool:
+    """Whether `local` asks for the lengths of weights and gradients."""
+    return p.local_lr_auto or p.larc
+
+
+def local(p: Any, rate: float, lr_mult: float, weights: float = 0, gradient: float = 0) -> float:
+    """The rate of one parameter; weights, gradient: their L2 norms, see `needs_norms`.
+
+    rate * lr_mult, but where lr_mult is not 0 and both norms are not: local_lr_auto, rate * local_gw_ratio (0.001) *
+    weights / (gradient + weight_decay * weights); larc, r = larc_eta (0.001) * weights / gradient: rate * r with
+    larc_policy "scale", min(rate, r) with "clip". A norm of 0 counts as r = 1. gradient: of the mean over iter_size,
+    clipped, without weight decay.
+    Source: You, Gitman and Ginsburg, "Large Batch Training of Convolutional Networks", 2017, as Intel's and NVIDIA's
+    forks have it.
+    """
+    if not needs_norms(p) or lr_mult <= 0:
+        return rate * lr_mult
+    ratio = 1.0
+    if weights > 0 and gradient > 0:
+        ratio = (
+            p.larc_eta * weights / gradient
+            if p.larc
+            else p.local_gw_ratio * weights / (gradient + p.weight_decay * weights)
+        )
+    return min(rate, ratio) if p.larc and p.larc_policy == "clip" else rate * ratio
 
 
 def _power(base: float, exponent: float) -> float:
@@ -126,13 +162,19 @@ def check(p: Any) -> None:
         raise SolverError(f"gamma must not be negative, but is {p.gamma:g}.")
     if p.lr_policy == "multifixed" and len(p.stagelr) != len(p.stageiter):
         raise SolverError(f"stagelr is given {len(p.stagelr)} times, but stageiter {len(p.stageiter)} times.")
-    if p.min_lr and p.lr_policy not in ("cosine", "plateau"):
-        raise SolverError(f'min_lr is for lr_policy "cosine" and "plateau"; "{p.lr_policy}" does not know it.')
+    if p.min_lr < 0:
+        raise SolverError(f"min_lr must not be negative, but is {p.min_lr:g}.")
+    if p.warmup_iter and p.rampup_interval:
+        raise SolverError("warmup_iter and rampup_interval say the same in two ways. Keep one of them.")
+    if p.local_lr_auto and p.larc:
+        raise SolverError("local_lr_auto and larc are two rules for the rates of parameters. Keep one of them.")
+    if p.larc_policy not in ("scale", "clip"):
+        raise SolverError(f"larc_policy must be scale or clip, but is {p.larc_policy}.")
 
 
 def next_step(p: Any, iteration: int, step: int) -> int:
     """`current_step` for this iteration: multistep moves on by at most one per iteration, as Caffe does."""
-    if iteration < p.warmup_iter:
+    if _warming_up(p, iteration):
         return step
     if p.lr_policy == "multistep":
         return step + (step < len(p.stepvalue) and iteration >= p.stepvalue[step])
@@ -141,6 +183,7 @@ def next_step(p: Any, iteration: int, step: int) -> int:
 
 def rate(p: Any, iteration: int, step: int) -> float:
     """The learning rate of `iteration` as float32 holds it. Raises SolverError for an unknown policy."""
-    if iteration < p.warmup_iter:
+    if _warming_up(p, iteration):
         return float(np.float32(_warm_up(p, iteration)))
-    return float(np.float32(policies[p.lr_policy](p, iteration, step)))
+    found = policies[p.lr_policy](p, iteration, step)
+    return float(np.float32(p.min_lr if found < p.min_lr else found))

@@ -316,6 +316,9 @@ class Solver:
         scale = np.float32(self._gradient_factor(parts) / p.iter_size)
         l1, l2 = (p.weight_decay, 0.0) if p.regularization_type == "L1" else (0.0, p.weight_decay)
         constants = [self.iter if name == "iteration" else np.float32(getattr(p, name)) for name in self._constants]
+        norms = lr.needs_norms(p)
+        if norms and self.ranks.size > 1:
+            raise SolverError("local_lr_auto and larc need each parameter's whole gradient: train on one rank.")
         answers = set()  # a GPU gives the same answer for all parameters: it is asked once
         with np.errstate(all="ignore"):  # a diverging net overflows; check_finite tells what matters
             for blob, weight, diff, history, lr_mult, decay_mult in self.ranks.updated(parts):
@@ -326,7 +329,7 @@ class Solver:
                     scale,
                     np.float32(l2 * decay_mult),
                     np.float32(l1 * decay_mult),
-                    np.float32(rate * lr_mult),
+                    np.float32(lr.local(p, rate, lr_mult, *(self._norms(weight, diff, scale) if norms else ()))),
                     *constants,
                 )
                 answers.add(answer)
@@ -337,6 +340,11 @@ class Solver:
         for listener in self.listeners:
             listener.after_update(self)
         return finite
+
+    @staticmethod
+    def _norms(weight: Any, diff: Any, scale: float) -> tuple[float, float]:
+        """L2 norms of a parameter's weights and of its gradient, scaled."""
+        return math.sqrt(squared_norm(weight)), float(scale) * math.sqrt(squared_norm(diff))
 
     def _gradient_factor(self, parts: list[tuple]) -> float:
         """gradient_scale, times what brings the L2 norm of all gradients so scaled down to clip_gradients."""

@@ -36,6 +36,12 @@ def parameters(**fields):
         ({"lr_policy": "fixed", "warmup_iter": 4, "warmup_start_lr": 0.02}, 1, 0.04),
         ({"lr_policy": "fixed", "warmup_iter": 4, "warmup_start_lr": 0.02}, 4, 0.1),
         ({"lr_policy": "poly", "power": 1.0, "max_iter": 10, "warmup_iter": 4}, 5, 0.05),  # iterations count from 0
+        ({"lr_policy": "poly", "power": 2.0, "max_iter": 4, "min_lr": 0.02}, 1, 0.065),  # 0.02 + 0.08 * 9 / 16
+        ({"lr_policy": "poly", "power": 2.0, "max_iter": 4, "min_lr": 0.02}, 9, 0.02),
+        ({"lr_policy": "step", "gamma": 0.5, "stepsize": 10, "min_lr": 0.03}, 35, 0.03),
+        ({"lr_policy": "fixed", "rampup_interval": 4, "rampup_lr": 0.02}, 0, 0.02),
+        ({"lr_policy": "fixed", "rampup_interval": 4, "rampup_lr": 0.02}, 2, 0.04),  # 0.02 + 0.08 / 4
+        ({"lr_policy": "fixed", "rampup_interval": 4, "rampup_lr": 0.02}, 4, 0.1),
     ],
 )
 def test_policy(fields, iteration, expected):
@@ -72,12 +78,36 @@ def test_no_step_is_taken_while_warming_up():
         ({"lr_policy": "plateau", "gamma": 0.5}, "needs plateau_winsize"),
         ({"lr_policy": "multifixed", "stagelr": [0.1]}, "needs stageiter"),
         ({"lr_policy": "multifixed", "stagelr": [0.1], "stageiter": [1, 2]}, "stageiter 2 times"),
-        ({"lr_policy": "fixed", "min_lr": 0.01}, 'min_lr is for lr_policy "cosine" and "plateau"'),
+        ({"lr_policy": "fixed", "min_lr": -0.01}, "min_lr must not be negative"),
+        ({"lr_policy": "fixed", "warmup_iter": 1, "rampup_interval": 1}, "Keep one"),
+        ({"lr_policy": "fixed", "local_lr_auto": True, "larc": True}, "Keep one"),
+        ({"lr_policy": "fixed", "larc": True, "larc_policy": "cut"}, "scale or clip, but is cut"),
     ],
 )
 def test_fields_of_the_newer_policies(fields, text):
     with pytest.raises(SolverError, match=text):
         lr.check(parameters(**fields))
+
+
+@pytest.mark.parametrize(
+    ("fields", "lr_mult", "norms", "expected"),
+    [
+        ({}, 2, (3, 4), 1.0),
+        ({"local_lr_auto": True}, 2, (3, 4), 0.5 * 0.001 * 3 / 4),  # lr_mult only says whether
+        ({"local_lr_auto": True, "weight_decay": 0.5, "local_gw_ratio": 0.1}, 1, (4, 2), 0.5 * 0.1 * 4 / (2 + 0.5 * 4)),
+        ({"local_lr_auto": True}, 0, (3, 4), 0.0),
+        ({"local_lr_auto": True}, 1, (0, 4), 0.5),
+        ({"local_lr_auto": True}, 1, (3, 0), 0.5),
+        ({"larc": True, "weight_decay": 0.5}, 1, (4, 2), 0.5 * 0.001 * 2),
+        ({"larc": True, "larc_eta": 0.1, "larc_policy": "clip"}, 1, (4, 2), 0.2),
+        ({"larc": True, "larc_eta": 0.5, "larc_policy": "clip"}, 1, (4, 2), 0.5),
+        ({"larc": True, "larc_policy": "clip"}, 0, (4, 2), 0.0),
+    ],
+)
+def test_rates_of_parameters(fields, lr_mult, norms, expected):
+    p = parameters(lr_policy="fixed", **fields)
+    lr.check(p)
+    assert lr.local(p, 0.5, lr_mult, *norms) == pytest.approx(expected, rel=1e-6)
 
 
 def test_step_stores_its_number_of_steps():

@@ -44,7 +44,10 @@ def test_a_class_ignores_the_type_in_the_file(folder, solver):
         ('type: "Adam" momentum: 1', "momentum should lie between 0 and 1 for Adam"),
         ('regularization_type: "L3"', "Unknown regularization type: L3"),
         ("iter_size: 0", "iter_size must be at least 1"),
-        ("larc: true", r"solver\.prototxt: larc belongs to the fork\(s\) nvidia 49 and would change the training"),
+        (
+            "max_momentum: 0.5",
+            r"solver\.prototxt: max_momentum belongs to the fork\(s\) nvidia 47 and would change the training",
+        ),
         ('train_net: "net.prototxt"', "must not contain more than one of these fields.*net and train_net"),
         ("test_iter: 1", "test_interval must be greater than 0"),
         ("test_iter: 1 test_interval: 1 test_state {} test_state {}", "1 test nets and 2 test_state"),
@@ -425,3 +428,30 @@ def test_from_python_nothing_is_checked_unless_asked(solver):
     with np.errstate(all="ignore"):
         made.step(3)
     assert not np.isfinite(made.net.params["ip1"][0].data).all()
+
+
+@pytest.mark.parametrize(
+    ("fields", "ratio"),
+    [
+        ("local_lr_auto: true local_gw_ratio: 0.1", lambda w, g: 0.1 * w / (g + 0.5 * w)),
+        ("larc: true larc_eta: 0.2", lambda w, g: 0.2 * w / g),
+    ],
+)
+def test_each_parameter_at_its_own_rate(solver, fields, ratio):
+    """A step along the gradient and the decay, of the mean over iter_size, as long as the norms say."""
+    made = solver(f"base_lr: 0.3 momentum: 0 weight_decay: 0.5 iter_size: 2 {fields}")
+    net = made.net
+    generator = np.random.default_rng(3)
+    before, gradients = {}, {}
+    for name, blobs in net.params.items():
+        for i, blob in enumerate(blobs):
+            blob.data[...] = generator.standard_normal(blob.shape)
+            blob.diff[...] = generator.standard_normal(blob.shape)
+            before[name, i], gradients[name, i] = blob.data.copy(), blob.diff / 2
+    made.apply_update()
+    for (name, i), w in before.items():
+        own = next(own for own in net.learnable if own.blob is net.params[name][i])
+        g = gradients[name, i]
+        rate = 0.3 * ratio(np.linalg.norm(w), np.linalg.norm(g)) if own.lr_mult else 0
+        want = w - rate * (g + 0.5 * own.decay_mult * w)
+        np.testing.assert_allclose(net.params[name][i].data, want, rtol=1e-5, atol=1e-6)
