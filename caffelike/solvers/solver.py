@@ -329,7 +329,7 @@ class Solver:
                     scale,
                     np.float32(l2 * decay_mult),
                     np.float32(l1 * decay_mult),
-                    np.float32(lr.local(p, rate, lr_mult, *(self._norms(weight, diff, scale) if norms else ()))),
+                    np.float32(lr.local(p, rate, lr_mult, *(self._norms(weight, diff, float(scale)) if norms else ()))),
                     *constants,
                 )
                 answers.add(answer)
@@ -344,7 +344,7 @@ class Solver:
     @staticmethod
     def _norms(weight: Any, diff: Any, scale: float) -> tuple[float, float]:
         """L2 norms of a parameter's weights and of its gradient, scaled."""
-        return math.sqrt(squared_norm(weight)), float(scale) * math.sqrt(squared_norm(diff))
+        return math.sqrt(squared_norm(weight)), scale * math.sqrt(squared_norm(diff))
 
     def _gradient_factor(self, parts: list[tuple]) -> float:
         """gradient_scale, times what brings the L2 norm of all gradients so scaled down to clip_gradients."""
