@@ -92,7 +92,9 @@ def _parts(rows: int, columns: int, depth: int) -> tuple[int, int]:
     """Into how many blocks of rows and of columns C is cut: columns first, for each packs its own part of B."""
     threads = get_num_threads()
     work = rows * columns * depth
-    wanted = 1 if threads == 1 or work < 50_000 else threads if work < 20_000_000 else 4 * threads
+    if threads == 1 or work < 500_000:
+        return 1, 1
+    wanted = threads if work < 20_000_000 else 4 * threads
     across = min(wanted, -(-columns // COLUMNS))
     return 1 if across >= threads else min(-(-threads // across), -(-rows // ROWS)), across
 

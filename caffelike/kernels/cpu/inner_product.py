@@ -32,7 +32,7 @@ def _times(x: np.ndarray, weight: np.ndarray, y: np.ndarray, rows: bool) -> None
     """y = x . weight^T if rows, else x . weight."""
     if rows and 0 < len(x) <= MANY:
         dot_rows(weight, x, y)
-    elif not rows and 0 < len(x) <= FEW:
+    elif not rows and 0 < len(x) <= FEW and len(weight) >= len(x) // 2:
         add_rows(weight, x, y)
     else:
         gemm(x, weight, y, False, rows, 0)

@@ -19,12 +19,14 @@ from caffelike.kernels.cpu.correlate import NOTHING, Window
 from caffelike.kernels.cpu.gemm import depth_of_block
 from caffelike.kernels.jit import kernel, shared
 from caffelike.kernels.launch import get_num_threads, scratch, task
-from caffelike.kernels.vector import LANES, MACHINE, Emit
+from caffelike.kernels.vector import AVX, AVX512, LANES, MACHINE, Emit
 
-_ROOMY = MACHINE.rows == 8  # 32 registers, not 16
-ROWS = 10 if _ROOMY else 5
-"""Channels of the result in a tile of `convolve` and of the gradient of the maps; LeNet has 20 and 50."""
-SQUARE = 5 if _ROOMY else 3
+ROWS: int = {AVX512: 10, AVX: 5}.get(MACHINE, MACHINE.rows)
+"""Channels of the result in a tile of `convolve` and of the gradient of the maps; LeNet has 20 and 50.
+
+At most LANES, or a multiple of them.
+"""
+SQUARE = 5 if MACHINE.rows == 8 else 3  # 32 registers, or 16
 """Channels, and taps, in a tile of the gradient of the weights."""
 WIDE = 2 * LANES
 """Images in a unit."""
@@ -48,31 +50,45 @@ def fits(window: Window, maps: tuple[int, ...], out: tuple[int, ...], groups: in
 # Turning batches --------------------------------------------------------------------------------------------------
 
 
-@intrinsic
-def _turn(typingctx, to, i, step, source, j, pitch, images, n):
-    """to[i + k*step + l] = source[j + l*pitch + k] for k < n <= LANES and l < LANES; 0 for l >= images."""
+def _make_turn(lanes: int) -> Any:
+    @intrinsic
+    def turn(typingctx, to, i, step, source, j, pitch, images, n):
+        """to[i + k*step + l] = source[j + l*pitch + k] for k < n <= LANES and l < lanes; 0 for l >= images."""
 
-    def codegen(context, builder, given, values):
-        b, e = builder, Emit(builder)
-        target, step = e.array(context, given.args[0], *values[0:2]), values[2]
-        source = e.array(context, given.args[3], *values[3:5])
-        pitch, images, n = values[5:]
-        lines = [e.at(source, b.mul(pitch, e.int(lane))) for lane in range(LANES)]
-        full = b.and_(b.icmp_signed(">=", images, e.int(LANES)), b.icmp_signed(">=", n, e.int(LANES)))
-        with b.if_else(full) as (whole, part):
-            with whole:
-                for k, value in enumerate(e.transpose([e.load(line) for line in lines])):
-                    e.store(value, e.at(target, b.mul(step, e.int(k))))
-            with part:
-                here = [b.select(b.icmp_signed(">", images, e.int(lane)), n, e.int(0)) for lane in range(LANES)]
-                loaded = [e.masked_load(line, e.first(m)) for line, m in zip(lines, here, strict=True)]
-                for k, value in enumerate(e.transpose(loaded)):
-                    with b.if_then(b.icmp_signed(">", n, e.int(k))):
-                        e.store(value, e.at(target, b.mul(step, e.int(k))))
-        return context.get_dummy_value()
+        def codegen(context, builder, given, values):
+            b, e = builder, Emit(builder)
+            target, step = e.array(context, given.args[0], *values[0:2]), values[2]
+            source = e.array(context, given.args[3], *values[3:5])
+            pitch, images, n = values[5:]
+            lines = [e.at(source, b.mul(pitch, e.int(lane))) for lane in range(LANES)]
 
-    n = types.intp
-    return types.void(to, n, n, source, n, n, n, n), codegen
+            def write(k: int, value: Any) -> None:
+                place = e.at(target, b.mul(step, e.int(k)))
+                if lanes == LANES:
+                    e.store(value, place)
+                else:
+                    e.masked_store(value, place, e.first(e.int(lanes)))
+
+            full = b.and_(b.icmp_signed(">=", images, e.int(LANES)), b.icmp_signed(">=", n, e.int(LANES)))
+            with b.if_else(full) as (whole, part):
+                with whole:
+                    for k, value in enumerate(e.transpose([e.load(line) for line in lines])):
+                        write(k, value)
+                with part:
+                    here = [b.select(b.icmp_signed(">", images, e.int(lane)), n, e.int(0)) for lane in range(LANES)]
+                    loaded = [e.masked_load(line, e.first(m)) for line, m in zip(lines, here, strict=True)]
+                    for k, value in enumerate(e.transpose(loaded)):
+                        with b.if_then(b.icmp_signed(">", n, e.int(k))):
+                            write(k, value)
+            return context.get_dummy_value()
+
+        n = types.intp
+        return types.void(to, n, n, source, n, n, n, n), codegen
+
+    return turn
+
+
+_turn, _turn_rows = _make_turn(LANES), _make_turn(min(ROWS, LANES))
 
 
 @intrinsic
@@ -149,23 +165,25 @@ def _turned(role: str, maps: np.ndarray, pad: tuple[int, ...]) -> Turned:
     unit = (height + 2 * pad[0]) * (width + 2 * pad[1]) * pitch * WIDE
     units = -(-n // WIDE)
     values = scratch(role, units * unit + SQUARE * WIDE)
-    grain = max(1, 8192 // (height * width * WIDE))
+    grain = max(1, 65536 // (height * width * WIDE))
     _turn_maps(units * channels, grain, maps.reshape(-1), n, channels, (height, width), pad, values, pitch)
     return Turned(values, pitch, unit)
 
 
-@task
-def _pack(worker, lo, hi, weight, rows, row_pitch, outer, outer_pitch, depth, k_pitch, packed):
-    """packed[block of rows][o < outer][k < depth][ROWS] = weight[row*row_pitch + o*outer_pitch + k*k_pitch].
+@kernel
+def _pack(weight, rows, row_pitch, outer, outer_pitch, depth, packed, panel, pitch):
+    """packed[b*panel + k*pitch + o*ROWS + r] = weight[(b*ROWS + r)*row_pitch + o*outer_pitch + k], 0 below the last row.
 
-    Items are (block, o); rows below the last are 0.
+    b counts blocks of rows, o < outer, k < depth.
     """
-    for item in range(lo, hi):
-        first, o = item // outer * ROWS, item % outer
-        for r in range(ROWS):
-            start = (first + r) * row_pitch + o * outer_pitch
-            for k in range(depth):
-                packed[(item * depth + k) * ROWS + r] = weight[start + k * k_pitch] if first + r < rows else 0
+    for first in range(0, rows, ROWS):
+        for k in range(0, depth, LANES):
+            n = min(LANES, depth - k)
+            for o in range(outer):
+                to = first // ROWS * panel + k * pitch + o * ROWS
+                source = first * row_pitch + o * outer_pitch + k
+                for r in range(0, ROWS, LANES):
+                    _turn_rows(packed, to + r, pitch, weight, source + r * row_pitch, row_pitch, rows - first - r, n)
 
 
 # Products ---------------------------------------------------------------------------------------------------------
@@ -250,7 +268,7 @@ def _convolve(
                     )  # fmt: skip
 
 
-_SHARE = 32768  # floats of results that a thread makes at a time: they stay in the L2 cache
+_SHARE = 8192  # floats of results that a thread makes at a time: they stay in the L2 cache
 
 
 @lru_cache(maxsize=128)
@@ -275,7 +293,7 @@ def packed_size(weight: np.ndarray) -> int:
 def pack_weights(weight: np.ndarray, to: np.ndarray) -> np.ndarray:
     """The weights (M, C, kh, kw) in the order in which `convolve` reads them; returns `to`."""
     depth = weight[0].size
-    _pack(-(-len(weight) // ROWS), max(1, 16384 // depth), weight.reshape(-1), len(weight), depth, 1, 0, depth, 1, to)
+    _pack(weight.reshape(-1), len(weight), depth, 1, 0, depth, to, depth * ROWS, ROWS)
     return to
 
 
@@ -433,7 +451,7 @@ def gradients(
     d = _turned("turned", dy, (0, 0))
     if dweight is not None:
         maps, wide, depth = _turned("planes", x, window.pad), width + 2 * window.pad[1], channels * taps
-        parts = max(1, min(channels, depth * units * size[0] * size[1] // 65536))
+        parts = max(1, min(-(-depth // SQUARE), depth * units * size[0] * size[1] // 8192))
         _weights(
             -(-rows // SQUARE) * parts, 1, maps.values, maps.unit, _taps(channels, wide, maps.pitch, window),
             _steps(wide, maps.pitch, window), d.values, d.unit, d.pitch, size, dweight.reshape(-1), units, rows, depth,
@@ -441,9 +459,8 @@ def gradients(
         )  # fmt: skip
     if dx is not None:
         blocks = -(-channels // ROWS)
-        packed = scratch("left", blocks * ROWS * taps * rows)
-        grain = max(1, 4096 // (ROWS * rows))
-        _pack(blocks * taps, grain, weight.reshape(-1), channels, taps, taps, 1, rows, channels * taps, packed)
+        packed, step = scratch("left", blocks * ROWS * taps * rows), rows * ROWS
+        _pack(weight.reshape(-1), channels, taps, rows, channels * taps, taps, packed, taps * step, step)
         parts = max(1, min(height, blocks * ROWS * height * width * WIDE // _SHARE))
         slot = (blocks * ROWS * -(-height // parts) * width + LANES) * WIDE
         _spread(
