@@ -172,7 +172,7 @@ def _turned(role: str, maps: np.ndarray, pad: tuple[int, ...]) -> Turned:
 
 @kernel
 def _pack(weight, rows, row_pitch, outer, outer_pitch, depth, packed, panel, pitch):
-    """packed[b*panel + k*pitch + o*ROWS + r] = weight[(b*ROWS + r)*row_pitch + o*outer_pitch + k], 0 below the last row.
+    """packed[b*panel + k*pitch + o*ROWS + r] = weight[(b*ROWS + r)*row_pitch + o*outer_pitch + k]; 0 below the last.
 
     b counts blocks of rows, o < outer, k < depth.
     """
