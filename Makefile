@@ -36,9 +36,10 @@ docs: $(VENV)/.docs
 fuzz: $(VENV)/.dev
 	$(BIN)/python tools/fuzz.py
 
-# The environment with one of pyproject.toml's extras; made anew when that file changes.
+# The environment with one of pyproject.toml's extras; made anew when that file changes. Python compiles what it imports:
+# pip would compile all there is, for half a minute.
 $(VENV)/.%: pyproject.toml
 	@test -n "$(PYTHON)" || { echo "Python 3.11 or newer is needed: name it with make PYTHON=/path/to/python"; exit 1; }
 	$(PYTHON) -m venv $(VENV)
-	$(BIN)/python -m pip install --quiet --editable ".[$*]"
+	$(BIN)/python -m pip install --quiet --no-compile --editable ".[$*]"
 	@touch $@
