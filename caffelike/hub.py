@@ -68,7 +68,7 @@ def find(model: str) -> Path:
     near = difflib.get_close_matches(model, names(), n=2)
     hint = f"Did you mean {' or '.join(near)}? " if near else ""
     raise CaffelikeError(
-        f"There is no model called '{model}'. {hint}The models are {', '.join(names())};"
+        f"There is no file and no model called '{model}'. {hint}The models are {', '.join(names())};"
         " a definition of your own is loaded by caffelike.Net(file, phase, weights=...), a bundle by its file's name."
     )
 

@@ -9,6 +9,7 @@ import difflib
 import importlib
 import os
 import pkgutil
+import re
 import sys
 import traceback
 from collections.abc import Sequence
@@ -35,7 +36,21 @@ class Commands(click.Group):
     def get_command(self, ctx: click.Context | None, cmd_name: str) -> click.Command | None:
         """The command of that name (`device-query` is `device_query`), or None."""
         module = self.module(cmd_name)
-        return module.command if module else None
+        if module is None:
+            return None
+        command = module.command
+        if command.help:  # click is to leave the line of an example as it is, so that it can be copied
+            command.help = re.sub(r"\n\n( *)Example:", r"\n\n\1\b\n\1Example:", command.help)
+        return command
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """The list of commands, each with what its module says of it."""
+        with formatter.section("Commands"):
+            formatter.write_dl([(name, self._about(name)) for name in self.list_commands()])
+
+    def _about(self, name: str) -> str:
+        text = (importlib.import_module(f"{__name__}.{name}").__doc__ or "").partition("`: ")[2].strip()
+        return text[:1].upper() + text[1:]
 
     def module(self, name: str) -> ModuleType | None:
         """The module of a command, or None."""
@@ -72,6 +87,8 @@ def main(argv: Sequence[str] | None = None) -> int:
         return error.exit_code
     except (click.Abort, KeyboardInterrupt):
         return _fail("interrupted", 130)
+    except click.UsageError as error:
+        return _fail(error.format_message() + (_usage(error.ctx) if error.ctx else ""))
     except click.ClickException as error:
         return _fail(error.format_message())
     except CaffelikeError as error:
@@ -97,6 +114,8 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def _run(argv: list[str]) -> int:
+    if argv[:1] == ["help"]:  # as other programs have it
+        argv = [*argv[1:], "--help"]
     given = _flags.parse(argv, cli)
     if given.version:
         click.echo(f"caffelike version {__version__}")
@@ -114,6 +133,11 @@ def _run(argv: list[str]) -> int:
         plugins.load(name)
     result = cli.main([given.command, *given.arguments], prog_name="caffelike", standalone_mode=False, obj=argv)
     return result if isinstance(result, int) else 0
+
+
+def _usage(ctx: click.Context) -> str:
+    line = " ".join(ctx.get_usage().split())
+    return f"\n{line}\n`{ctx.command_path} --help` says more."
 
 
 def _fail(text: str, code: int = 1) -> int:

@@ -68,13 +68,19 @@ def _mean(text: str) -> dict[str, Any]:
 def net(model: str, weights: str | None, given: dict[str, Any]) -> "Net":
     """The net of a bundle, or of a prototxt or a known model with `weights`, with its recipe."""
     import caffelike
-    from caffelike import bundle
+    from caffelike import bundle, hub
 
     if bundle.is_bundle(model):
         if weights is not None:
             raise CaffelikeError(f"{model} is a bundle, which has weights; {weights} is one too many.")
         found = bundle.read(model)
+    elif weights is None and model.endswith((".caffemodel", ".h5")):
+        raise CaffelikeError(
+            f"{model} has weights; their net comes first: NET (a deploy.prototxt) and --weights {model}."
+        )
     elif weights is None:
+        if not os.path.isfile(model):
+            hub.find(model)  # a name that nothing has is the error to report
         raise CaffelikeError(f"{model} needs weights: --weights FILE. Only a bundle has its own.")
     elif os.path.isfile(model):
         found = caffelike.Net(model, caffelike.TEST, weights=weights)

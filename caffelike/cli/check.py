@@ -17,7 +17,11 @@ _COLOURS = {"error": "red", "warning": "yellow", "note": "cyan"}
 @click.command()
 @click.argument("files", metavar="FILE...", nargs=-1)
 @_options.inputs
-@click.option("--phase", type=click.Choice(["TRAIN", "TEST"]), help="Check a net in this phase only; default: both.")
+@click.option(
+    "--phase",
+    type=click.Choice(["TRAIN", "TEST"], case_sensitive=False),
+    help="Check a net in this phase only; default: both.",
+)
 @_options.level
 @_options.stage
 @click.option("--strict", is_flag=True, help="Exit with 1 for warnings too.")
@@ -87,4 +91,7 @@ def _lines(path: str) -> list[str]:
     from caffelike.schema import tokens
 
     with open(path, "rb") as file:
-        return tokens.decode(file.read()).replace("\r\n", "\n").replace("\r", "\n").split("\n")
+        data = file.read()
+    if tokens.other_file(data):
+        return []
+    return tokens.decode(data).replace("\r\n", "\n").replace("\r", "\n").split("\n")

@@ -14,7 +14,7 @@ minloglevel = 1
 @click.command()
 @click.argument("model", metavar="FILE|MODEL")
 @_options.inputs
-@click.option("--phase", type=click.Choice(["TRAIN", "TEST"]), default="TEST", show_default=True)
+@click.option("--phase", type=click.Choice(["TRAIN", "TEST"], case_sensitive=False), default="TEST", show_default=True)
 @click.option(
     "--style",
     type=click.Choice(["krizhevsky", "simonyan", "szegedy", "he", "huang"]),
@@ -23,7 +23,7 @@ minloglevel = 1
 )
 @_table.option
 def command(model: str, inputs: tuple[str, ...], phase: str, style: str | None, as_json: bool) -> None:
-    """Count the net of FILE (a prototxt) or of MODEL (lenet, alexnet, caffenet).
+    """Count the net of FILE (a prototxt) or of MODEL (lenet, googlenet, resnet50 ...).
 
     MACs: multiply-accumulates with weights in one forward pass of the whole batch. Activations: bytes of float32
     outputs, none for layers that work in place. Field: so many pixels of the input, padding included, make one of the

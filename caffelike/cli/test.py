@@ -51,6 +51,10 @@ def command(
     path = _options.only_one(
         net, model, "model", "Need a model definition to score. Write `caffelike test NET WEIGHTS` or -model FILE."
     )
+    from caffelike.bundle import is_bundle
+
+    if not (file or weights) and is_bundle(path):
+        raise CaffelikeError(f"{path} is a bundle, which is scored on pictures: --pictures LIST (lines `file label`).")
     trained = _options.only_one(
         file, weights, "weights", "Need model weights to score. Write `caffelike test NET WEIGHTS` or -weights FILE."
     )

@@ -350,7 +350,12 @@ def _unknown_field(name: str, table: Message) -> str:
     """Why a field is refused: a near name, or the messages that do have it; for a layer's message how to add one."""
     text = f"{table.name} has no field {name}"
     near = difflib.get_close_matches(name, table.fields, 3, 0.75)
-    if near:
+    files = {"NetParameter": "net", "SolverParameter": "solver"}
+    other = next((o for o in files if table.name in files and o != table.name and o in owners().get(name, ())), None)
+    if other:
+        text += f"; it belongs in {other}: this looks like a {files[other]}'s prototxt,"
+        text += f" and a {files[table.name]}'s belongs here"
+    elif near:
         text += f"; did you mean {' or '.join(near)}?"
     elif elsewhere := owners().get(name):
         text += f"; it belongs in {' or '.join(elsewhere[:4])}"

@@ -153,7 +153,17 @@ def _refuse_other_files(source: Source) -> None:
         raise WeightsError(f"{source.name} is a Git LFS pointer, not the file itself; fetch it with `git lfs pull`")
     if head.lstrip()[:1] == b"<":
         raise WeightsError(f"{source.name} is a web page, not weights; download the file itself")
-    if head[:2] in (b"\x1f\x8b", b"PK") or head[:6] == b"\xfd7zXZ\0" or head[:3] == b"BZh":
+    if head[:4] == b"PK\3\4":
+        raise WeightsError(
+            f"{source.name} is a zip archive; unpack it first (a bundle is given to classify, detect and test as it is)"
+        )
+    if head[:3] == b"\xff\xd8\xff" or head[:4] == b"\x89PNG":
+        raise WeightsError(f"{source.name} is a picture, not weights; give a .caffemodel here")
+    if head[:6] == b"\x93NUMPY":
+        raise WeightsError(
+            f"{source.name} is a NumPy array, not weights; give a .caffemodel here, and numpy.load reads it"
+        )
+    if head[:2] == b"\x1f\x8b" or head[:6] == b"\xfd7zXZ\0" or head[:3] == b"BZh":
         raise WeightsError(f"{source.name} is compressed; unpack it first")
     if all(32 <= byte < 127 or byte in b"\t\n\r" for byte in head):
         raise WeightsError(f"{source.name} is text, not weights; give the .caffemodel here, and the text as the net")

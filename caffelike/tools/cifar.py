@@ -31,11 +31,14 @@ def convert_cifar_data(
     """
     folder = Path(input_folder)
     made = {}
-    for what, pattern in (("Training", r"data_batch_\d+\.bin(\.gz)?"), ("Testing", r"test_batch\w*\.bin(\.gz)?")):
+    for what, pattern, first in (
+        ("Training", r"data_batch_\d+\.bin(\.gz)?", "data_batch_1.bin"),
+        ("Testing", r"test_batch\w*\.bin(\.gz)?", "test_batch.bin"),
+    ):
         log.info("convert_cifar_data.cpp:45", f"Writing {what} data")
         files = sorted(path for path in folder.glob("*") if re.fullmatch(pattern, path.name))
         if not files:
-            raise FileError(f"Unable to open {what.lower()} file: {folder} has no {pattern.partition('.')[0]}*.bin.")
+            raise FileError(f"Unable to open {what.lower()} file: {folder} has no {first} (or .gz).")
         images, labels = _read(files, "convert_cifar_data.cpp:57")
         name = f"cifar10_{what.lower().removesuffix('ing')}_{backend}"
         with writing.create(make_folder(output_folder) / name, backend) as database:

@@ -69,7 +69,9 @@ def remove_filters(
     `only` whose channels cannot be removed alone; and where no layer's can.
     """
     if (fraction is None) == (threshold is None):
-        raise CaffelikeError("Give either a fraction of the filters or a threshold for their L1 norm.")
+        raise CaffelikeError(
+            "Give either a fraction of the filters (0.5: half of each layer's) or a threshold for their L1 norm."
+        )
     document = text.read_net(definition)
     net = Net(definition, TEST, weights=weights)
     try:

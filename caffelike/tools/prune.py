@@ -41,7 +41,9 @@ def prune(
     `only` that is no layer with weights.
     """
     if (fraction is None) == (threshold is None):
-        raise CaffelikeError("Give either a fraction of the weights or a threshold for their magnitude.")
+        raise CaffelikeError(
+            "Give either a fraction of the weights (0.5: half of each layer's) or a threshold for their magnitude."
+        )
     weights = _weights(net)
     for name in only or ():
         if name not in weights:

@@ -22,12 +22,30 @@ def test_help_lists_every_command(run, argv):
     assert result.code == 0
     for name in ("train", "test", "time", "device_query"):
         assert f"\n  {name} " in result.out
+    assert "  draw                        A net as a picture.\n" in result.out
+
+
+def test_help_as_a_word_and_an_example_on_one_line(run):
+    assert run("help").out == run("--help").out
+    result = run("help", "convert_imageset")
+    assert "--backend" in result.out
+    line = "Example: caffelike convert_imageset photos/ train.txt train_lmdb --resize_width 256 --resize_height 256\n"
+    assert line in result.out
 
 
 def test_help_of_a_command(run):
     result = run("train", "--help")
     assert result.code == 0
     assert "--sigint_effect" in result.out
+
+
+def test_wrong_usage_shows_the_right_one(run):
+    result = run("summary")
+    assert result.code == 1
+    assert result.err == (
+        "caffelike: error: Missing argument 'FILE|MODEL'.\n"
+        "Usage: caffelike summary [OPTIONS] FILE|MODEL\n`caffelike summary --help` says more.\n"
+    )
 
 
 def test_an_unknown_command(run):

@@ -155,6 +155,7 @@ def test_json(small, capsys):
     [
         (["nosuch.prototxt"], "Could not open file nosuch.prototxt"),
         (["lenett"], "Did you mean lenet"),
+        (["lenet", "--phase", "train", "--input", "big"], "--input takes a shape such as 64,3,227,227"),
         (["lenet", "--input", "big"], "--input takes a shape such as 64,3,227,227"),
         (["lenet", "--input", "dta=1,1,28,28"], "No layer makes the blob 'dta' that --input names"),
         (["lenet", "--input", "1,1,2,2"], "kernel"),

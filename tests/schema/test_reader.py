@@ -130,6 +130,10 @@ def test_positions():
             "1:29: ConvolutionParameter has no field num_outptu; did you mean num_output?",
         ),
         ("layer { lr_mult: 3 }", "1:9: LayerParameter has no field lr_mult; it belongs in ParamSpec"),
+        (
+            "base_lr: 1",
+            "1:1: NetParameter has no field base_lr; it belongs in SolverParameter: this looks like a solver's",
+        ),
         ("zzz: 3", "1:1: NetParameter has no field zzz, and no known fork of Caffe has one"),
         (
             "layer { pooling_param { pool: MAXX } }",
