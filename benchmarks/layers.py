@@ -1,9 +1,14 @@
-"""Where the time of a net goes: milliseconds, GFLOP/s and share of the processor's peak, layer by layer.
+"""Where the time of a net goes: algorithm, milliseconds, GFLOP/s and share of the processor's peak, layer by layer.
 
-usage: python benchmarks/layers.py models/alexnet/deploy.prototxt [--batch N] [--threads N] [--train] [--json OUT]
+usage: python benchmarks/layers.py models/alexnet/deploy.prototxt [--batch N] [--threads N] [--train] [--kinds]
+           [--json OUT]
 
-The peak is what the register tile reaches on data in the first-level cache, times the threads, in the same run.
-Only products with weight matrices count as operations, 2 for each multiply-accumulate; backward has twice as many.
+The passes are whole ones over memory that blobs share, as `caffelike time` and `train` run them: a layer that is done
+inside of another's kernel shows 0 ms. The peak is what the register tile reaches on data in the first-level cache,
+times the threads, in the same run. Only products with weight matrices count as operations, 2 for each
+multiply-accumulate of a plain product; backward has twice as many. "done" is the share of the peak that the products
+really done make up, fewer than those with Winograd. GB/s: bottoms, tops and weights, each once, over forward's time.
+--kinds: one line for each algorithm and type instead.
 """
 
 import argparse
@@ -17,6 +22,8 @@ from engines.caffelike_ import with_loss
 from job import make_weights
 
 import caffelike
+from caffelike import device
+from caffelike.binding import bind
 from caffelike.kernels.cpu.tile import COLUMNS, DEPTH, ROWS, multiply
 from caffelike.kernels.jit import kernel
 from caffelike.kernels.launch import aligned, get_num_threads, set_num_threads
@@ -43,46 +50,79 @@ def peak() -> float:
 
 
 def measure(net: Any, backward: bool, repeats: int) -> list[dict[str, Any]]:
-    """Median milliseconds of each layer, over whole passes so that caches are as in real runs."""
-    count = len(net.layers)
-    forward_ms, backward_ms = np.zeros((2, repeats + 2, count))
-    for r in range(repeats + 2):
-        for i in range(count):
-            start = time.perf_counter()
-            net.run_forward(i, i)
-            forward_ms[r, i] = (time.perf_counter() - start) * 1000
-        for i in reversed(range(count if backward else 0)):
-            start = time.perf_counter()
-            net.run_backward(i, i)
-            backward_ms[r, i] = (time.perf_counter() - start) * 1000
+    """Median milliseconds of each layer in whole passes, and what it does."""
+    count, marks = len(net.layers), []
+    net.share_memory()
+    net.on_layer_done(lambda _: marks.append(time.perf_counter()), forward=True)
+    net.on_layer_done(lambda _: marks.append(time.perf_counter()))
+    taken = []
+    for _ in range(repeats + 2):
+        marks[:] = [time.perf_counter()]
+        net.run_forward()
+        if backward:
+            net.run_backward(beta=0)
+        taken.append(np.diff(marks) * 1000)
+    ms = np.median(taken[2:], axis=0)
     rows = []
     for i, layer in enumerate(net.layers):
-        bottom = [net.blobs[name].shape for name in net.bottom_names[layer.name]]
-        top = [net.blobs[name].shape for name in net.top_names[layer.name]]
-        gflop = 2e-9 * layer.macs(bottom, top)
-        ms = {"forward_ms": np.median(forward_ms[2:, i]), "backward_ms": np.median(backward_ms[2:, i])}
-        rows.append({"layer": layer.name, "type": layer.type, "gflop": gflop, **ms})
+        bottom, top = ([net.blobs[n] for n in names[layer.name]] for names in (net.bottom_names, net.top_names))
+        macs = layer.macs([b.shape for b in bottom], [t.shape for t in top])
+        blobs = {id(b): b for b in (*bottom, *top, *layer.blobs)}.values()
+        back = float(ms[2 * count - 1 - i]) if backward else 0.0
+        algorithm, done = how(layer, bottom, top, macs)
+        rows.append({
+            "layer": layer.name, "type": layer.type, "algorithm": algorithm, "gflop": 2e-9 * macs,
+            "done_gflop": 2e-9 * done, "gigabytes": 4e-9 * sum(b.count for b in blobs), "forward_ms": float(ms[i]),
+            "backward_ms": back,
+        })  # fmt: skip
     return rows
+
+
+def how(layer: Any, bottom: list, top: list, macs: int) -> tuple[str, int]:
+    """The algorithm of a layer's forward kernel, and the multiply-accumulates that it has."""
+    function = device.kernel(layer.stem(), "algorithm")
+    if function is None:
+        return "", macs
+    arrays = {"x": bottom[0].data, "y": top[0].data, "weight": layer.blobs[0].data}
+    name, done = function(*bind(function, layer, arrays))
+    return name, done * len(top)
+
+
+def by_kind(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """One row for each type and algorithm: the sums."""
+    sums: dict[str, dict[str, Any]] = {}
+    for row in rows:
+        kind = f"{row['type']} {row['algorithm']}".strip()
+        total = sums.setdefault(kind, {"layer": kind, "algorithm": 0})
+        total["algorithm"] += 1
+        for name, value in row.items():
+            if isinstance(value, float | int):
+                total[name] = total.get(name, 0) + value
+    found = sorted(sums.values(), key=lambda row: -row["forward_ms"] - row["backward_ms"])
+    return [row | {"algorithm": f"x{row['algorithm']}"} for row in found]
 
 
 def show(rows: list[dict[str, Any]], limit: float, backward: bool) -> None:
     """The table; shares are of `limit` GFLOP/s."""
     total = sum(row["forward_ms"] + row["backward_ms"] for row in rows)
-    head = f"{'layer':<24}{'type':<18}{'forward ms':>11}{'GFLOP/s':>9}{'peak':>6}"
-    print(head + (f"{'backward ms':>13}{'GFLOP/s':>9}{'peak':>6}" if backward else "") + f"{'time':>7}")
+    rate = f"{'GFLOP/s':>9}{'peak':>6}{'done':>6}"
+    print(f"{'layer':<29}{'algorithm':<16}{'forward ms':>11}{rate}{'GB/s':>7}", end="")
+    print((f"{'backward ms':>13}{rate}" if backward else "") + f"{'time':>7}")
     for row in rows:
-        line = f"{row['layer'][:23]:<24}{row['type']:<18}" + _rate(row["forward_ms"], row["gflop"], limit, 11)
+        line = f"{row['layer'][:28]:<29}{row['algorithm']:<16}" + _rate(row, "forward_ms", 1, limit, 11)
+        line += f"{row['gigabytes'] / row['forward_ms'] * 1000:>7.0f}" if row["forward_ms"] > 0.01 else " " * 7
         if backward:
-            line += _rate(row["backward_ms"], 2 * row["gflop"], limit, 13)
+            line += _rate(row, "backward_ms", 2, limit, 13)
         print(line + f"{(row['forward_ms'] + row['backward_ms']) / total:>7.1%}")
     print(f"sum {total:.2f} ms; peak of {get_num_threads()} thread(s) {limit:.0f} GFLOP/s")
 
 
-def _rate(ms: float, gflop: float, limit: float, width: int) -> str:
-    if not gflop or not ms:
-        return f"{ms:>{width}.3f}{'':>15}"
-    rate = gflop / ms * 1000
-    return f"{ms:>{width}.3f}{rate:>9.0f}{rate / limit:>6.0%}"
+def _rate(row: dict[str, Any], name: str, times: int, limit: float, width: int) -> str:
+    ms = row[name]
+    if not row["gflop"] or ms < 0.001:
+        return f"{ms:>{width}.3f}{'':>21}"
+    rate, done = (times * row[key] / ms * 1000 for key in ("gflop", "done_gflop"))
+    return f"{ms:>{width}.3f}{rate:>9.0f}{rate / limit:>6.0%}{done / limit:>6.0%}"
 
 
 def main() -> None:
@@ -92,6 +132,7 @@ def main() -> None:
     flags.add_argument("--batch", type=int, help="images; default as in the file")
     flags.add_argument("--threads", type=int, default=get_num_threads())
     flags.add_argument("--train", action="store_true", help="forward and backward, with a loss behind the net")
+    flags.add_argument("--kinds", action="store_true", help="one line for each algorithm and type")
     flags.add_argument("--repeats", type=int, default=10)
     flags.add_argument("--json", type=Path)
     given = flags.parse_args()
@@ -109,7 +150,7 @@ def main() -> None:
             net.blobs[name].data[...] = np.random.default_rng(0).standard_normal(net.blobs[name].shape)
     rows = measure(net, given.train, given.repeats)
     limit = peak() * given.threads
-    show(rows, limit, given.train)
+    show(by_kind(rows) if given.kinds else rows, limit, given.train)
     if given.json:
         given.json.write_text(json.dumps({"peak_gflops": limit, "threads": given.threads, "layers": rows}, indent=1))
 

@@ -79,6 +79,7 @@ def command(net: str, model: str, iterations: int, phase: str, gpu: str, level: 
 def _pass(net: Any, forward: np.ndarray, backward: np.ndarray) -> float:
     """One pass of all layers; adds each one's seconds to `forward` and `backward` and returns the whole.
 
+    Layers run as they always do: several that are one kernel count with the first of them, backward with the last.
     Nothing waits between layers: a GPU takes the times itself as it passes marks, which are read at the end.
     """
     count = len(forward)
@@ -87,12 +88,13 @@ def _pass(net: Any, forward: np.ndarray, backward: np.ndarray) -> float:
     if device.mode() == device.CUDA:
         mark, between = device.door().mark, device.door().seconds
     marks = [mark()]
-    for i in range(count):
-        net.run_forward(i, i)
+
+    def passed(layer: int) -> None:
         marks.append(mark())
-    for i in reversed(range(count)):
-        net.run_backward(i, i)
-        marks.append(mark())
+
+    net.on_layer_done(passed, forward=True)
+    net.on_layer_done(passed)
+    net.forward_backward()
     taken = [between(*pair) for pair in pairwise(marks)]
     forward += taken[:count]
     backward += taken[count:][::-1]

@@ -496,13 +496,16 @@ class Net:
                 plan.backward(i, i, 1, self.device)
                 self._call("after_backward", i)
 
-    def on_layer_done(self, function: Callable[[int], None] | None) -> None:
-        """Let backward tell a function the index of each layer whose steps have run; None: nobody.
+    def on_layer_done(self, function: Callable[[int], None] | None, forward: bool = False) -> None:
+        """Let backward, or forward, tell a function the index of each layer whose steps have run; None: nobody.
 
-        Unlike a callback of `after_backward` it leaves fused layers fused.
+        Unlike callbacks of `after_backward` and `after_forward` it leaves fused layers fused.
         """
         assert self._plan
-        self._plan.layer_done = function
+        if forward:
+            self._plan.layer_ran = function
+        else:
+            self._plan.layer_done = function
 
     def forward_backward(self, beta: int = 0) -> float:
         """One whole forward and backward pass; returns the loss. beta: as in `run_backward`."""

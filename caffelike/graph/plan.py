@@ -44,6 +44,7 @@ class Plan:
         self._fitted = True
         self.sharing = False  # see share_memory
         self._shared: Shared | None = None
+        self.layer_ran: Callable[[int], None] | None = None  # told after each layer's forward steps
         self.layer_done: Callable[[int], None] | None = None  # told after each layer's backward steps
 
     # Keeping it current ----------------------------------------------------------------------
@@ -368,6 +369,8 @@ class Plan:
                         blob.data_storage.to_host()
                         blob.diff_storage.to_host()
                         loss += float(np.vdot(data, weight))
+                    if self.layer_ran is not None:
+                        self.layer_ran(i)
         except CaffelikeError as error:
             raise self._explain(i, error) from error
         return loss

@@ -47,6 +47,25 @@ def as_planes(x: np.ndarray) -> np.ndarray:
     return x if x.ndim == 4 else x.reshape(x.shape[:2] + (1,) * (4 - x.ndim) + x.shape[2:])
 
 
+def algorithm(
+    x: np.ndarray, weight: np.ndarray, y: np.ndarray, kernel: Ints, stride: Ints, pad: Ints, dilation: Ints, group: int
+) -> tuple[str, int]:
+    """By which algorithm forward goes, and how many multiply-accumulates its products then have."""
+    x, y = with_batch(len(kernel), x, y)
+    window = plane_window(kernel, stride, pad, dilation)
+    macs = y.size // len(weight) * weight.size
+    if window is None:
+        return "columns", macs
+    x, y = as_planes(x), as_planes(y)
+    if _depthwise(x, y, group):
+        return "depthwise", macs
+    m, r = best_form(window, x.shape, y.shape, group), window.kernel[0]
+    if not m:
+        return ("1x1" if window.kernel == (1, 1) else "sliding"), macs
+    tiles = -(-y.shape[2] // m) * -(-y.shape[3] // m)
+    return f"Winograd F({m},{r})", len(x) * tiles * (m + r - 1) ** 2 * weight.size // r**2
+
+
 def forward(
     x: np.ndarray,
     weight: np.ndarray,

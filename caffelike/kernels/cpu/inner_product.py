@@ -18,6 +18,13 @@ def _matrix(x: np.ndarray, axis: int) -> np.ndarray:
     return x.reshape(prod(x.shape[:axis]), prod(x.shape[axis:]))
 
 
+def algorithm(x: np.ndarray, weight: np.ndarray, axis: int, transpose: bool) -> tuple[str, int]:
+    """By which algorithm forward goes, and how many multiply-accumulates its products have."""
+    images = len(_matrix(x, axis))
+    streamed = 0 < images <= (FEW if transpose else MANY)
+    return ("stream" if streamed else "product"), images * weight.size
+
+
 def forward(
     x: np.ndarray, weight: np.ndarray, bias: np.ndarray | None, y: np.ndarray, axis: int, transpose: bool
 ) -> None:
