@@ -96,6 +96,22 @@ def masks_of(record: Record, objects: np.ndarray, scale: float, height: int, wid
     return found
 
 
+def cut_masks_of(record: Record, objects: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Each object's mask cut to its box, filled up with 0 to one size (n, rows, columns); and rows, columns (n, 2).
+
+    objects: numbers of the record's boxes, which are rounded to whole pixels of its image. Raises DataError where there
+    is no mask of an object.
+    """
+    height, width = pixels_of(record).shape[:2]
+    whole = masks_of(record, objects, 1.0, height, width)
+    boxes = np.clip(np.rint(record["boxes"][objects]).astype(np.int64), 0, [width - 1, height - 1] * 2)
+    sizes = boxes[:, :1:-1] - boxes[:, 1::-1] + 1
+    found = np.zeros((len(objects), *sizes.max(axis=0, initial=1)), np.float32)
+    for mask, one, (x1, y1, x2, y2), (rows, columns) in zip(found, whole, boxes, sizes, strict=True):
+        mask[:rows, :columns] = one[y1 : y2 + 1, x1 : x2 + 1]
+    return found, sizes.astype(np.float32)
+
+
 def set_roidb(net: Any, records: Sequence[Record]) -> None:
     """Give the records to a net's (or solver's training net's) RoIDataLayer, as py-faster-rcnn does.
 

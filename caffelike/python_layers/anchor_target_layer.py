@@ -17,8 +17,9 @@ class AnchorTargetLayer(PythonLayer):
     """Labels anchors 1 (object), 0 (background) or -1 (does not count), and tells how objects' anchors should move.
 
     bottoms: scores (1, 2 A, H, W), for their shape; gt_boxes (G, 5 or more): x1, y1, x2, y2, class; info (1, 3): the
-        image's height, width and scale; data, not read. tops: labels (1, 1, A H, W); targets (1, 4 A, H, W); inside
-        (1, 4 A, H, W), 1 for an object's anchor; outside, of that shape: 1 / the number of anchors that count.
+        image's height, width and scale; data, not read, or MNC's two of numbers of anchors, counted place by place,
+        that are objects' and background whatever else is true. tops: labels (1, 1, A H, W); targets (1, 4 A, H, W);
+        inside (1, 4 A, H, W), 1 for an object's anchor; outside, of that shape: 1 / the number of anchors that count.
     Anchors that reach beyond the image do not count. One is an object's if it overlaps a box (intersection over union)
     by positive_overlap 0.7 or more, or most of all anchors; background if it overlaps all boxes by less than
     negative_overlap 0.3. Of batch_size 256 anchors drawn at random at most fg_fraction 0.5 are objects'.
@@ -43,8 +44,8 @@ class AnchorTargetLayer(PythonLayer):
             batch_size=256,
             fg_fraction=0.5,
         )
-        if not 3 <= len(bottom) <= 4 or len(top) != 4:
-            raise _options.fail(self, f"takes 4 bottoms and 4 tops, not {len(bottom)} and {len(top)}.")
+        if not 3 <= len(bottom) <= 5 or len(top) != 4:
+            raise _options.fail(self, f"takes 3 to 5 bottoms and 4 tops, not {len(bottom)} and {len(top)}.")
         options = self.options
         self._base = _rpn.base_anchors(options["base_size"], options["ratios"], options["scales"])
         self._passes = 0
@@ -83,6 +84,9 @@ class AnchorTargetLayer(PythonLayer):
             targets[inside] = _rpn.moves(anchors[inside], truth[common.argmax(axis=1)])
         else:
             labels[inside] = self._label(np.zeros((len(inside), 1), np.float32), draw)
+        if len(bottom) == 5:
+            for label, blob in ((0, bottom[4]), (1, bottom[3])):
+                labels[np.intersect1d(blob.raw_data.astype(np.int64), inside)] = label
         counts = np.repeat((labels >= 0)[:, None], 4, axis=1) / np.float32(max(1, int(np.count_nonzero(labels >= 0))))
         chosen = np.repeat((labels == 1)[:, None], 4, axis=1)
         top[0].raw_data[0, 0] = labels.reshape(height, width, count).transpose(2, 0, 1).reshape(-1, width)

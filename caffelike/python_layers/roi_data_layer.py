@@ -24,7 +24,9 @@ class RoIDataLayer(PythonLayer):
     tops, by name, in any number: data (1, 3, H, W), BGR less `means`; im_info (1, 3): H, W, scale; gt_boxes (G, 5): x1,
         y1, x2, y2, class, in pixels of data. For Fast R-CNN, which has its regions in the roidb: rois (R, 5), labels
         (R,), bbox_targets, bbox_inside_weights, bbox_outside_weights (R, 4 C); bbox_loss_weights, the older name of the
-        inside ones. For Mask R-CNN: gt_masks (G, H, W), 1 on the object; gt_keypoints (G, K, 3): x, y in pixels of
+        inside ones. For MNC: mask_info (G, 2), rows and columns of the objects' masks, each cut to its box in the image
+        as it was read; gt_masks is then (G, the most rows, columns). For Mask R-CNN: gt_masks (G, H, W), 1 on the
+        object; gt_keypoints (G, K, 3): x, y in pixels of
         data, and above 0 for a point that is known.
     The roidb is given by `caffelike.data.roidb.set_roidb(net, records)`, by this layer's own set_roidb, or named in
     param_str: source: a JSON file (see caffelike.data.roidb.read_roidb).
@@ -33,8 +35,7 @@ class RoIDataLayer(PythonLayer):
         side's most; means 102.9801, 115.9465, 122.7717; shuffle True; and ProposalTargetLayer's for drawing regions
         (batch_size 128, ...; targets' means there is target_means here). keypoints 0: K, where gt_keypoints is a top.
     Errors: DataError for records that are none, or where no roidb is given by the first pass.
-    MNC's MNCDataLayer is this one where it delivers no mask_info.
-    Source: Girshick, "Fast R-CNN", ICCV 2015; py-faster-rcnn.
+    Source: Girshick, "Fast R-CNN", ICCV 2015; py-faster-rcnn; MNC's MNCDataLayer.
     """
 
     seed: int = 0
@@ -69,7 +70,7 @@ class RoIDataLayer(PythonLayer):
             "bbox_outside_weights": (1, width),
             "bbox_loss_weights": (1, width),
         }
-        shapes["gt_masks"] = (1, *shapes["data"][2:])
+        shapes["gt_masks"], shapes["mask_info"] = (1, *shapes["data"][2:]), (1, 2)
         self._tops = list(self.layer_param.top)
         for name, blob in zip(self._tops, top, strict=True):
             if name not in shapes:
@@ -126,7 +127,9 @@ class RoIDataLayer(PythonLayer):
             "gt_boxes": truth,
         }
         objects = np.flatnonzero(classes > 0)
-        if "gt_masks" in self._tops:
+        if "mask_info" in self._tops:
+            made["gt_masks"], made["mask_info"] = roidb.cut_masks_of(record, objects)
+        elif "gt_masks" in self._tops:
             made["gt_masks"] = roidb.masks_of(record, objects, scale, height, width)
         if "gt_keypoints" in self._tops:
             made["gt_keypoints"] = self._keypoints(record, objects, scale)

@@ -63,7 +63,7 @@ def test_shares_of_a_small_batch():
 
 
 def test_refused():
-    with pytest.raises(ModelError, match="makes no masks"):
+    with pytest.raises(ModelError, match="3, 5 or 6 bottoms with 5, 8 or 10 tops"):
         target(tops="rltjomwn")
     with pytest.raises(ModelError, match="one image at a time"):
         target().forward(p=1, g=TRUTH)

@@ -212,8 +212,8 @@ def test_stage_bridge_worked_example():
     moved = net.forward(r=rois, d=deltas, s=[[2, 1], [0, 1], [1, 0], [0, 1]], i=[[40, 60, 1]])
     wanted = [[0, 18, 18, 34, 26], [0, 2, 22, 34, 26], [0, 10, 20, 26, 28], [0, 59, 39, 59, 39]]
     np.testing.assert_allclose(moved, wanted, rtol=1e-6)
-    with pytest.raises(ModelError, match="in TEST only; to train put MNC's"):
-        layer("pylayer.stage_bridge_layer", "StageBridgeLayer", options, shapes, "t")
+    with pytest.raises(ModelError, match="7 bottoms with 8 tops to train"):
+        layer("pylayer.stage_bridge_layer", "StageBridgeLayer", options, shapes, "tu")
     with pytest.raises(ModelError, match=r"needs rois \(R, 5\)"):
         layer("pylayer.stage_bridge_layer", "StageBridgeLayer", options, shapes | {"s": (4, 3)}, "t", caffelike.TEST)
 
@@ -224,5 +224,5 @@ def test_masks_worked_example():
     assert net.forward(x=x).tolist() == x.reshape(3, 1, 3, 3).tolist()
     with pytest.raises(ModelError, match="as a square has, but there are 8"):
         layer("pylayer.mask_layer", "MaskLayer", "", {"x": (3, 8)}, "y", caffelike.TEST)
-    with pytest.raises(ModelError, match="in TEST only"):
-        layer("pylayer.mask_layer", "MaskLayer", "", {"x": (3, 9)}, "y")
+    with pytest.raises(ModelError, match="3 bottoms with 2 tops to train"):
+        layer("pylayer.mask_layer", "MaskLayer", "", {"x": (3, 9)}, "yz")
