@@ -77,11 +77,11 @@ def describe(
     """
     targets = np.zeros((len(rois), 1, SIZE, SIZE), np.float32)
     info = np.full((len(rois), 12), -1, np.float32)
-    scale = np.float32(scale)
+    by = np.float32(scale)
     for i in np.flatnonzero(labels > 0):
         at = int(nearest[i])
         rows, columns = (int(n) for n in sizes[at])
-        own, its = rounded(rois[i] / scale), rounded(truth[at] / scale)
+        own, its = rounded(rois[i] / by), rounded(truth[at] / by)
         targets[i, 0] = target(own, its, masks[at, :rows, :columns])
         info[i] = (at, rows, columns, labels[i], *own, *its)
     weights = np.zeros_like(targets)

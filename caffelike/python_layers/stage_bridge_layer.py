@@ -1,6 +1,7 @@
 """pylayer.stage_bridge_layer.StageBridgeLayer: MNC's regions, moved for the next stage of the cascade."""
 
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 
@@ -40,7 +41,7 @@ class StageBridgeLayer(PythonLayer):
             )
         self._train = len(top) > 1
         words = {name: _sampling.DEFAULTS[name] for name in ("means", "stds")}
-        defaults = {"feat_stride": 16, "use_clip": 0, "clip_base": 64, "num_classes": 21, **words}
+        defaults: dict[str, Any] = {"feat_stride": 16, "use_clip": 0, "clip_base": 64, "num_classes": 21, **words}
         self.options = _options.read(self, **defaults) if self.param_str else defaults
         self._kept = self._best = np.zeros(0, np.int64)
 
