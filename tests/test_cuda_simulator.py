@@ -12,6 +12,7 @@ from caffelike import device
 TESTS = Path(__file__).parent
 
 
+@pytest.mark.slow
 @pytest.mark.skipif("cuda" in device.usable(), reason="these tests run here by themselves")
 def test_in_the_simulator():
     marked = sorted(p for p in TESTS.rglob("test_*.py") if "pytest.mark.gpu" in p.read_text() and p != Path(__file__))

@@ -12,6 +12,7 @@ def test_there_are_five():
     assert NOTEBOOKS == ["classification", "detection", "fine_tuning", "learning_lenet", "net_surgery"]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", NOTEBOOKS)
 def test_it_runs(name, monkeypatch, tmp_path):
     nbformat = pytest.importorskip("nbformat")

@@ -27,6 +27,7 @@ def test_machine_from_name_and_features():
     assert machine_of("arm64-apple-darwin", "apple-m1", "") == NEON
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(MACHINE != AVX512, reason="needs a processor with AVX-512 to take it away")
 def test_kernels_on_avx2():
     features = ",".join("-" + f[1:] if f.startswith("+avx512") else f for f in FEATURES.split(","))
