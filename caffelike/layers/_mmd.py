@@ -53,6 +53,30 @@ def bandwidth(source: np.ndarray, target: np.ndarray) -> float:
     return 1 / mean if mean > 0 else 1.0
 
 
+def begin(
+    source: np.ndarray,
+    target: np.ndarray,
+    quadruples: np.ndarray,
+    scale: np.ndarray,
+    key: np.ndarray,
+    fixed: np.ndarray | None,
+) -> bool:
+    """Draw the quadruples and find the kernels' scale; False where a domain has less than two items.
+
+    fixed (1,): the scale, and where that is written the first time, when it is negative; None: it is found anew.
+    """
+    quadruples[...] = -1
+    if min(len(source), len(target)) < 2:
+        return False
+    draw(key, len(source), len(target), quadruples)
+    scale[0] = bandwidth(source, target)
+    if fixed is not None:
+        if fixed[0] < 0:
+            fixed[0] = scale[0]
+        scale[0] = fixed[0]
+    return True
+
+
 def kernels(away: np.ndarray, scale: float, widths: tuple[float, ...]) -> tuple[np.ndarray, np.ndarray]:
     """For each row the sum of the kernels, and the factor of `away` in its slope."""
     squares = np.square(away).sum(axis=1)

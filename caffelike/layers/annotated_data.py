@@ -3,24 +3,22 @@
 import contextlib
 from collections.abc import Sequence
 
-from caffelike import log
 from caffelike.blob import Blob
 from caffelike.data.annotated import YOLO_BOXES, AnnotatedProducer, LabelMaps
 from caffelike.data.boxes import FIELDS, Preparation
 from caffelike.data.label_map import read_channels
 from caffelike.data.paths import resolve
 from caffelike.data.shard import shard_of
-from caffelike.data.source import open_source
 from caffelike.data.transformer import Transformer
-from caffelike.errors import CaffelikeError, DataError, FileError, ModelError
+from caffelike.errors import DataError, FileError, ModelError
 from caffelike.layer import Shape
-from caffelike.layers._source import SourceLayer, log_size
+from caffelike.layers._records import RecordLayer
 from caffelike.registry import register
 from caffelike.schema import message_class
 
 
 @register("AnnotatedData", param="annotated_data_param")
-class AnnotatedData(SourceLayer):
+class AnnotatedData(RecordLayer):
     """Delivers images with the boxes in them over and over, as MultiBoxLoss and DetectionEvaluate read them.
 
     tops: data (batch_size, channels, height, width); label (1, 1, boxes, 8), optional: item, label, instance, xmin,
@@ -49,12 +47,11 @@ class AnnotatedData(SourceLayer):
     messages = ("transform_param", "data_param")
     tops = ("data", "label?", "seg_label?")
     honours = ("shuffle", "threads", "augment_param", *FIELDS)
+    lines = ("annotated_data_layer.cpp:21", "annotated_data_layer.cpp:57")
 
     def setup(self, bottom: Sequence[Blob], top: Sequence[Blob]) -> None:  # type: ignore[override]
         """Open the data base and take the tops' shapes from its first record."""
-        p, own, t = self.message.data_param, self.message.annotated_data_param, self.message.transform_param
-        if not p.source:
-            raise self.fail("needs data_param { source: ... }: the folder of the data base.", ModelError)
+        p, own, t = self.data_param(), self.message.annotated_data_param, self.message.transform_param
         if own.difficult_label_warmup:
             raise self.fail("difficult_label_warmup is not supported.", ModelError)
         if own.yolo_data_type not in (0, 1):
@@ -72,20 +69,12 @@ class AnnotatedData(SourceLayer):
         maps = self._label_maps() if len(top) > 2 else None
         transformer = Transformer(plain, self.phase, self.seed, self.name, self.folder)
         preparation = Preparation(t, own.batch_sampler, self.name, own.yolo_data_jitter if yolo else None)
-        backend = type(p).DB.Name(p.backend)
-        source = open_source(resolve(p.source, self.folder), backend, p.HasField("backend"), self._note)
+        source = self.open()
         producer = AnnotatedProducer(
             source, transformer, preparation, batch, len(top) > 1, p.shuffle, shard_of(self.phase), p.threads,
             p.rand_skip, yolo, own.train_diffcult, maps,
         )  # fmt: skip
-        try:
-            shapes = producer.shapes()
-        except CaffelikeError:
-            producer.close()
-            raise
-        self._source = source
-        self.feed(producer, shapes, top)
-        log_size("annotated_data_layer.cpp:57", shapes[0])
+        self.deliver(producer, source, top)
 
     def _label_maps(self) -> LabelMaps:
         """How label images are delivered. Raises ModelError, and what a label map raises."""
@@ -104,10 +93,6 @@ class AnnotatedData(SourceLayer):
         size = (own.seg_resize_height, own.seg_resize_width)
         return LabelMaps(table, size if all(size) else None, own.seg_scales)
 
-    def records(self) -> int:
-        """How many records there are in the data base."""
-        return len(self._source.keys())
-
     def declared(self, tops: int) -> list[Shape | None]:
         """As resize_param or crop_size say; one box; maps of labels where the label map is there."""
         t, batch = self.message.transform_param, self.message.data_param.batch_size
@@ -118,6 +103,3 @@ class AnnotatedData(SourceLayer):
             with contextlib.suppress(FileError, DataError):  # the label map belongs to data that are not here
                 shapes[2] = (batch, *self._label_maps().shape(*data[2:]))
         return shapes[:tops]
-
-    def _note(self, text: str) -> None:
-        log.warning("annotated_data_layer.cpp:21", f"Layer '{self.name}': {text}")

@@ -2,24 +2,20 @@
 
 from collections.abc import Sequence
 
-from caffelike import log
 from caffelike.blob import Blob
 from caffelike.data.boxes import FIELDS
-from caffelike.data.paths import resolve
 from caffelike.data.random_size import INTEL, NVIDIA
 from caffelike.data.records import RecordProducer
 from caffelike.data.shard import shard_of
-from caffelike.data.source import open_source
 from caffelike.data.transformer import Transformer
-from caffelike.errors import CaffelikeError, ModelError
 from caffelike.layer import Shape
-from caffelike.layers._source import SourceLayer, log_size
+from caffelike.layers._records import RecordLayer
 from caffelike.registry import register
 from caffelike.schema import TRAIN
 
 
 @register("Data", param="data_param")
-class Data(SourceLayer):
+class Data(RecordLayer):
     """Delivers the records of a data base in the order of their keys, or shuffled, over and over.
 
     tops: data (batch_size, channels, height, width), shaped by the batch's first record; label (batch_size), or
@@ -39,16 +35,14 @@ class Data(SourceLayer):
     """
 
     honours = ("shuffle", "threads", "labels", "augment_param", *INTEL, *NVIDIA, *FIELDS)
+    lines = ("data_layer.cpp:21", "data_layer.cpp:45")
 
     def setup(self, bottom: Sequence[Blob], top: Sequence[Blob]) -> None:  # type: ignore[override]
         """Open the data base and take the tops' shapes from its first record."""
-        p = self.message.data_param
-        if not p.source:
-            raise self.fail("needs data_param { source: ... }: the folder of the data base.", ModelError)
+        p = self.data_param()
         batch = self.batch_size(p.batch_size)
         transformer = Transformer(self.message.transform_param, self.phase, self.seed, self.name, self.folder)
-        backend = type(p).DB.Name(p.backend)
-        source = open_source(resolve(p.source, self.folder), backend, p.HasField("backend"), self._note)
+        source = self.open()
         producer = RecordProducer(
             source,
             transformer,
@@ -60,18 +54,7 @@ class Data(SourceLayer):
             vector=bool(p.labels) and len(top) > 1,
             rand_skip=p.rand_skip if self.phase == TRAIN else 0,
         )
-        try:
-            shapes = producer.shapes()
-        except CaffelikeError:
-            producer.close()
-            raise
-        self._source = source
-        self.feed(producer, shapes, top)
-        log_size("data_layer.cpp:45", shapes[0])
-
-    def records(self) -> int:
-        """How many records there are in the data base."""
-        return len(self._source.keys())
+        self.deliver(producer, source, top)
 
     def declared(self, tops: int) -> list[Shape | None]:
         """Crops, or pictures as resize_param makes them, of 3 channels, or of 1 with force_gray."""
@@ -79,6 +62,3 @@ class Data(SourceLayer):
         p = self.message.data_param
         data, label = self.declared_image(p.batch_size, channels, *self.declared_size())
         return [data, (p.batch_size, p.labels) if p.labels else label][:tops]
-
-    def _note(self, text: str) -> None:
-        log.warning("data_layer.cpp:21", f"Layer '{self.name}': {text}")

@@ -5,14 +5,13 @@ from typing import Any
 import numpy as np
 
 from caffelike import rng
-from caffelike.errors import ModelError
 from caffelike.layer import Shape
-from caffelike.layers._elementwise import Elementwise
+from caffelike.layers._dropping import Dropping
 from caffelike.registry import register
 
 
 @register("Dropout", param="dropout_param", names=["DROPOUT", "dropout"])
-class Dropout(Elementwise):
+class Dropout(Dropping):
     """TRAIN: y = x / (1 - dropout_ratio) with probability 1 - dropout_ratio, else 0. TEST: y = x.
 
     bottoms: x, any shape. tops: y, the same shape; may be in place.
@@ -29,27 +28,12 @@ class Dropout(Elementwise):
 
     def setup(self, p: Any, *shapes: Shape) -> None:
         """Read the ratio."""
-        ratio = float(p.dropout_ratio)
-        if not 0 <= ratio < 1:
-            raise self.fail(
-                f"dropout_ratio is {ratio:g}, the probability of dropping a value; it must be at least 0 and less"
-                " than 1.",
-                ModelError,
-            )
+        ratio = self.ratio(p)
         train = self.phase == 0 or p.sample_weights_test
         kept = 1 - ratio
         factor = (1 / kept if p.scale_train else 1.0) if train else (1.0 if p.scale_train else kept)
-        self.options = {"ratio": ratio, "train": train, "factor": factor}
-        self.random = train  # type: ignore[misc]
-        self.backward_reads = ("mask",) if train else ()  # type: ignore[misc]
-        if not train:
-            self.options["mask"] = None
-
-    def reshape(self, *shapes: Shape) -> list[Shape]:
-        """The bottom's shape; `mask` is 1 where a value was kept."""
-        if self.options["train"]:
-            self.keep("mask", shapes[0], np.uint8)
-        return [shapes[0]]
+        self.options = {"ratio": ratio, "factor": factor}
+        self.drop(train)
 
 
 def forward(

@@ -6,7 +6,7 @@ import numpy as np
 
 from caffelike.errors import ModelError
 from caffelike.layer import Layer, Shape
-from caffelike.layers._mmd import bandwidth, check_features, draw, factors, kernels, pairs
+from caffelike.layers._mmd import begin, check_features, factors, kernels, pairs
 from caffelike.registry import register
 
 
@@ -85,15 +85,8 @@ def forward(
     loss[...] = 0
     if zero is not None:
         zero[...] = 0
-    quadruples[...] = -1
-    if min(len(source), len(target)) < 2:
+    if not begin(source, target, quadruples, scale, key, fixed):
         return
-    draw(key, len(source), len(target), quadruples)
-    scale[0] = bandwidth(source, target)
-    if fixed is not None:
-        if fixed[0] < 0:
-            fixed[0] = scale[0]
-        scale[0] = fixed[0]
     total = 0.0
     both = (pairs(source, target, quadruples), pairs(source_p, target_p, quadruples))
     for (sign, one, other), (_, one_p, other_p) in zip(*both, strict=True):

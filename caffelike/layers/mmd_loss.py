@@ -5,7 +5,7 @@ from typing import Any
 import numpy as np
 
 from caffelike.layer import Layer, Shape
-from caffelike.layers._mmd import bandwidth, check_features, draw, factors, kernels, pairs
+from caffelike.layers._mmd import begin, check_features, factors, kernels, pairs
 from caffelike.registry import register
 
 
@@ -57,15 +57,8 @@ def forward(
     """Draw the quadruples, find the kernels' scale, and add up."""
     count = len(quadruples)
     loss[...] = 0
-    quadruples[...] = -1
-    if min(len(source), len(target)) < 2:
+    if not begin(source, target, quadruples, scale, key, fixed):
         return
-    draw(key, len(source), len(target), quadruples)
-    scale[0] = bandwidth(source, target)
-    if fixed is not None:
-        if fixed[0] < 0:
-            fixed[0] = scale[0]
-        scale[0] = fixed[0]
     total = 0.0
     for sign, one, other in pairs(source, target, quadruples):
         total += sign * kernels(one[2] - other[2], float(scale[0]), widths)[0].sum(dtype=np.float64)

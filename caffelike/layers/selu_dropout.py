@@ -5,14 +5,13 @@ from typing import Any
 import numpy as np
 
 from caffelike import rng
-from caffelike.errors import ModelError
 from caffelike.layer import Shape
-from caffelike.layers._elementwise import Elementwise
+from caffelike.layers._dropping import Dropping
 from caffelike.registry import register
 
 
 @register("SeLuDropout", param="selu_dropout_param", names=["SELUDropout", "AlphaDropout"])
-class SeLuDropout(Elementwise):
+class SeLuDropout(Dropping):
     """TRAIN: y = a x + b with probability 1 - dropout_ratio, else a * -1.7581 + b. TEST: y = x.
 
     bottoms: x, any shape. tops: y, the same shape; may be in place.
@@ -24,21 +23,8 @@ class SeLuDropout(Elementwise):
 
     def setup(self, p: Any, *shapes: Shape) -> None:
         """Read the ratio."""
-        ratio = float(p.dropout_ratio)
-        if not 0 <= ratio < 1:
-            raise self.fail(f"dropout_ratio is {ratio:g}; it must be at least 0 and less than 1.", ModelError)
-        train = self.phase == 0
-        self.options = {"ratio": ratio, "alpha": float(p.alpha), "train": train}
-        self.random = train  # type: ignore[misc]
-        self.backward_reads = ("mask",) if train else ()  # type: ignore[misc]
-        if not train:
-            self.options["mask"] = None
-
-    def reshape(self, *shapes: Shape) -> list[Shape]:
-        """The bottom's shape; `mask` is 1 where a value was kept."""
-        if self.options["train"]:
-            self.keep("mask", shapes[0], np.uint8)
-        return [shapes[0]]
+        self.options = {"ratio": self.ratio(p), "alpha": float(p.alpha)}
+        self.drop(self.phase == 0)
 
 
 def forward(
