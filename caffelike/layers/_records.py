@@ -6,7 +6,7 @@ from typing import Any, ClassVar
 from caffelike import log
 from caffelike.blob import Blob
 from caffelike.data.paths import resolve
-from caffelike.data.prefetch import Producer
+from caffelike.data.records import RecordProducer
 from caffelike.data.source import Source, open_source
 from caffelike.errors import CaffelikeError, ModelError
 from caffelike.layers._source import SourceLayer, log_size
@@ -32,7 +32,7 @@ class RecordLayer(SourceLayer):
         backend = type(p).DB.Name(p.backend)
         return open_source(resolve(p.source, self.folder), backend, p.HasField("backend"), self._note)
 
-    def deliver(self, producer: Producer, source: Source, top: Sequence[Blob]) -> None:
+    def deliver(self, producer: RecordProducer, source: Source, top: Sequence[Blob]) -> None:
         """Feed the tops, whose shapes the first record tells, with batches that `producer` makes of `source`."""
         try:
             shapes = producer.shapes()
