@@ -1,24 +1,36 @@
 """Whether the input keeps up: JPEG and raw records beside what the machine can do, and training on either.
 
-usage: python benchmarks/data.py [--images FOLDER] [--batch 32] [--rounds 25] [--train 0] [--json OUT]
+usage: python benchmarks/data.py [--images FOLDER] [--batch 32] [--rounds 15] [--processes 5] [--train 0] [--json OUT]
 
 Three ratios, each of two things that take turns in one process:
   jpeg   images a second of processor time, one core, of 256x256 JPEG records decoded, cropped to 227, mirrored, into
-         batches less a mean; beside Pillow decoding the same files and nothing else
+         batches less a mean; beside Pillow opening and decoding the same files and nothing else
   raw    the same for raw 3x256x256 records; beside NumPy turning as many bytes in memory into floats of that size
   train  milliseconds of AlexNet's forward and backward pass from JPEG records, all cores; beside the same net fed
-         from arrays in memory (--train: how many passes of each in each of three turns, 0 for none)
+         from arrays in memory (--train: how many passes of each in each of five turns, 0 for none)
+What is printed is the median, and in brackets the least and the greatest: of the processes for jpeg and raw, of the
+turns for train. Both sides work on one core, each in a thread of its own, as a data layer does. It takes several
+processes because where malloc puts libjpeg-turbo's row of pixels is luck, for either side: at a multiple of 32 bytes it
+is written past the caches, and to copy it from there takes Pillow a sixth of the time of a picture.
+Rounds do not count in which a loop of Python, run before and after, took a quarter longer than it can: on a machine
+shared with others (a virtual one whose cores are half a core each) they halve a core's speed for seconds, but not that
+of its memory, and what is compared would not be slowed down alike.
 """
 
 import argparse
 import io
 import json
+import os
+import random
 import statistics
+import subprocess
+import sys
 import tempfile
 import time
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from PIL import Image
@@ -33,6 +45,9 @@ from caffelike.schema import TRAIN, TransformationParameter
 
 SIDE, CROP = 256, 227
 AHEAD = 5  # one more than are made ahead
+TURNS = 5
+QUIET = 1.25
+BESIDE = {"jpeg": "Pillow's decoding", "raw": "copies in memory"}
 ALEXNET = Path(__file__).resolve().parent.parent / "models" / "alexnet" / "deploy.prototxt"
 TRANSFORM = {"crop_size": CROP, "mirror": True, "mean_value": [104, 117, 123]}
 
@@ -60,19 +75,43 @@ def jpeg(picture: Image.Image) -> bytes:
     return out.getvalue()
 
 
-def turns(rounds: int, ours: Callable[[], None], theirs: Callable[[], None]) -> tuple[float, float, float]:
-    """Processor time of both kinds of work, which take turns (medians of so many rounds), and theirs / ours.
+class Round(NamedTuple):
+    """Seconds of processor time: of our work, of theirs, and of a loop of Python, the slower one of before and after.
 
-    The ratio is the median of the rounds' own: what slows the machine down meanwhile slows both.
+    Of training: wall time.
     """
-    times = np.empty((rounds + 1, 2))
-    for one in times:
-        for i, function in enumerate((ours, theirs)):
-            start = time.thread_time()
-            function()
-            one[i] = time.thread_time() - start
-    times = times[1:]
-    return *np.median(times, axis=0), float(np.median(times[:, 1] / times[:, 0]))
+
+    ours: float
+    theirs: float
+    loop: float
+
+
+def loop() -> float:
+    """Processor time of some work that needs no memory."""
+    start, total = time.thread_time(), 0
+    for i in range(20000):
+        total += i & 3
+    return time.thread_time() - start
+
+
+def turns(rounds: int, ours: Callable[[], None], theirs: Callable[[], None]) -> list[Round]:
+    """Both kinds of work take turns on one core, each in its own thread."""
+    cores = sorted(os.sched_getaffinity(0))
+    os.sched_setaffinity(0, {random.choice(cores)})  # for this thread and those that it starts
+
+    def timed(function: Callable[[], None]) -> float:
+        start = time.thread_time()
+        function()
+        return time.thread_time() - start
+
+    found = []
+    with ThreadPoolExecutor(1) as one, ThreadPoolExecutor(1) as other:
+        for _ in range(rounds + 1):
+            before = loop()
+            seconds = one.submit(timed, ours).result(), other.submit(timed, theirs).result()
+            found.append(Round(*seconds, max(before, loop())))
+    os.sched_setaffinity(0, cores)
+    return found[1:]
 
 
 def batches(path: str, batch: int, count: int) -> Callable[[], None]:
@@ -87,8 +126,8 @@ def batches(path: str, batch: int, count: int) -> Callable[[], None]:
     return run
 
 
-def race_jpeg(files: list[bytes], folder: str, batch: int, rounds: int) -> dict[str, float]:
-    """Our images a second and Pillow's."""
+def race_jpeg(files: list[bytes], folder: str, batch: int, rounds: int) -> list[Round]:
+    """Our way from JPEG records to batches, and Pillow's decoding."""
     path = f"{folder}/jpeg"
     write_lmdb(path, [(file, i % 1000) for i, file in enumerate(files)])
 
@@ -96,12 +135,11 @@ def race_jpeg(files: list[bytes], folder: str, batch: int, rounds: int) -> dict[
         for file in files:
             Image.open(io.BytesIO(file)).load()
 
-    ours, theirs, ratio = turns(rounds, batches(path, batch, len(files)), bare)
-    return {"images/s": len(files) / ours, "Pillow's decoding": len(files) / theirs, "ratio": ratio}
+    return turns(rounds, batches(path, batch, len(files)), bare)
 
 
-def race_raw(pixels: list[np.ndarray], folder: str, batch: int, rounds: int) -> dict[str, float]:
-    """Our images a second, and those of a conversion in memory."""
+def race_raw(pixels: list[np.ndarray], folder: str, batch: int, rounds: int) -> list[Round]:
+    """Our way from raw records to batches, and a conversion in memory."""
     path = f"{folder}/raw"
     write_lmdb(path, [(one, i % 1000) for i, one in enumerate(pixels)])
     memory = np.array(pixels)
@@ -111,8 +149,7 @@ def race_raw(pixels: list[np.ndarray], folder: str, batch: int, rounds: int) -> 
         for low in range(0, len(memory), batch):
             np.copyto(out, memory[low : low + batch, :, :CROP, :CROP])
 
-    ours, theirs, ratio = turns(rounds, batches(path, batch, len(pixels)), convert)
-    return {"images/s": len(pixels) / ours, "copies in memory": len(pixels) / theirs, "ratio": ratio}
+    return turns(rounds, batches(path, batch, len(pixels)), convert)
 
 
 def alexnet(data: str, folder: str, name: str) -> caffelike.Net:
@@ -126,8 +163,8 @@ def alexnet(data: str, folder: str, name: str) -> caffelike.Net:
     return caffelike.Net(path, TRAIN)
 
 
-def race_training(folder: str, batch: int, passes: int) -> dict[str, float]:
-    """Milliseconds of a pass from JPEG records (made by race_jpeg) and from memory."""
+def race_training(folder: str, batch: int, passes: int) -> list[Round]:
+    """Passes from JPEG records (made by race_jpeg) and from memory, the median of each turn."""
     tops = 'top: "data" top: "label"'
     transform = f"transform_param {{ crop_size: {CROP} mirror: true mean_value: 104 mean_value: 117 mean_value: 123 }}"
     records = (
@@ -140,16 +177,61 @@ def race_training(folder: str, batch: int, passes: int) -> dict[str, float]:
     )
     read, memory = alexnet(records, folder, "records"), alexnet(arrays, folder, "arrays")
     memory.set_input_arrays(np.zeros((batch, 3, CROP, CROP), np.float32), np.arange(batch))
-    times: dict[str, list[float]] = {"records": [], "arrays": []}
-    for name, net in (("records", read), ("arrays", memory)) * 3:
-        for turn in range(passes + AHEAD):
+
+    def turn(net: caffelike.Net, before: int) -> float:
+        times = []
+        for _ in range(before + passes):
             start = time.perf_counter()
             net.forward_backward()
-            if turn >= AHEAD:  # the batches made ahead in the other net's turn are used up
-                times[name].append(1000 * (time.perf_counter() - start))
+            times.append(time.perf_counter() - start)
+        return statistics.median(times[before:])
+
+    found = []
+    for _ in range(TURNS):
+        before = loop()
+        ours = turn(read, AHEAD)  # the batches that were made while nobody worked are used up
+        time.sleep(0.2)  # until as many are ready again
+        found.append(Round(ours, turn(memory, 1), max(before, loop())))
     read.close()
-    ours, theirs = statistics.median(times["records"]), statistics.median(times["arrays"])
-    return {"ms from records": ours, "ms from memory": theirs, "slower by %": 100 * (ours / theirs - 1)}
+    return found
+
+
+def measure(given: argparse.Namespace) -> dict[str, Any]:
+    """Run the races in this process."""
+    found = pictures(given.images, given.count)
+    files = [jpeg(picture) for picture in found]
+    results: dict[str, Any] = {"bytes": sum(map(len, files)) // len(files)}
+    with tempfile.TemporaryDirectory() as folder:
+        results["jpeg"] = race_jpeg(files, folder, given.batch, given.rounds)
+        pixels = [np.ascontiguousarray(np.asarray(picture)[:, :, ::-1].transpose(2, 0, 1)) for picture in found]
+        results["raw"] = race_raw(pixels, folder, given.batch, given.rounds)
+        if given.train:
+            results["train"] = race_training(folder, given.batch, given.train)
+    return results
+
+
+def summary(values: list[float]) -> str:
+    """The median, and the least and the greatest."""
+    return f"{statistics.median(values):.4g} ({min(values):.4g} to {max(values):.4g})"
+
+
+def report(name: str, runs: list[list[Round]], records: int, fastest: float) -> str:
+    """A line of one race: medians of each run's rounds that nobody disturbed, and of how many that were."""
+    kept = [[one for one in run if one.loop < QUIET * fastest] for run in runs]
+    medians = [(*np.median(run, axis=0)[:2], np.median([one.theirs / one.ours for one in run])) for run in kept if run]
+    count = f"{sum(map(len, kept))} of {sum(map(len, runs))} undisturbed"
+    if not medians:
+        return f"{name:6} {count}: run it again"
+    ours, theirs, ratio = zip(*medians, strict=True)
+    if name == "train":
+        slower = summary([100 * (1 / r - 1) for r in ratio])
+        values = [f"ms {summary([1000 * t for t in ours])}", f"from memory {summary([1000 * t for t in theirs])}"]
+        return f"{name:6} {'   '.join(values)}   slower by % {slower}   {count}"
+    values = [
+        f"images/s {summary([records / t for t in ours])}",
+        f"{BESIDE[name]} {summary([records / t for t in theirs])}",
+    ]
+    return f"{name:6} {'   '.join(values)}   ratio {summary(list(ratio))}   {count}"
 
 
 def main() -> None:
@@ -158,22 +240,27 @@ def main() -> None:
     parser.add_argument("--images", help="folder of pictures; without it they are made up")
     parser.add_argument("--count", type=int, default=64, help="records, a multiple of the batch")
     parser.add_argument("--batch", type=int, default=32)
-    parser.add_argument("--rounds", type=int, default=25)
+    parser.add_argument("--rounds", type=int, default=15, help="of jpeg and raw, in each process")
+    parser.add_argument("--processes", type=int, default=5, help="one after the other; the first one trains, too")
     parser.add_argument("--train", type=int, default=0)
-    parser.add_argument("--json")
+    parser.add_argument("--json", help="a file for all numbers")
+    parser.add_argument("--one", action="store_true", help="measure in this process and print JSON")
     given = parser.parse_args()
-    found = pictures(given.images, given.count)
-    files = [jpeg(picture) for picture in found]
-    results: dict[str, Any] = {}
-    with tempfile.TemporaryDirectory() as folder:
-        results["jpeg"] = race_jpeg(files, folder, given.batch, given.rounds)
-        pixels = [np.ascontiguousarray(np.asarray(picture)[:, :, ::-1].transpose(2, 0, 1)) for picture in found]
-        results["raw"] = race_raw(pixels, folder, given.batch, given.rounds)
-        if given.train:
-            results["train"] = race_training(folder, given.batch, given.train)
-    print(f"{len(files)} records, {sum(map(len, files)) // len(files)} bytes a JPEG, batch {given.batch}")
-    for name, values in results.items():
-        print(f"{name:6}", "   ".join(f"{what} {value:.4g}" for what, value in values.items()))
+    if given.one:
+        print(json.dumps(measure(given)))
+        return
+    results: dict[str, list[list[Round]]] = {}
+    for number in range(given.processes):
+        command = [sys.executable, __file__, *sys.argv[1:], "--one", *(["--train", "0"] if number else [])]
+        found = json.loads(subprocess.run(command, check=True, stdout=subprocess.PIPE).stdout)
+        size = found.pop("bytes")
+        for name, rounds in found.items():
+            runs = [[Round(*one) for one in rounds]]
+            results.setdefault(name, []).extend([[one] for one in runs[0]] if name == "train" else runs)
+    fastest = min(one.loop for runs in results.values() for run in runs for one in run)
+    print(f"{given.count} records, {size} bytes a JPEG, batch {given.batch}")
+    for name, runs in results.items():
+        print(report(name, runs, given.count, fastest))
     if given.json:
         Path(given.json).write_text(json.dumps(results, indent=1), encoding="utf-8")
 

@@ -34,18 +34,10 @@ class Draws:
     def row(self, record: int) -> np.ndarray:
         """The four numbers of a record (from 0)."""
         block, row = divmod(record, _BLOCK)
-        return self._table(block)[row]
+        return self.table(block)[row]
 
-    def rows(self, records: np.ndarray) -> np.ndarray:
-        """`row` of several records, as (n, 4)."""
-        blocks, rows = np.divmod(records, _BLOCK)
-        found = np.empty((len(records), _WORDS), np.uint32)
-        for block in np.unique(blocks):
-            mine = blocks == block
-            found[mine] = self._table(int(block))[rows[mine]]
-        return found
-
-    def _table(self, block: int) -> np.ndarray:
+    def table(self, block: int) -> np.ndarray:
+        """The numbers of records block * 1024 .. + 1023, as (1024, 4)."""
         drawn, table = self._drawn
         if block != drawn:
             key = rng.new_key(self.seed, self.name)
@@ -158,6 +150,7 @@ class Transformer:
             self.mean = _middle(self.mean, self.crop)
         self.begin(0)
         self._levels: dict[int, np.ndarray] = {}
+        self._placed: tuple[Any, np.ndarray, np.ndarray] = (None, np.empty(0), np.empty(0))
 
     @property
     def mode(self) -> str:
@@ -218,18 +211,35 @@ class Transformer:
         return Placement(change, generator, top, left, height, width, mirrored, piece)
 
     def _places(self, shape: tuple[int, ...], records: Sequence[int]) -> tuple[np.ndarray, np.ndarray]:
-        """(top, left) and mirrored, as `place` gives them, of records of one shape: (n, 2) and (n,)."""
-        corners = np.empty((len(records), 2), np.int64)
-        spare = np.array(shape[1:]) - self.crop if self.crop else np.zeros(2, np.int64)
-        corners[:] = spare // 2
-        mirrored = np.zeros(len(records), bool)
-        if self.mirror or self._random_crop:
-            draws = self.draws.rows(np.asarray(records))
-            if self.mirror:
-                mirrored = below(draws[:, 2], 2) > 0
-            if self._random_crop:
-                corners = below(draws[:, :2], spare + 1)
-        return corners, mirrored
+        """(top, left) and mirrored, as `place` gives them, of records of one shape: (n, 2) and (n,).
+
+        records: their numbers, from the lowest on.
+        """
+        blocks, rows = np.divmod(records, _BLOCK)
+        if blocks[0] == blocks[-1]:
+            corners, mirrored = self._places_of_block(shape, int(blocks[0]))
+            return corners[rows], mirrored[rows]
+        parts = [self._places_of_block(shape, block) for block in np.unique(blocks).tolist()]
+        corners, mirrored = (np.concatenate(some) for some in zip(*parts, strict=True))
+        rows += np.unique(blocks, return_inverse=True)[1] * _BLOCK
+        return corners[rows], mirrored[rows]
+
+    def _places_of_block(self, shape: tuple[int, ...], block: int) -> tuple[np.ndarray, np.ndarray]:
+        """The same of 1024 records; those of the last block asked for are kept, for several batches."""
+        asked = (self.draws.seed, shape, block)
+        if self._placed[0] != asked:
+            corners = np.empty((_BLOCK, 2), np.int64)
+            spare = np.array(shape[1:]) - self.crop if self.crop else np.zeros(2, np.int64)
+            corners[:] = spare // 2
+            mirrored = np.zeros(_BLOCK, bool)
+            if self.mirror or self._random_crop:
+                draws = self.draws.table(block)
+                if self.mirror:
+                    mirrored = below(draws[:, 2], 2) > 0
+                if self._random_crop:
+                    corners = below(draws[:, :2], spare + 1)
+            self._placed = asked, corners, mirrored
+        return self._placed[1:]
 
     def apply(self, pixels: Sequence[np.ndarray], out: np.ndarray, record: int) -> None:
         """Fill out (n, channels, height, width), float32, from n arrays (channels, height, width), uint8 or float32.

@@ -22,10 +22,13 @@ from caffelike.kernels.vector import I32, I64, LANES, Emit, prefetch, prefetch_t
 _READ_AHEAD, _WRITE_AHEAD = 12, 8  # rows to ask for in advance: the processor alone takes a tenth longer, and a third
 # longer where rows are read backwards
 
+_READ_AHEAD, _WRITE_AHEAD = 12, 8  # rows to ask for in advance: the processor alone takes a tenth longer, and a third
+# longer where rows are read backwards
+
 
 @intrinsic
 def _row(typingctx, values, i, shift, mean, j, whole, scale, out, o, width, mirrored):
-    """out[o + x] = ((values[i + x] >> shift & 255) - level) * scale for x < width; width >= LANES.
+    """out[o + x] = ((values[i + x] >> shift & 255) - level) * scale for x < width; width >= LANES; bytes: shift 0.
 
     The level is mean[j + x] if `whole`, else mean[j]. If `mirrored`, it is written to out[o + width - 1 - x].
     """
@@ -48,7 +51,7 @@ def _row(typingctx, values, i, shift, mean, j, whole, scale, out, o, width, mirr
                 at = b.select(b.icmp_signed("<", at, last), at, last)
                 here = b.sub(last, at) if turned else at
                 pixels = b.load(b.bitcast(e.at(source, here), packed.as_pointer()), align=1)
-                pixels = b.and_(b.lshr(b.zext(pixels, wide) if packed != wide else pixels, shift), low)
+                pixels = b.and_(b.lshr(pixels, shift), low) if packed == wide else b.zext(pixels, wide)
                 result = b.fmul(b.fsub(b.sitofp(pixels, e.vector), level_at(here)), scale)
                 e.store(e.shuffle(result, result, back) if turned else result, e.at(there, at))
                 return []
