@@ -32,8 +32,8 @@ class DetectionOutput(HostLayer):
         of the images) what is found is written whenever num_test_image (default: all of the list) images are through;
         output_name_prefix and output_format (VOC, COCO, ILSVRC): see caffelike/data/detections.py. Where one of the two
         files is not there, nothing is written, with a warning.
-    visualize, visualize_threshold and save_file draw in the fork; here they are ignored with a warning: `caffelike
-        detect` shows what is found.
+    visualize, visualize_threshold and save_file draw in the fork, transform_param says how the pictures were made; here
+        they are ignored, visualize with a warning: `caffelike detect` shows what is found.
     Gradient: none. Errors: ModelError for impossible options, ShapeError for bottoms that do not fit the priors,
         FileError and DataError for the files of save_output_param.
     Source: Liu et al., "SSD", ECCV 2016 (weiliu89's fork); clip: OpenCV.
@@ -42,6 +42,7 @@ class DetectionOutput(HostLayer):
     bottoms = ("loc", "conf", "priors", "data?")
     tops = ("found",)
     no_gradient = ("loc", "conf", "priors", "data")
+    honours = ("transform_param", "resize_param")
     folder: str = ""
 
     def setup(self, bottom: Sequence[Blob], top: Sequence[Blob]) -> None:  # type: ignore[override]

@@ -7,11 +7,13 @@ import numpy as np
 
 from caffelike import log
 from caffelike.blob import Blob
+from caffelike.data.boxes import FIELDS
 from caffelike.data.clips import ClipProducer, Crop, Frames, read_clips
 from caffelike.data.paths import resolve
 from caffelike.data.shard import shard_of
-from caffelike.data.transformer import read_volume
-from caffelike.errors import ModelError
+from caffelike.data.stream import FrameProducer
+from caffelike.data.transformer import Transformer, read_volume
+from caffelike.errors import CaffelikeError, ModelError
 from caffelike.layer import Shape
 from caffelike.layers._source import SourceLayer, log_size
 from caffelike.registry import register
@@ -35,19 +37,23 @@ class VideoData(SourceLayer):
     as for Data, alike for all frames of a clip; mean_file may hold a volume (channels, frames, height, width);
     scale_ratios while training: cuts of these shares of the shorter side, rows and columns at most max_distort (1)
     entries apart (with multi_scale), resized to crop_size; fix_crop, more_fix_crop: at corners and in the middle only.
-    C3D's first version writes all of it into image_data_param. show_data: without effect. The forms and fields of
-    other forks (video_type WEBCAM, video_file, device_id, skip_frames: a camera or one video; encoded, grayscale,
-    length_first, use_temporal_jitter, max_sampling_rate 1, use_sampling_rate_jitter, use_multiple_label, num_of_labels
-    1, rand_skip, is_color true) are refused where they are set.
+    C3D's first version writes all of it into image_data_param. show_data: without effect.
+    SSD's form, known by video_type, video_file or device_id and no source: data (data_param's batch_size, 3, height,
+    width), the frames of one video or camera one after the other; label (batch_size), 0. video_type WEBCAM (the
+    default): the camera device_id (0); VIDEO: video_file. skip_frames: without effect, as there. transform_param: as
+    for Data, SSD's fields too. It needs OpenCV; a video that has ended is an error (the fork stops the process).
+    Fields of other forks (encoded, grayscale, length_first, use_temporal_jitter, max_sampling_rate 1,
+    use_sampling_rate_jitter, use_multiple_label, num_of_labels 1, rand_skip, is_color true) are refused where they are
+    set.
     Raises ModelError, FileError and DataError naming list, line and frame.
-    Source: Tran et al., ICCV 2015 (C3D); Wang et al., "Temporal Segment Networks", ECCV 2016 (yjxiong).
+    Source: Tran et al., ICCV 2015 (C3D); Wang et al., "Temporal Segment Networks", ECCV 2016 (yjxiong); SSD (weiliu89).
     """
 
     tops = ("data", "label?")
-    messages = ("transform_param", "image_data_param")
+    messages = ("transform_param", "image_data_param", "data_param")
     honours = (
         "new_length", "use_image", "sampling_rate", "show_data", "scale_ratios", "max_distort", "multi_scale",
-        "fix_crop", "more_fix_crop", "is_flow",
+        "fix_crop", "more_fix_crop", "is_flow", *FIELDS,
     )  # fmt: skip
 
     def options_message(self) -> Any:
@@ -56,10 +62,17 @@ class VideoData(SourceLayer):
         return self.message.image_data_param if old else self.message.video_data_param
 
     def setup(self, bottom: Sequence[Blob], top: Sequence[Blob]) -> None:  # type: ignore[override]
-        """Read the list and take the tops' shapes from its first clip."""
+        """Read the list and take the tops' shapes from its first clip; or open the video."""
         p, t = self.options_message(), self.message.transform_param
+        self._clips = 0
+        if self._is_stream():
+            self._set_up_stream(top)
+            return
+        for name in FIELDS:
+            if name in (field.name for field, _ in t.ListFields()):
+                raise self.fail(f"{name} goes with video_type alone; clips have new_height and new_width.", ModelError)
         for name in (
-            "video_type", "video_file", "device_id", "skip_frames", "encoded", "grayscale", "length_first",
+            "video_file", "device_id", "skip_frames", "encoded", "grayscale", "length_first",
             "use_temporal_jitter", "use_sampling_rate_jitter", "use_multiple_label", "rand_skip",
         ):  # fmt: skip
             if getattr(p, name, 0):
@@ -88,6 +101,30 @@ class VideoData(SourceLayer):
         self.feed(producer, shapes, top)
         log_size("video_data_layer.cpp:70", shapes[0])
 
+    def _is_stream(self) -> bool:
+        """Whether it is written in SSD's form."""
+        p = self.message.video_data_param
+        return not p.source and any(p.HasField(name) for name in ("video_type", "video_file", "device_id"))
+
+    def _set_up_stream(self, top: Sequence[Blob]) -> None:
+        """Open the video or the camera, and take the tops' shapes from its first frame."""
+        p, t = self.message.video_data_param, self.message.transform_param
+        source: str | int = p.device_id
+        if p.video_type == type(p).VIDEO or p.video_file:
+            if not p.video_file:
+                raise self.fail("needs video_data_param { video_file: ... } for video_type: VIDEO.", ModelError)
+            source = resolve(p.video_file, self.folder)
+        batch = self.batch_size(self.message.data_param.batch_size)
+        transformer = Transformer(t, self.phase, self.seed, self.name, self.folder)
+        producer = FrameProducer(source, transformer, batch, len(top) > 1)
+        try:
+            shapes = producer.shapes()
+        except CaffelikeError:
+            producer.close()
+            raise
+        self.feed(producer, shapes, top)
+        log_size("video_data_layer.cpp:67", shapes[0])
+
     def frames(self) -> Frames:
         """Which frames are taken."""
         p = self.options_message()
@@ -112,7 +149,9 @@ class VideoData(SourceLayer):
         return self._clips
 
     def declared(self, tops: int) -> list[Shape | None]:
-        """Clips of new_height x new_width, or crops."""
+        """Clips of new_height x new_width, or crops; frames as resize_param makes them."""
+        if self._is_stream():
+            return self.declared_image(self.message.data_param.batch_size, 3, *self.declared_size())[:tops]
         p, frames = self.options_message(), self.frames()
         height, width = (self.crop().size,) * 2 if self.crop().size else (p.new_height, p.new_width)
         data: Shape | None = None

@@ -3,7 +3,7 @@ import pytest
 from PIL import Image
 
 import caffelike
-from caffelike.errors import DataError, ModelError
+from caffelike.errors import DataError, FileError, ModelError
 from caffelike.schema import NetParameter, message_class, text
 
 
@@ -145,3 +145,52 @@ def test_declared_without_the_data(tmp_path):
         " convolution3d_param { num_output: 2 kernel_size: 3 kernel_depth: 17 } }"
     )
     assert ["a kernel of 17x3x3" in p.message.lower() for p in check(path) if p.level == "error"][:1] == [True]
+
+
+STREAM = 'layer {{ name: "d" type: "VideoData" top: "data" top: "label" {} }}'
+
+
+def stream(options, transform="", batch=2):
+    parts = f"transform_param {{ {transform} }} data_param {{ batch_size: {batch} }} video_data_param {{ {options} }}"
+    return caffelike.Net.build(text.parse(STREAM.format(parts), NetParameter, "n").message, caffelike.TEST)
+
+
+@pytest.fixture
+def video(tmp_path):
+    """Five frames of 16x24 pixels: frame f is 40 f."""
+    cv2 = pytest.importorskip("cv2")
+    path = str(tmp_path / "v.avi")
+    writer = cv2.VideoWriter(path, cv2.VideoWriter_fourcc(*"MJPG"), 10, (24, 16))
+    if not writer.isOpened():
+        pytest.skip("this OpenCV writes no videos")
+    for f in range(5):
+        writer.write(np.full((16, 24, 3), 40 * f, np.uint8))
+    writer.release()
+    return path
+
+
+def test_frames_of_a_video(video):
+    made = stream(f'video_type: VIDEO video_file: "{video}"', "resize_param { height: 6 width: 8 } mean_value: 10")
+    seen = []
+    for _ in range(2):
+        data, label = forward(made)
+        assert data.shape == (2, 3, 6, 8)
+        assert label == [0, 0]
+        seen += data.mean(axis=(1, 2, 3)).tolist()
+    np.testing.assert_allclose(seen, [-10, 30, 70, 110], atol=3)  # JPEG
+    with pytest.raises(DataError, match="no frame 6: it has ended"):
+        made.forward()
+    layer = made.layers[0]
+    layer.restore({**layer.state(), "record": 1})
+    np.testing.assert_allclose(forward(made)[0].mean(axis=(1, 2, 3)), [30, 70], atol=3)
+    made.close()
+
+
+def test_streams_refused(video, tmp_path):
+    for options, said in (
+        ("video_type: VIDEO", "video_file"),
+        (f'video_type: VIDEO video_file: "{tmp_path}/none.avi"', "Could not open"),
+        ('source: "x" video_file: "v.avi"', "video_file is not supported"),
+    ):
+        with pytest.raises((FileError, ModelError), match=said):
+            stream(options)
