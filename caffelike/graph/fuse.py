@@ -188,11 +188,15 @@ class _Packed:
         sources = (values[name] for name in parameters(pack))
         shapes = (v.shape if isinstance(v, np.ndarray) else v for v in sources)
         self._key = (pack, *shapes, *(other.name for other, _ in affine))
+        self._made: dict[str, Any] | None = None  # what the arguments were put together from
+        self._arguments: list[Any] = []
 
     def __call__(self) -> None:
         made = self._storage.derived(self._key, self._make, self._others)
-        values = self._values | made
-        self._function(*[values[name] for name in self._order])
+        if made is not self._made:
+            values = self._values | made
+            self._made, self._arguments = made, [values[name] for name in self._order]
+        self._function(*self._arguments)
 
     def _make(self) -> dict[str, Any]:
         """Values to put in place of the layer's own: `packed`, and with folding weight and bias."""
