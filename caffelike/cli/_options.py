@@ -18,6 +18,14 @@ inputs = click.option(
 iterations = click.option("--iterations", default=50, show_default=True, help="How many batches to run.")
 
 
+class Capitals(click.Choice):
+    """Words in capitals, such as TRAIN and TEST; small letters are taken for them."""
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        """The word that `value` means."""
+        return super().convert(str(value).upper(), param, ctx)
+
+
 def model_file(function: Callable[..., Any]) -> Callable[..., Any]:
     """Adds the net as a positional argument NET or as --model."""
     function = click.option("--model", default="", metavar="FILE", help="The net's prototxt, if not given as NET.")(

@@ -19,7 +19,7 @@ _COLOURS = {"error": "red", "warning": "yellow", "note": "cyan"}
 @_options.inputs
 @click.option(
     "--phase",
-    type=click.Choice(["TRAIN", "TEST"], case_sensitive=False),
+    type=_options.Capitals(["TRAIN", "TEST"]),
     help="Check a net in this phase only; default: both.",
 )
 @_options.level

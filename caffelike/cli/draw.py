@@ -2,6 +2,7 @@
 
 import click
 
+from caffelike.cli import _options
 from caffelike.errors import CaffelikeError
 
 minloglevel = 1
@@ -13,9 +14,7 @@ minloglevel = 1
 @click.option(
     "--rankdir", type=click.Choice(["LR", "RL", "TB", "BT"]), default="LR", show_default=True, help="Which way it goes."
 )
-@click.option(
-    "--phase", type=click.Choice(["TRAIN", "TEST", "ALL"], case_sensitive=False), default="ALL", show_default=True
-)
+@click.option("--phase", type=_options.Capitals(["TRAIN", "TEST", "ALL"]), default="ALL", show_default=True)
 @click.option("--display_lrm", is_flag=True, help="Show learning rate multipliers.")
 def command(net: str, target: str, rankdir: str, phase: str, display_lrm: bool) -> None:
     """Draw NET (a prototxt) into OUT, whose ending is the format: .svg, .png, .pdf, .dot ...

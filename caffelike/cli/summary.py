@@ -14,7 +14,7 @@ minloglevel = 1
 @click.command()
 @click.argument("model", metavar="FILE|MODEL")
 @_options.inputs
-@click.option("--phase", type=click.Choice(["TRAIN", "TEST"], case_sensitive=False), default="TEST", show_default=True)
+@click.option("--phase", type=_options.Capitals(["TRAIN", "TEST"]), default="TEST", show_default=True)
 @click.option(
     "--style",
     type=click.Choice(["krizhevsky", "simonyan", "szegedy", "he", "huang"]),
