@@ -1,11 +1,18 @@
 """What more ranks give: measured with 1 and 2 on this machine, simulated for up to 1,024 on a link.
 
-usage: python benchmarks/scaling.py [--net NAME --batch N]... [--iterations N] [--json OUT]
+usage: python benchmarks/scaling.py [--net NAME --batch N]... [--iterations N] [--rounds N] [--json OUT]
 
-Measured: one training step (forward, backward, all-reduce, update) of models/NAME with made data, one thread a rank:
-1 rank, 2 ranks, and 1 rank beside another that trains by itself (two processes share this machine's memory bandwidth,
-whether they talk or not). Efficiency: the time of 1 rank over that of 2, which do twice the work. Bytes: what a rank
-gave to be summed, and what a ring of N ranks sends: 2 (N - 1) / N of it.
+Measured: training steps of models/NAME with made data, one thread a rank, and what they are made of: forward, backward,
+waiting for messages and the other rank, update (in shared memory: adding up gradients and handing out weights, too).
+
+    1 rank                 by itself
+    beside another         1 rank while another that it knows nothing of does the same: what memory bandwidth costs
+    2 ranks, messages      as between machines: gradients travel through MPI while backward runs
+    2 ranks                as `caffelike train --ranks 2`: through memory that both see
+
+The same two processes do all four in turn, --iterations steps of each, --rounds times: machines drift. Efficiency: the
+time of 1 rank over that of 2, which do twice the work. Bandwidth of memory: that of NumPy's copies (bytes read and
+written), in one process and in two at a time.
 
 Simulated: the measured backward times of the layers, buckets as caffelike/parallel cuts them, and a ring all-reduce
 on a link of so many Gb/s whose every message takes a latency. A bucket goes out when its layers are done and the link
@@ -55,32 +62,103 @@ def build(name: str, batch: int) -> Any:
     return get_solver(param)
 
 
-def worker(name: str, batch: int, iterations: int, layers: bool) -> None:
-    """One rank: print the seconds of a step as JSON (rank 0)."""
+def worker(name: str, batch: int, iterations: int, rounds: int) -> None:
+    """One of two ranks: print seconds of a step and its parts, for each line of the table, as JSON (rank 0)."""
     from caffelike.parallel import mpi
+    from caffelike.parallel.shared import SharedMemory
 
     with mpi.world() as world:
-        solver = build(name, batch)
-        if world.size > 1:
-            world.join(solver)
-        solver.step(2)
-        times = []
-        for _ in range(iterations):
-            began = time.perf_counter()
-            solver.step(1)
-            times.append(time.perf_counter() - began)
-        found: dict[str, Any] = {"step": float(np.median(times)), "bytes": solver.net.arena_diff.nbytes}
-        if layers:
-            found |= by_layer(solver, iterations)
+        alone, messages, shared = (Watched(build(name, batch)) for _ in range(3))
+        opened, SharedMemory.open = SharedMemory.open, lambda *_: None
+        world.join(messages.solver)
+        SharedMemory.open = opened
+        world.join(shared.solver)
+        lines = {"1 rank": (alone, 1), "beside another": (alone, 2)}
+        lines |= {"2 ranks, messages": (messages, 2), "2 ranks": (shared, 2)}
+        found: dict[str, list[dict[str, float]]] = {title: [] for title in lines}
+        for _ in range(rounds):
+            for title, (watched, ranks) in lines.items():
+                if world.rank < ranks:
+                    found[title] += watched.steps(iterations)
+                meet(world)
         if world.rank == 0:
-            print(json.dumps(found))
+            medians = {title: {part: float(np.median([step[part] for step in steps])) for part in steps[0]}
+                       for title, steps in found.items()}  # fmt: skip
+            net = alone.solver.net
+            print(json.dumps({"bytes": net.arena_diff.nbytes, "lines": medians, **by_layer(net, iterations)}))
+        meet(world)
 
 
-def by_layer(solver: Any, iterations: int) -> dict[str, Any]:
-    """Seconds of forward with update, of each layer's backward, and the buckets."""
+def meet(world: Any) -> None:
+    """Wait for the other rank without using the processor."""
+    request = world._comm.Ibarrier()
+    while not request.Test():
+        time.sleep(0.01)
+
+
+class Watched:
+    """A solver whose steps are timed, and what they are made of."""
+
+    def __init__(self, solver: Any):
+        self.solver = solver
+        self._now: dict[str, float] = {}
+
+    def steps(self, count: int) -> list[dict[str, float]]:
+        """Seconds of `count` steps and their parts."""
+        solver, done = self.solver, []
+        began = 0.0
+
+        def next_step() -> None:
+            nonlocal began
+            now = time.perf_counter()
+            done.append({"step": now - began, **self._now})
+            self._now = dict.fromkeys(PARTS, 0.0)
+            began = now
+
+        for part, (owner, names) in PARTS.items():
+            for method in names:
+                self._time(getattr(solver, owner) if owner else solver, method, part)
+        solver.action = next_step
+        solver.step(count + 2)  # the first begins nowhere; the last is different: somebody may look at its gradients
+        return done[1:-1]
+
+    def _time(self, owner: Any, method: str, part: str) -> None:
+        inner = getattr(type(owner), method)
+
+        def timed(*given: Any, **named: Any) -> Any:
+            began = time.perf_counter()
+            answer = inner(owner, *given, **named)
+            self._now[part] = self._now.get(part, 0.0) + time.perf_counter() - began
+            return answer
+
+        setattr(owner, method, timed)
+
+
+PARTS = {
+    "forward": ("net", ["run_forward"]),
+    "backward": ("net", ["run_backward"]),
+    "waiting": ("ranks", ["gradients", "mean", "agree"]),
+    "update": ("", ["_apply"]),
+}
+
+
+def copies(seconds: float) -> None:
+    """Print the bytes a second that copying arrays far larger than the caches reads and writes."""
+    source = np.ones(1 << 26, np.float32)
+    target = source.copy()
+    rates = []
+    end = time.perf_counter() + seconds
+    while time.perf_counter() < end:
+        began = time.perf_counter()
+        np.copyto(target, source)
+        rates.append(2 * source.nbytes / (time.perf_counter() - began))
+    print(json.dumps(float(np.median(rates))))
+
+
+def by_layer(net: Any, iterations: int) -> dict[str, Any]:
+    """Seconds of each layer's backward, and the buckets."""
     from caffelike.parallel.buckets import cut
 
-    net = solver.net
     marks: list[tuple[int, float]] = []
     net.on_layer_done(lambda i: marks.append((i, time.perf_counter())))
     backward = np.zeros((iterations, len(net.layers)))
@@ -114,22 +192,22 @@ def simulate(measured: dict[str, Any], ranks: int, speed: float, latency: float)
     return {"step": step, "efficiency": measured["step"] / step, "hidden": 1 - late / busy if busy else 1.0}
 
 
-def run(name: str, batch: int, iterations: int, ranks: int, layers: bool = False) -> subprocess.Popen:
-    """Start `ranks` ranks of one thread each."""
+def measure(name: str, batch: int, iterations: int, rounds: int) -> dict[str, Any]:
+    """What two ranks of one thread each print."""
     from caffelike.parallel.launch import _flags, _mpiexec
 
     environment = os.environ | {"OMP_NUM_THREADS": "1", "GLOG_minloglevel": "3"}
-    words = [sys.executable, __file__, "--worker", name, str(batch), str(iterations), str(int(layers))]
-    start = [*_mpiexec(), "-n", str(ranks), *_flags(environment)] if ranks > 1 else []
-    return subprocess.Popen([*start, *words], stdout=subprocess.PIPE, text=True, env=environment)
-
-
-def answer(process: subprocess.Popen) -> dict[str, Any]:
-    """What a run printed."""
-    out, _ = process.communicate()
-    if process.returncode:
-        sys.exit("a run failed")
+    start = [*_mpiexec(), "-n", "2", *_flags(environment)]
+    words = [sys.executable, __file__, "--worker", name, *map(str, (batch, iterations, rounds))]
+    out = subprocess.run([*start, *words], stdout=subprocess.PIPE, text=True, env=environment, check=True).stdout
     return json.loads(next(line for line in out.splitlines() if line.startswith("{")))
+
+
+def bandwidth(processes: int) -> float:
+    """What so many processes copy together, in bytes a second."""
+    words = [sys.executable, __file__, "--copies", "2"]
+    running = [subprocess.Popen(words, stdout=subprocess.PIPE, text=True) for _ in range(processes)]
+    return sum(float(process.communicate()[0]) for process in running)
 
 
 def main() -> None:
@@ -137,33 +215,40 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--net", action="append", help="a model (default: four of them)")
     parser.add_argument("--batch", action="append", type=int, help="images a rank, for each --net")
-    parser.add_argument("--iterations", type=int, default=7)
+    parser.add_argument("--iterations", type=int, default=4, help="steps of each kind in a round")
+    parser.add_argument("--rounds", type=int, default=4)
     parser.add_argument("--json", default="")
     parser.add_argument("--worker", nargs=4, help=argparse.SUPPRESS)
+    parser.add_argument("--copies", type=float, help=argparse.SUPPRESS)
     given = parser.parse_args()
+    if given.copies:
+        copies(given.copies)
+        return
     if given.worker:
-        name, batch, iterations, layers = given.worker
-        worker(name, int(batch), int(iterations), layers == "1")
+        name, *numbers = given.worker
+        worker(name, *map(int, numbers))
         return
     jobs = list(zip(given.net, given.batch, strict=True)) if given.net else DEFAULT
+    print(f"Memory: {bandwidth(1) / 1e9:.0f} GB/s copied by one process, {bandwidth(2) / 1e9:.0f} by two")
     results = []
     for name, batch in jobs:
-        one = answer(run(name, batch, given.iterations, 1, layers=True))
-        pair = [run(name, batch, given.iterations, 1) for _ in range(2)]
-        beside = max(answer(process)["step"] for process in pair)
-        two = answer(run(name, batch, given.iterations, 2))
-        print(f"{name}, batch {batch} a rank, {one['bytes'] / 1e6:.1f} MB of gradients, {len(one['buckets'])} buckets")
-        times = [f"{seconds * 1e3:.1f} ms" for seconds in (one["step"], beside, two["step"])]
-        print("  1 rank {}; beside another {}; 2 ranks {}".format(*times))
-        efficiency, exchange = one["step"] / two["step"], beside / two["step"]
-        print(f"  efficiency of 2 ranks {efficiency:.2f}, of the exchange alone {exchange:.2f}")
+        found = measure(name, batch, given.iterations, given.rounds)
+        buckets, lines = len(found["buckets"]), found["lines"]
+        print(f"\n{name}, batch {batch} a rank, {found['bytes'] / 1e6:.1f} MB of gradients, {buckets} buckets:\n")
+        print(f"| | step ms | {' | '.join(PARTS)} | efficiency |")
+        print("|---|" + "---|" * (len(PARTS) + 2))
+        for title, line in lines.items():
+            times = [f"{1e3 * line[part]:.1f}" for part in ("step", *PARTS)]
+            print(f"| {title} | {' | '.join(times)} | {lines['1 rank']['step'] / line['step']:.2f} |")
+        print()
         simulated = {}
         for link, (speed, latency) in LINKS.items():
             for ranks in RANKS:
-                simulated[f"{link}, {ranks}"] = found = simulate(one, ranks, speed, latency)
-                print(f"  {link:>9}, {ranks:5} ranks (simulated): efficiency {found['efficiency']:.2f},"
-                      f" exchange hidden {found['hidden']:.0%}")  # fmt: skip
-        results.append({"net": name, "batch": batch, "one": one, "beside": beside, "two": two, "simulated": simulated})
+                one = {"step": lines["1 rank"]["step"], **found}
+                simulated[f"{link}, {ranks}"] = guess = simulate(one, ranks, speed, latency)
+                print(f"  {link:>9}, {ranks:5} ranks (simulated): efficiency {guess['efficiency']:.2f},"
+                      f" exchange hidden {guess['hidden']:.0%}")  # fmt: skip
+        results.append({"net": name, "batch": batch, **found, "simulated": simulated})
     if given.json:
         Path(given.json).write_text(json.dumps(results, indent=1))
 

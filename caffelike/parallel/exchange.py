@@ -10,12 +10,12 @@ import numpy as np
 from caffelike import device
 
 
-def mean(rows: np.ndarray, rank: int, start: int, end: int) -> None:
-    """rows[rank, start:end] = the mean of that part of all rows, added in their order."""
+def mean(rows: np.ndarray, start: int, end: int, out: np.ndarray) -> None:
+    """out (end - start,) = the mean of rows[:, start:end], added in their order; it may be a part of them."""
     total = rows[0, start:end].copy()
     for row in rows[1:]:
         total += row[start:end]
-    rows[rank, start:end] = np.float32(1 / len(rows)) * total
+    out[...] = np.float32(1 / len(rows)) * total
 
 
 def give(rows: np.ndarray, rank: int, start: int, end: int) -> None:
@@ -25,6 +25,6 @@ def give(rows: np.ndarray, rank: int, start: int, end: int) -> None:
             row[start:end] = rows[rank, start:end]
 
 
-def fast(name: str) -> Callable[[np.ndarray, int, int, int], None]:
+def fast(name: str) -> Callable[..., None]:
     """The kernel of this name, or its definition where kernels are not wanted."""
     return device.kernel("exchange", name) or globals()[name]

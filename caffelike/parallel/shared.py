@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from caffelike import device, log
+from caffelike.blob import aligned_zeros
 from caffelike.errors import CaffelikeError
 from caffelike.parallel import exchange
 
@@ -72,23 +73,25 @@ class SharedMemory:
         solver.keep_history_in(self._history)
         line = count // _ALIGN
         self._share = range(line * comm.rank // ranks * _ALIGN, line * (comm.rank + 1) // ranks * _ALIGN)
+        self._piece = aligned_zeros(_PIECE)
         self._whole = False
         self.nbytes = 4 * count
         """Bytes of a rank's gradients."""
         self._mean, self._give = exchange.fast("mean"), exchange.fast("give")
 
     def gradients(self, whole: bool) -> None:
-        """Backward has run. whole: make every rank's gradients the mean over all now, and later the whole update.
+        """Backward has run. whole: make every rank's gradients the mean over all now, and later the update.
 
-        Else each rank sees that only of its share, when `updated` is through, and elsewhere its own gradients.
+        Else they stay its own: `updated` has the mean elsewhere, piece by piece, and it never leaves the caches.
         """
         if self._net.device != device.CPU:
             raise CaffelikeError("The net went to the GPU after its ranks were joined. Choose the device before.")
         self._whole = whole
         if whole:
             self._meet()
-            self._mean(self._gradients, self._comm.rank, self._share.start, self._share.stop)
-            self._give(self._gradients, self._comm.rank, self._share.start, self._share.stop)
+            start, end = self._share.start, self._share.stop
+            self._mean(self._gradients, start, end, self._gradients[self._comm.rank, start:end])
+            self._give(self._gradients, self._comm.rank, start, end)
             self._meet()
 
     def updated(self, parts: Sequence[tuple]) -> Iterator[tuple]:
@@ -100,9 +103,10 @@ class SharedMemory:
             for start in range(max(own.offset, share.start), last, _PIECE):
                 end = min(start + _PIECE, last)
                 piece = slice(start - own.offset, end - own.offset)
+                gradient = diff[piece] if self._whole else self._piece[: end - start]
                 if not self._whole:
-                    self._mean(self._gradients, rank, start, end)
-                yield blob, weight[piece], diff[piece], [array[piece] for array in history], lr_mult, decay_mult
+                    self._mean(self._gradients, start, end, gradient)
+                yield blob, weight[piece], gradient, [array[piece] for array in history], lr_mult, decay_mult
                 if lr_mult:  # else it stays as it is; running statistics of normalisations are each rank's own
                     self._give(self._weights, rank, start, end)
                 if self._whole:

@@ -32,8 +32,8 @@ class Ranks:
     def gradients(self, whole: bool = True) -> None:
         """Backward has run: make every parameter's gradient the mean over all ranks.
 
-        whole: somebody looks at the gradients before the update, or at the update in them afterwards. Else a rank may
-        have the mean, and then the update, only of the pieces that `updated` gives it.
+        whole: somebody looks at the gradients before the update, or at the update in them afterwards. Else only the
+        pieces that `updated` gives need have the mean.
         """
 
     def updated(self, parts: Sequence[tuple]) -> Iterator[tuple]:
