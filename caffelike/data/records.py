@@ -125,7 +125,7 @@ class RecordProducer:
             finish(i, pixels, label)
 
         if together is not None:
-            transformer.fill_all(together[0], [shard.number(number) for number in numbers], data)
+            transformer.fill_all(together[0], shard.number(np.array(numbers)), data)
             if labels is not None:
                 labels[:] = together[1]
         elif transformer.augmentation or transformer.sizes or self._encoded:
@@ -273,9 +273,12 @@ class _Plain:
         size = len(head)
         if not size:
             return None
-        found = [label for value in values if (label := labels.get(bytes(value[end:]))) is not None]
-        if len(found) < len(values) or any(value[:size] != head or len(value) < end for value in values):
-            return None
+        found = []
+        for value in values:
+            label = labels.get(bytes(value[end:]))
+            if label is None or len(value) < end or bytes(value[:size]) != head:
+                return None
+            found.append(label)
         if end > _SHORT:
             return [np.frombuffer(value, np.uint8, end - size, size).reshape(shape) for value in values], found
         return np.frombuffer(b"".join([value[size:end] for value in values]), np.uint8).reshape(-1, *shape), found

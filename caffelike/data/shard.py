@@ -6,7 +6,7 @@ Test nets read everything, unless their share is asked for too.
 """
 
 import threading
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from caffelike.errors import DataError
 from caffelike.schema import TRAIN
@@ -20,8 +20,8 @@ class Shard(NamedTuple):
     rank: int = 0
     size: int = 1
 
-    def number(self, record: int) -> int:
-        """The number in the whole stream of this worker's record number `record`."""
+    def number(self, record: Any) -> Any:
+        """The number in the whole stream of this worker's record number `record` (an int, or an array of them)."""
         return record * self.size + self.rank
 
     def begin(self, taken: int) -> int:
