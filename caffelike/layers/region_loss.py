@@ -4,9 +4,10 @@ from typing import Any
 
 import numpy as np
 
+from caffelike.data.paths import resolve
 from caffelike.errors import ModelError
 from caffelike.layer import Layer, Shape
-from caffelike.layers import _yolo
+from caffelike.layers import _label_tree, _yolo
 from caffelike.layers._loss import softmax
 from caffelike.registry import register
 
@@ -31,9 +32,12 @@ class RegionLoss(Layer):
     num_class 20, num 5, biases: widths and heights of anchors in cells. bias_match 1, rescore 1, object_scale 1,
         noobject_scale 0.5, class_scale 1, coord_scale 5, thresh 0.2. side 13, coords 4, softmax 1, jitter 0.2,
         absolute 1, random 1: say nothing.
+    softmax_tree: a file, see `_label_tree.read_tree`: a softmax among labels that are beside each other, and delta for
+        these, at the label and each of its parents, alone; classes further down get none (YOLO9000, as darknet has it;
+        Caffe's forks read the word, and take one softmax of all). class_map: a file with the class of each label.
     Gradient: delta / N: by intent not the derivative of the loss. None to label.
-    Errors: LabelError for a class or centre out of range; ModelError for biases that do not fit, softmax_tree and
-        class_map; ShapeError for other shapes.
+    Errors: LabelError for a class or centre out of range; ModelError for biases or a tree that do not fit; FileError
+        and DataError for the files; ShapeError for other shapes.
     Source: Redmon and Farhadi, CVPR 2017; eric612's MobileNet-YOLO and Intel's forks, whose counter of passes is
         shared by all layers: here each has its own.
     """
@@ -43,11 +47,15 @@ class RegionLoss(Layer):
     loss = True
     no_gradient = ("label",)
     backward_reads = ("delta",)
+    folder: str = ""
 
     def setup(self, p: Any, *shapes: Shape) -> None:
         """Read the anchors."""
-        if p.softmax_tree or p.class_map:
-            raise self.fail("softmax_tree and class_map (YOLO9000) cannot be computed; remove them.", ModelError)
+        tree = _label_tree.flat(p.num_class)
+        if p.softmax_tree:
+            tree = _label_tree.read_tree(resolve(p.softmax_tree, self.folder))
+            if len(tree) != p.num_class:
+                raise self.fail(f"softmax_tree has {len(tree)} labels, but num_class is {p.num_class}.", ModelError)
         self.options = {
             "anchors": tuple(map(tuple, _yolo.anchors(self, p.biases, (), p.num).tolist())),
             "thresh": float(p.thresh),
@@ -55,6 +63,8 @@ class RegionLoss(Layer):
             "bias_match": bool(p.bias_match),
             "rescore": bool(p.rescore),
             "seen": np.zeros(1, np.int64),
+            "tree": tree,
+            "kinds": _label_tree.read_map(resolve(p.class_map, self.folder), p.num_class) if p.class_map else (),
         }
         self._boxes, self._classes = int(p.num), int(p.num_class)
 
@@ -85,13 +95,17 @@ def forward(
     rescore: bool,
     seen: np.ndarray,
     intel: bool,
+    tree: _label_tree.Tree,
+    kinds: tuple[int, ...],
 ) -> None:
     """All boxes against all labels, then label by label."""
     items, height, width = x.shape[0], *x.shape[2:]
     p = x.reshape(items, len(anchors), -1, height, width).astype(np.float64)
     p[:, :, :2] = _yolo.sigmoid(p[:, :, :2])
     p[:, :, 4] = _yolo.sigmoid(p[:, :, 4])
-    softmax(p[:, :, 5:], 2, p[:, :, 5:])
+    for start, stop in sorted({group[:2] for group in tree}):
+        part = p[:, :, 5 + start : 5 + stop]
+        softmax(part, 2, part)
     sizes = np.array(anchors) / (width, height)
     boxes = np.moveaxis(_yolo.decode(p, sizes), 2, -1)
     wrong = np.zeros(p.shape)
@@ -102,11 +116,13 @@ def forward(
         wrong[:, :, :2] = 0.01 * (offsets - 0.5) * offsets * (1 - offsets)
         wrong[:, :, 2:4] = 0.01 * p[:, :, 2:4]
     for item in range(items):
-        labels = _yolo.read_boxes(label, item, p.shape[2] - 5, intel)
+        labels = _yolo.read_boxes(label, item, len(kinds) or p.shape[2] - 5, intel)
+        if kinds:
+            labels[:, 0] = np.array(kinds)[labels[:, 0].astype(np.int64)]
         for box in labels[:, 1:]:
             wrong[item, :, 4][_yolo.overlap(boxes[item], box) > thresh] = 0
         for row in labels:
-            _one(row, p[item], boxes[item], wrong[item], sizes, scales, bias_match, rescore, intel)
+            _one(row, p[item], boxes[item], wrong[item], sizes, scales, bias_match, rescore, intel, tree)
     seen += 1
     loss[...] = np.square(wrong).sum() / (1 if intel else max(1, items))
     delta[...] = wrong.reshape(delta.shape)
@@ -127,6 +143,7 @@ def _one(
     bias_match: bool,
     rescore: bool,
     intel: bool,
+    tree: _label_tree.Tree,
 ) -> None:
     """Enter one label into `wrong` (A, 5 + classes, H, W)."""
     kind, x, y, w, h = int(row[0]), *row[1:]
@@ -143,4 +160,8 @@ def _one(
     slope = values[4] * (1 - values[4])
     aim = _yolo.overlap(boxes[best, j, i], row[1:]) if rescore and not intel else 1
     out[4] = object_scale * slope * (-2 * (1 - values[4]) ** 3 if intel else values[4] - aim)
-    out[5:] = class_scale * (values[5:] - np.eye(len(values) - 5)[kind])
+    while kind >= 0:
+        start, stop, parent = tree[kind]
+        out[5 + start : 5 + stop] = class_scale * values[5 + start : 5 + stop]
+        out[5 + kind] -= class_scale
+        kind = parent
