@@ -1,7 +1,8 @@
 """Tables of what can be named in a definition: layer types, solver types, fillers, data sources.
 
-A module registers itself with a decorator when it is imported; the packages listed in `_PACKAGES`
-are imported whole the first time one of their names is looked up, so nothing is listed by hand.
+A module registers itself with a decorator when it is imported. A name is looked for in the file that is called like it
+("InnerProduct": inner_product.py) and then, the packages listed in `_PACKAGES` being imported whole, in all others; so
+nothing is listed by hand, and a process imports no more than it needs.
 """
 
 import difflib
@@ -32,9 +33,11 @@ class Registry:
         self._entries: dict[str, Any] = {}
         self._first: dict[str, str] = {}  # further name -> first name
         self._complete = kind not in _PACKAGES
+        self._modules: dict[str, str] | None = None
 
     def add(self, name: str, entry: Any) -> None:
         """Enter `entry` under `name`; a name can be taken once only."""
+        self._look_for_ours(name, entry)
         taken = self._entries.get(self._first.get(name, name))
         if taken is not None and (taken.__module__, taken.__qualname__) != (
             entry.__module__,
@@ -48,14 +51,21 @@ class Registry:
 
     def add_name(self, name: str, first: str) -> None:
         """Let `name` stand for the entry `first` too. Raises ModelError where another entry has that name."""
+        self._look_for_ours(name, self._entries.get(first))
         if name in self._entries or self._first.get(name, first) != first:
             taken = self._first.get(name, name)
             raise ModelError(f"The {self.kind} type {name!r} is registered already, as {taken}; choose another name.")
         self._first[name] = first
 
+    def _look_for_ours(self, name: str, entry: Any) -> None:
+        """Before a plug-in's `entry` takes a name: one of our own may have it, and not be imported yet."""
+        if not self._complete and entry is not None and not entry.__module__.startswith(_PACKAGES[self.kind]):
+            self._find(name)
+
     def first(self, name: str) -> str:
         """The name under which the entry called `name` is listed; `name` itself where there is none."""
-        self._load()
+        if not self._complete and name not in self._entries and name not in self._first:
+            self._find(name)
         return self._first.get(name, name)
 
     def names(self, first: str) -> tuple[str, ...]:
@@ -63,13 +73,28 @@ class Registry:
         self._load()
         return tuple(sorted(name for name, entry in self._first.items() if entry == first))
 
+    def _find(self, name: str) -> None:
+        """Import the file that is called like `name`; all of them, if it is not there."""
+        file = self._files().get(name.lower())
+        if file is not None:
+            importlib.import_module(file)
+        if name not in self._entries and name not in self._first:
+            self._load()
+
     def _load(self) -> None:
         if self._complete:
             return
         self._complete = True
-        package = importlib.import_module(_PACKAGES[self.kind])
-        for module in pkgutil.iter_modules(package.__path__):
-            importlib.import_module(f"{package.__name__}.{module.name}")
+        for file in self._files().values():
+            importlib.import_module(file)
+
+    def _files(self) -> dict[str, str]:
+        """The modules of the package by their names without underscores."""
+        if self._modules is None:
+            package = importlib.import_module(_PACKAGES[self.kind])
+            found = pkgutil.iter_modules(package.__path__, f"{package.__name__}.")
+            self._modules = {module.name.rpartition(".")[2].replace("_", ""): module.name for module in found}
+        return self._modules
 
     def __getitem__(self, name: str) -> Any:
         name = self.first(name)
