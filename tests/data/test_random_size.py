@@ -116,7 +116,7 @@ def test_points_and_labels_move_with_the_pixels():
     assert piece.points(np.array([[6.0, 4.0], [35.0, 23.0]])).tolist() == [[0.25, 0.5], [43.75, 38.5]]
     part = np.ascontiguousarray(PICTURE[:, 4:24, 6:36].transpose(1, 2, 0))
     np.testing.assert_array_equal(piece.pixels(PICTURE), resize(part, 40, 45).transpose(2, 0, 1))
-    np.testing.assert_array_equal(piece.labels(PICTURE[0]), resize_nearest(PICTURE[0, 4:24, 6:36], 40, 45))
+    np.testing.assert_array_equal(piece.labels(PICTURE[0], 255), resize_nearest(PICTURE[0, 4:24, 6:36], 40, 45))
 
 
 @pytest.mark.parametrize(
