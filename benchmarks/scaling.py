@@ -5,18 +5,18 @@ usage: python benchmarks/scaling.py [--net NAME --batch N]... [--iterations N] [
 Measured: training steps of models/NAME with made data, one thread a rank, and what they are made of: forward, backward,
 waiting for messages and the other rank, update (in shared memory: adding up gradients and handing out weights, too).
 
-    1 rank                 by itself
-    beside another         1 rank while another that it knows nothing of does the same: what memory bandwidth costs
+    1 rank                 by itself, on either core
+    beside another         while another that it knows nothing of does the same: what sharing memory bandwidth costs
     2 ranks, messages      as between machines: gradients travel through MPI while backward runs
     2 ranks                as `caffelike train --ranks 2`: through memory that both see
 
-The same two processes do all four in turn, --iterations steps of each, --rounds times: machines drift. Efficiency: the
-time of 1 rank over that of 2, which do twice the work. Bandwidth of memory: that of NumPy's copies (bytes read and
-written), in one process and in two at a time.
+The same two processes do all four in turn, --iterations steps of each, --rounds times: machines drift. Of two ranks the
+slower one counts, step by step: the other must wait for it. Efficiency: the time of 1 rank over that of 2, which do
+twice the work. Bandwidth of memory: that of NumPy's copies (bytes read and written), in one process and in two.
 
 Simulated: the measured backward times of the layers, buckets as caffelike/parallel cuts them, and a ring all-reduce
 on a link of so many Gb/s whose every message takes a latency. A bucket goes out when its layers are done and the link
-is free. `hidden`: the share of the exchange that backward hides.
+is free. Printed: the efficiency, and the share of the exchange that backward hides.
 """
 
 import argparse
@@ -73,20 +73,31 @@ def worker(name: str, batch: int, iterations: int, rounds: int) -> None:
         world.join(messages.solver)
         SharedMemory.open = opened
         world.join(shared.solver)
-        lines = {"1 rank": (alone, 1), "beside another": (alone, 2)}
-        lines |= {"2 ranks, messages": (messages, 2), "2 ranks": (shared, 2)}
-        found: dict[str, list[dict[str, float]]] = {title: [] for title in lines}
+        lines = {"beside another": alone, "2 ranks, messages": messages, "2 ranks": shared}
+        found: dict[str, list[dict[str, float]]] = {title: [] for title in ("1 rank", *lines)}
         for _ in range(rounds):
-            for title, (watched, ranks) in lines.items():
-                if world.rank < ranks:
-                    found[title] += watched.steps(iterations)
+            for rank in range(2):
+                if rank == world.rank:
+                    found["1 rank"] += alone.steps(iterations)
                 meet(world)
+            for title, watched in lines.items():
+                found[title] += watched.steps(iterations)
+                meet(world)
+        both = world._comm.gather(found)
         if world.rank == 0:
-            medians = {title: {part: float(np.median([step[part] for step in steps])) for part in steps[0]}
-                       for title, steps in found.items()}  # fmt: skip
+            steps = {title: [max(pair, key=busy) for pair in zip(*(one[title] for one in both), strict=True)]
+                     for title in lines}  # fmt: skip
+            steps = {"1 rank": both[0]["1 rank"] + both[1]["1 rank"], **steps}
+            medians = {title: {part: float(np.median([step[part] for step in line])) for part in line[0]}
+                       for title, line in steps.items()}  # fmt: skip
             net = alone.solver.net
             print(json.dumps({"bytes": net.arena_diff.nbytes, "lines": medians, **by_layer(net, iterations)}))
         meet(world)
+
+
+def busy(step: dict[str, float]) -> float:
+    """The seconds in which a rank did not wait for another: who has most of them holds up both."""
+    return step["step"] - step["waiting"]
 
 
 def meet(world: Any) -> None:
@@ -178,7 +189,8 @@ def by_layer(net: Any, iterations: int) -> dict[str, Any]:
 
 def simulate(measured: dict[str, Any], ranks: int, speed: float, latency: float) -> dict[str, float]:
     """A step's seconds on `ranks` ranks, its efficiency, and the share of the exchange that backward hides."""
-    backward, done, link, busy = measured["backward"], 0.0, 0.0, 0.0
+    one, layers = measured["lines"]["1 rank"], np.array(measured["backward"])
+    backward, done, link, busy = layers * (one["backward"] / layers.sum()), 0.0, 0.0, 0.0
     buckets = list(measured["buckets"])
     for i in range(len(backward) - 1, -1, -1):
         done += backward[i]
@@ -188,8 +200,8 @@ def simulate(measured: dict[str, Any], ranks: int, speed: float, latency: float)
             link = max(link, done) + cost
             busy += cost
     late = max(0.0, link - done)
-    step = measured["step"] + late
-    return {"step": step, "efficiency": measured["step"] / step, "hidden": 1 - late / busy if busy else 1.0}
+    step = one["step"] + late
+    return {"step": step, "efficiency": one["step"] / step, "hidden": 1 - late / busy if busy else 1.0}
 
 
 def measure(name: str, batch: int, iterations: int, rounds: int) -> dict[str, Any]:
@@ -241,13 +253,13 @@ def main() -> None:
             times = [f"{1e3 * line[part]:.1f}" for part in ("step", *PARTS)]
             print(f"| {title} | {' | '.join(times)} | {lines['1 rank']['step'] / line['step']:.2f} |")
         print()
-        simulated = {}
+        print(f"| simulated | {' | '.join(f'{ranks} ranks' for ranks in RANKS)} |")
+        print("|---|" + "---|" * len(RANKS))
+        simulated: dict[str, list[dict[str, float]]] = {}
         for link, (speed, latency) in LINKS.items():
-            for ranks in RANKS:
-                one = {"step": lines["1 rank"]["step"], **found}
-                simulated[f"{link}, {ranks}"] = guess = simulate(one, ranks, speed, latency)
-                print(f"  {link:>9}, {ranks:5} ranks (simulated): efficiency {guess['efficiency']:.2f},"
-                      f" exchange hidden {guess['hidden']:.0%}")  # fmt: skip
+            simulated[link] = [simulate(found, ranks, speed, latency) for ranks in RANKS]
+            guesses = [f"{guess['efficiency']:.2f} ({guess['hidden']:.0%})" for guess in simulated[link]]
+            print(f"| {link} | {' | '.join(guesses)} |")
         results.append({"net": name, "batch": batch, **found, "simulated": simulated})
     if given.json:
         Path(given.json).write_text(json.dumps(results, indent=1))
