@@ -14,7 +14,7 @@ processes because where malloc puts libjpeg-turbo's row of pixels is luck, for e
 is written past the caches, and to copy it from there takes Pillow a sixth of the time of a picture.
 Rounds do not count in which a loop of Python, run before and after, took a quarter longer than it can: on a machine
 shared with others (a virtual one whose cores are half a core each) they halve a core's speed for seconds, but not that
-of its memory, and what is compared would not be slowed down alike.
+of its memory, and what is compared would not be slowed down alike. (Turns of train count all: it takes every core.)
 """
 
 import argparse
@@ -216,22 +216,22 @@ def summary(values: list[float]) -> str:
 
 
 def report(name: str, runs: list[list[Round]], records: int, fastest: float) -> str:
-    """A line of one race: medians of each run's rounds that nobody disturbed, and of how many that were."""
+    """A line of one race: medians of each run's rounds that nobody disturbed, and how many these were."""
     kept = [[one for one in run if one.loop < QUIET * fastest] for run in runs]
+    count = f"   {sum(map(len, kept))} of {sum(map(len, runs))} undisturbed"
+    if name == "train" or not any(kept):
+        kept, count = runs, "" if name == "train" else f"{count}: all counted"
     medians = [(*np.median(run, axis=0)[:2], np.median([one.theirs / one.ours for one in run])) for run in kept if run]
-    count = f"{sum(map(len, kept))} of {sum(map(len, runs))} undisturbed"
-    if not medians:
-        return f"{name:6} {count}: run it again"
     ours, theirs, ratio = zip(*medians, strict=True)
     if name == "train":
         slower = summary([100 * (1 / r - 1) for r in ratio])
         values = [f"ms {summary([1000 * t for t in ours])}", f"from memory {summary([1000 * t for t in theirs])}"]
-        return f"{name:6} {'   '.join(values)}   slower by % {slower}   {count}"
+        return f"{name:6} {'   '.join(values)}   slower by % {slower}{count}"
     values = [
         f"images/s {summary([records / t for t in ours])}",
         f"{BESIDE[name]} {summary([records / t for t in theirs])}",
     ]
-    return f"{name:6} {'   '.join(values)}   ratio {summary(list(ratio))}   {count}"
+    return f"{name:6} {'   '.join(values)}   ratio {summary(list(ratio))}{count}"
 
 
 def main() -> None:
