@@ -60,6 +60,8 @@ def algorithm(
     if _depthwise(x, y, group):
         return "depthwise", macs
     m, r = best_form(window, x.shape, y.shape, group), window.kernel[0]
+    if not m and lanes.fits(window, x.shape, y.shape, group):
+        return "lanes", macs
     if not m:
         return ("1x1" if window.kernel == (1, 1) else "sliding"), macs
     tiles = -(-y.shape[2] // m) * -(-y.shape[3] // m)
