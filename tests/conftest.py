@@ -1,5 +1,6 @@
 """What several test files share."""
 
+import json
 import subprocess
 import sys
 from pathlib import Path
@@ -8,6 +9,7 @@ from typing import NamedTuple
 import pytest
 
 from caffelike import device
+from caffelike.platform import only_one_process
 
 
 class Demo(NamedTuple):
@@ -29,10 +31,15 @@ def pytest_collection_modifyitems(items):
 
 
 @pytest.fixture(scope="session")
-def demo(tmp_path_factory) -> Demo:
-    """`caffelike demo`, run once for all tests in an empty folder."""
-    folder = tmp_path_factory.mktemp("demo")
-    done = subprocess.run(
-        [sys.executable, "-m", "caffelike", "demo"], cwd=folder, stdout=subprocess.PIPE, encoding="utf-8", check=False
-    )
-    return Demo(folder, done.returncode, done.stdout)
+def demo(request, tmp_path_factory) -> Demo:
+    """`caffelike demo`, run once for all tests in an empty folder, whichever of pytest-xdist's processes run them."""
+    base = tmp_path_factory.getbasetemp()
+    shared = base.parent if hasattr(request.config, "workerinput") else base
+    folder, report = shared / "demo", shared / "demo.json"
+    with only_one_process(shared / "demo.lock"):
+        if not report.exists():
+            folder.mkdir()
+            command = [sys.executable, "-m", "caffelike", "demo"]
+            done = subprocess.run(command, cwd=folder, stdout=subprocess.PIPE, encoding="utf-8", check=False)
+            report.write_text(json.dumps([done.returncode, done.stdout]), encoding="utf-8")
+    return Demo(folder, *json.loads(report.read_text(encoding="utf-8")))
