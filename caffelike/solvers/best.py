@@ -2,6 +2,7 @@
 
 import math
 import os
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -44,7 +45,7 @@ class Best(Listener):
         if not math.isnan(score) and (self.value is None or self._sign * score > self._sign * self.value):
             self.value, self.iteration, self._tests_since = score, solver.iter, 0
             if solver.param.keep_best:
-                self._keep(solver)
+                solver.ranks.once(partial(self._keep, solver))
             return
         self._tests_since += 1
         if solver.param.early_stop and self._tests_since >= solver.param.early_stop:
