@@ -6,10 +6,11 @@ cache; when it is done it takes what others have not begun. A chunk writes its o
 on how many threads there are, so results have the same bits for any number of them.
 """
 
+import mmap
 import os
 import threading
 from collections.abc import Callable
-from contextlib import AbstractContextManager, nullcontext
+from contextlib import AbstractContextManager, nullcontext, suppress
 from typing import Any
 
 # Idle workers of GNU OpenMP spin before they sleep. About 20 us bridge the gaps between the layers of a net; its own
@@ -257,6 +258,7 @@ def task(work: Callable | None = None, *, fastmath: frozenset[str] = frozenset()
 # Scratch memory -------------------------------------------------------------------------------------------------
 
 _local = threading.local()
+_HUGE = 2**22  # bytes from which on an array is worth huge pages
 
 
 def scratch(role: str, size: int) -> np.ndarray:
@@ -266,8 +268,22 @@ def scratch(role: str, size: int) -> np.ndarray:
     """
     have = _local.__dict__.get(role)
     if have is None or have.size < size:
-        have = _local.__dict__[role] = aligned(size)
+        have = _local.__dict__[role] = None  # first, or both would be there at once
+        have = _local.__dict__[role] = _pages(size)
     return have
+
+
+def _pages(size: int) -> np.ndarray:
+    """`size` float32 in pages of their own, which the system has back when a larger array takes their place.
+
+    From the C library's heap, arrays of some MB would not go back while anything behind them is in use.
+    """
+    own = {"flags": mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS} if hasattr(mmap, "MAP_ANONYMOUS") else {}
+    pages = mmap.mmap(-1, max(4 * size, 1), **own)
+    if hasattr(mmap, "MADV_HUGEPAGE") and 4 * size >= _HUGE:
+        with suppress(OSError):  # a system without huge pages
+            pages.madvise(mmap.MADV_HUGEPAGE)
+    return np.frombuffer(pages, np.float32, size)
 
 
 def aligned(size: int) -> np.ndarray:
