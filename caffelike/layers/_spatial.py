@@ -151,6 +151,11 @@ def convolved_size(size: Sizes, kernel: Sizes, stride: Sizes, pad: Sizes, dilati
     )
 
 
+def place_type(kernel: Sizes) -> np.dtype:
+    """The smallest integers that can tell a place in a window, and that there is none: uint8 up to 255 places."""
+    return np.min_scalar_type(int(np.prod(kernel)))
+
+
 def pooled_size(size: Sizes, kernel: Sizes, stride: Sizes, pad: Sizes, ceil: bool = True) -> Sizes:
     """The pooled size along each axis, rounded up unless `ceil` is False.
 

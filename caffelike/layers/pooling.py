@@ -12,6 +12,7 @@ from caffelike.layers._spatial import (
     Window,
     check_fits,
     check_pooling_pad,
+    place_type,
     pooled_size,
     pooling_window,
     taps,
@@ -81,7 +82,7 @@ class Pooling(Layer):
         self.options |= {"kernel": kernel, "stride": stride, "pad": pad}
         top = (*shape[:2], *out)
         if method == "MAX" or self.random:
-            self.keep("argmax", top, np.int32)
+            self.keep("argmax", top, place_type(kernel))
         else:
             self.options["argmax"] = None
         return [top] * len(self.message.top)
@@ -159,7 +160,10 @@ def forward(
     train: bool,
     include_pad: bool,
 ) -> None:
-    """Go through the kernel's positions, all windows at once."""
+    """Go through the kernel's positions, all windows at once.
+
+    argmax: the place of the value taken in its window, row by row; as many as a window has: none.
+    """
     if method == "AVE":
         y[...] = 0
         with np.errstate(divide="ignore", invalid="ignore"):  # infinities; windows beyond the image have size 0
@@ -177,28 +181,29 @@ def forward(
         if mask is not None:
             mask[...] = -1
         return
-    chosen = np.full(y.shape, -1, np.int32)
+    none = int(np.prod(kernel))
+    chosen = np.full(y.shape, none, place_type(kernel))
     if method == "MAX":
         y[...] = -_FLT_MAX
-        for values, index in _taps(x, y.shape[2:], kernel, stride, pad, -np.inf):
+        for place, (values, _) in enumerate(_taps(x, y.shape[2:], kernel, stride, pad, -np.inf)):
             better = values > y
             np.copyto(y, values, where=better)
-            np.copyto(chosen, index, where=better)
+            chosen[better] = place
     else:
         assert key is not None
         threshold = rng.uniform(key, y.size).reshape(y.shape) * _window_sum(x, y, kernel, stride, pad)
         total = np.zeros(y.shape, x.dtype)
         y[...] = 0
-        for values, index in _taps(x, y.shape[2:], kernel, stride, pad, 0):
+        for place, (values, inside) in enumerate(_taps(x, y.shape[2:], kernel, stride, pad)):
             total += values
-            # The first pixel whose running sum reaches the threshold; those beyond the image have no index.
-            take = (chosen < 0) & (total >= threshold) & (index >= 0)
+            # The first pixel of the image whose running sum reaches the threshold.
+            take = (chosen == none) & (total >= threshold) & inside
             np.copyto(y, values, where=take)
-            np.copyto(chosen, index, where=take)
+            chosen[take] = place
     if argmax is not None:
         argmax[...] = chosen
     if mask is not None:
-        mask[...] = chosen
+        mask[...] = _indices(chosen, x.shape[2:], kernel, stride, pad)
 
 
 def backward(
@@ -215,21 +220,18 @@ def backward(
 ) -> None:
     """Hand each gradient to the pixel taken, or in parts to the whole window."""
     if argmax is not None:
-        dx[...] = 0
-        planes = np.arange(dx.shape[0] * dx.shape[1]).reshape(*dx.shape[:2], *(1,) * len(kernel))
-        plane = planes * int(np.prod(dx.shape[2:]))
-        taken = argmax >= 0
-        np.add.at(dx.reshape(-1), (plane + argmax)[taken], dy[taken])
+        _spread(dx, dy.shape[2:], kernel, stride, pad, lambda place, _: np.where(argmax == place, dy, 0))
         return
     if method == "AVE":
         divisors = _divisors(dx.shape[2:], dy.shape[2:], kernel, stride, pad, include_pad)
         share = np.divide(dy, divisors, out=np.zeros_like(dy), where=divisors > 0)
-        _spread(dx, dy.shape[2:], kernel, stride, pad, lambda _: share)
+        _spread(dx, dy.shape[2:], kernel, stride, pad, lambda *_: share)
         return
     total = _window_sum(x, dy, kernel, stride, pad) + x.dtype.type(_FLT_MIN)
     squares = _window_sum(x * x, dy, kernel, stride, pad)
     padded = _padded(x, dy.shape[2:], kernel, stride, pad, 0)
-    _spread(dx, dy.shape[2:], kernel, stride, pad, lambda place: dy * (2 * padded[place] * total - squares) / total**2)
+    slope = lambda at: (2 * padded[at] * total - squares) / total**2  # noqa: E731
+    _spread(dx, dy.shape[2:], kernel, stride, pad, lambda _, at: dy * slope(at))
 
 
 def _padded(x: np.ndarray, out: Sizes, kernel: Sizes, stride: Sizes, pad: Sizes, fill: float) -> np.ndarray:
@@ -240,12 +242,22 @@ def _padded(x: np.ndarray, out: Sizes, kernel: Sizes, stride: Sizes, pad: Sizes,
 
 
 def _taps(x: np.ndarray, out: Sizes, kernel: Sizes, stride: Sizes, pad: Sizes, fill: float = 0) -> Any:
-    """For each position in the kernel: the pixels there in all windows, and their index in the image or -1."""
+    """For each position in the kernel: the pixels there in all windows, and whether they lie in the image."""
     padded = _padded(x, out, kernel, stride, pad, fill)
-    index = np.arange(np.prod(x.shape[2:]), dtype=np.int32).reshape(1, 1, *x.shape[2:])
-    index = _padded(index, out, kernel, stride, pad, -1)
-    for _, place in taps(kernel, stride, (1,) * len(kernel), out):
-        yield padded[(..., *place)], index[(..., *place)]
+    inside = _padded(np.ones((1, 1, *x.shape[2:]), bool), out, kernel, stride, pad, False)
+    for _, at in taps(kernel, stride, (1,) * len(kernel), out):
+        yield padded[(..., *at)], inside[(..., *at)]
+
+
+def _indices(places: np.ndarray, size: Sizes, kernel: Sizes, stride: Sizes, pad: Sizes) -> np.ndarray:
+    """The pixels' indices in images of `size` for their places in the windows; -1 for none."""
+    none = int(np.prod(kernel))
+    index: Any = 0
+    within = np.unravel_index(np.minimum(places, none - 1), kernel)
+    for axis, (n, o, s, q) in enumerate(zip(size, places.shape[2:], stride, pad, strict=True)):
+        start = (np.arange(o) * s - q).reshape(-1, *(1,) * (len(kernel) - 1 - axis))
+        index = index * n + start + within[axis]
+    return np.where(places == none, -1, index)
 
 
 def _window_sum(x: np.ndarray, y: np.ndarray, kernel: Sizes, stride: Sizes, pad: Sizes) -> np.ndarray:
@@ -256,10 +268,10 @@ def _window_sum(x: np.ndarray, y: np.ndarray, kernel: Sizes, stride: Sizes, pad:
 
 
 def _spread(dx: np.ndarray, out: Sizes, kernel: Sizes, stride: Sizes, pad: Sizes, part: Any) -> None:
-    """Add part(place) to the pixels `place` of all windows, for each position in the kernel."""
+    """Add part(k, at) to the pixels `at` of all windows, for each position k in the kernel."""
     padded = _padded(np.zeros_like(dx), out, kernel, stride, pad, 0)
-    for _, place in taps(kernel, stride, (1,) * len(kernel), out):
-        padded[(..., *place)] += part((..., *place))
+    for place, (_, at) in enumerate(taps(kernel, stride, (1,) * len(kernel), out)):
+        padded[(..., *at)] += part(place, (..., *at))
     inside: list[Any] = [slice(q, q + n) for q, n in zip(pad, dx.shape[2:], strict=True)]
     dx[...] = padded[(slice(None), slice(None), *inside)]
 

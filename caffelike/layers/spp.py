@@ -7,7 +7,7 @@ import numpy as np
 from caffelike.errors import ModelError
 from caffelike.layer import Layer, Shape
 from caffelike.layers import pooling
-from caffelike.layers._spatial import Sizes, check_fits, check_pooling_pad, pooled_size
+from caffelike.layers._spatial import Sizes, check_fits, check_pooling_pad, place_type, pooled_size
 from caffelike.registry import register
 
 Level = tuple[Sizes, Sizes, Sizes]  # a pyramid level's kernel (= stride), pad and output size
@@ -44,7 +44,7 @@ class SPP(Layer):
         self.options["levels"] = tuple(levels)
         bins = sum(h * w for _, _, (h, w) in levels)
         if self.options["method"] == "MAX" or self.random:
-            self.keep("argmax", (shape[0], shape[1] * bins), np.int32)
+            self.keep("argmax", (shape[0], shape[1] * bins), place_type(levels[0][0]))  # the largest windows
         else:
             self.options["argmax"] = None
         return [(*shape[:2], *levels[0][2]) if self._height == 1 else (shape[0], shape[1] * bins)]
@@ -73,7 +73,7 @@ def forward(
     rows, start = y.reshape(y.shape[0], int(np.prod(y.shape[1:]))), 0
     for i, (kernel, pad, out) in enumerate(levels):
         top = np.empty((*x.shape[:2], *out), y.dtype)
-        chosen = None if argmax is None else np.empty(top.shape, np.int32)
+        chosen = None if argmax is None else np.empty(top.shape, argmax.dtype)
         level_key = None if key is None else key ^ np.array([0, i << 32, 0], np.uint64)
         pooling.forward(x, top, None, chosen, method, kernel, kernel, pad, level_key, train, True)
         end = start + int(np.prod(top.shape[1:]))

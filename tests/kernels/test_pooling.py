@@ -3,7 +3,7 @@ import pytest
 from compare import check, empty, normal
 
 from caffelike.kernels.vector import LANES
-from caffelike.layers._spatial import pooled_size
+from caffelike.layers._spatial import place_type, pooled_size
 
 KEY = np.array([3, 4, 5], np.uint64)
 WINDOWS = [  # kernel, stride, pad, ceil
@@ -44,7 +44,7 @@ def run(rng, x, method, kernel, stride, pad, ceil=True, train=True, masked=True)
         x=x,
         y=empty(*shape),
         mask=empty(*shape) if masked else None,
-        argmax=empty(*shape, dtype=np.int32) if keeps else None,
+        argmax=empty(*shape, dtype=place_type(kernel)) if keeps else None,
         key=KEY if train else None,
         **options,
     )
@@ -80,7 +80,7 @@ def test_nothing_exceeds_the_least_number(rng):
     for value in (np.nan, -np.inf, np.finfo(np.float32).min):
         got = run(rng, np.full((1, 2, 5, 5), value, np.float32), "MAX", (3, 3), (2, 2), (0, 0))
         assert (got["y"] == np.finfo(np.float32).min).all()
-        assert (got["argmax"] == -1).all()
+        assert (got["argmax"] == 9).all()
         assert (got["mask"] == -1).all()
         assert (got["dx"] == 0).all()
 

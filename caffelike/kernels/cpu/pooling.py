@@ -14,6 +14,8 @@ from caffelike.kernels.cpu.windows import (
     max_row_1,
     max_row_2,
     max_row_any,
+    told_plane_2,
+    told_plane_3,
 )
 from caffelike.kernels.jit import kernel
 from caffelike.kernels.launch import task
@@ -23,7 +25,7 @@ Sizes = tuple[int, ...]
 
 _AHEAD = 512  # how far in advance memory is asked for: rows are too short for the processor to see where they lead
 _WORK = 16384  # pixels looked at in a chunk, more or less
-_NONE = np.empty(0, np.int32)
+_NONE = np.empty(0, np.uint8)
 
 
 def forward(
@@ -50,19 +52,19 @@ def forward(
         average.forward(x1, y1, size, kernel, stride, pad, include_pad)
         return
     if argmax is None:
-        argmax = _NONE if mask is None else np.empty(y.shape, np.int32)
+        argmax = _NONE if mask is None else np.empty(y.shape, np.min_scalar_type(kernel[0] * kernel[1]))
     if method == "MAX" and _same_size(size, stride):
         same.forward(x1, y1, argmax.reshape(-1), size, kernel, pad)
-    elif method == "MAX" and stride[1] == 2 and kernel[1] in (2, 3) and not argmax.size and y.size:
-        _halve(planes, _grain(size, kernel), x1, y1, size, kernel, stride, pad)
-    elif method == "MAX" and kernel == stride == (2, 2) and pad == (0, 0) and y.size:
+    elif method == "MAX" and kernel == stride == (2, 2) and pad == (0, 0) and argmax.size:
         _tiles(planes, _grain(size, kernel), x1, y1, argmax.reshape(-1), size)
+    elif method == "MAX" and stride[1] == 2 and kernel[1] in (2, 3) and y.size:
+        _halve(planes, _grain(size, kernel), x1, y1, argmax.reshape(-1), size, kernel, stride, pad)
     elif method == "MAX":
         _largest(planes, _grain(size, kernel), x1, y1, argmax.reshape(-1), size, kernel, stride, pad)
     else:
         stochastic.forward(x1, y1, argmax.reshape(-1), size, kernel, stride, key if train else None)
     if mask is not None:
-        mask[...] = argmax
+        volume.indices(argmax, mask, (1, *x.shape[2:]), (1, *kernel), (1, *stride), (0, *pad))
 
 
 def backward(
@@ -94,7 +96,7 @@ def backward(
         elif stride[1] <= 2 and size[2] * size[3] > 6 * blocks:  # a block costs as much as 6 windows one by one
             _largest_back(planes, grain, dy1, argmax1, dx1, size, kernel, stride, pad)
         else:
-            _to_argmax(planes, grain, dy1, argmax1, dx1, size[0] * size[1], size[2] * size[3])
+            _to_argmax(planes, grain, dy1, argmax1, dx1, size, kernel, stride, pad)
     elif method == "AVE":
         average.backward(dy1, dx1, size, kernel, stride, pad, include_pad)
     else:
@@ -116,12 +118,13 @@ def _same_size(size: Sizes, stride: Sizes) -> bool:
 def _largest(worker, lo, hi, x, y, argmax, size, kernel, stride, pad):
     """MAX in the planes lo..hi."""
     height, width, out_h, out_w = size
+    none = kernel[0] * kernel[1]
     for p in range(lo, hi):
         plane = p * height * width
         for oh in range(out_h):
             top = oh * stride[0] - pad[0]
             begin, end = max(top, 0), min(top + kernel[0], height)
-            start, to, first = plane + begin * width, (p * out_h + oh) * out_w, begin * width
+            start, to, first = plane + begin * width, (p * out_h + oh) * out_w, (begin - top) * kernel[1]
             ask(x, start + _AHEAD, stride[0] * width)
             for ow in range(0, out_w, LANES):
                 column, n = ow * stride[1] - pad[1], out_w - ow
@@ -129,41 +132,48 @@ def _largest(worker, lo, hi, x, y, argmax, size, kernel, stride, pad):
                     for i in range(to + ow, to + min(ow + LANES, out_w)):
                         y[i] = -FLT_MAX
                         if argmax.size:
-                            argmax[i] = -1
+                            argmax[i] = none
                 elif stride[1] == 1:
-                    max_row_1(x, start, width, end - begin, column, kernel[1], 1, y, to + ow, argmax, first, n)
+                    max_row_1(x, start, width, end - begin, column, kernel[1], 1, y, to + ow, argmax, first, none, n)
                 elif stride[1] == 2:
-                    max_row_2(x, start, width, end - begin, column, kernel[1], 2, y, to + ow, argmax, first, n)
+                    max_row_2(x, start, width, end - begin, column, kernel[1], 2, y, to + ow, argmax, first, none, n)
                 else:
                     max_row_any(
-                        x, start, width, end - begin, column, kernel[1], stride[1], y, to + ow, argmax, first, n
+                        x, start, width, end - begin, column, kernel[1], stride[1], y, to + ow, argmax, first, none, n
                     )
 
 
 @task
-def _halve(worker, lo, hi, x, y, size, kernel, stride, pad):
-    """MAX in the planes lo..hi, steps of 2 columns, windows of 2 or 3; nobody asks where."""
+def _halve(worker, lo, hi, x, y, argmax, size, kernel, stride, pad):
+    """MAX in the planes lo..hi, steps of 2 columns, windows of 2 or 3."""
     height, width, out_h, out_w = size
     for p in range(lo, hi):
         at, to = p * height * width, p * out_h * out_w
         for ow in range(0, out_w, LANES):
             column, n = 2 * ow - pad[1], out_w - ow
-            if kernel[1] == 3:
-                max_plane_3(x, at, size[:2], column, kernel[0], pad[0], stride[0], y, to + ow, size[2:], n)
+            if argmax.size and kernel[1] == 3:
+                told_plane_3(x, at, size[:2], column, kernel[0], pad[0], stride[0], y, to + ow, argmax, size[2:], n)
+            elif argmax.size:
+                told_plane_2(x, at, size[:2], column, kernel[0], pad[0], stride[0], y, to + ow, argmax, size[2:], n)
+            elif kernel[1] == 3:
+                max_plane_3(x, at, size[:2], column, kernel[0], pad[0], stride[0], y, to + ow, argmax, size[2:], n)
             else:
-                max_plane_2(x, at, size[:2], column, kernel[0], pad[0], stride[0], y, to + ow, size[2:], n)
+                max_plane_2(x, at, size[:2], column, kernel[0], pad[0], stride[0], y, to + ow, argmax, size[2:], n)
 
 
 @task
-def _to_argmax(worker, lo, hi, dy, argmax, dx, pixels, windows):
+def _to_argmax(worker, lo, hi, dy, argmax, dx, size, kernel, stride, pad):
     """The gradients of the planes lo..hi to the pixels that were taken."""
-    for i in range(lo * pixels, hi * pixels):
+    height, width, out_h, out_w = size
+    for i in range(lo * height * width, hi * height * width):
         dx[i] = 0
-    for p in range(lo, hi):
-        for i in range(p * windows, (p + 1) * windows):
-            taken = argmax[i]
-            if taken >= 0:
-                dx[p * pixels + taken] += dy[i]
+    for row in range(lo * out_h, hi * out_h):
+        start = (row // out_h * height + row % out_h * stride[0] - pad[0]) * width - pad[1]  # of its first window
+        for ow in range(out_w):
+            i = row * out_w + ow
+            taken = np.intp(argmax[i])
+            if taken < kernel[0] * kernel[1]:
+                dx[start + ow * stride[1] + taken // kernel[1] * width + taken % kernel[1]] += dy[i]
 
 
 @kernel
@@ -204,7 +214,7 @@ def _largest_back(worker, lo, hi, dy, argmax, dx, size, kernel, stride, pad):
         for h in range(height):
             begin, rows = _windows_on(h, out_h, kernel[0], stride[0], pad[0])
             start, to = (p * out_h + begin) * out_w, (p * height + h) * width
-            first = h * width
+            first, less = (h + pad[0] - begin * stride[0]) * kernel[1], stride[0] * kernel[1]
             ask(dx, to + _AHEAD, width)
             if h % stride[0] == 0:
                 ask(dy, start + _AHEAD, out_w)
@@ -214,7 +224,7 @@ def _largest_back(worker, lo, hi, dy, argmax, dx, size, kernel, stride, pad):
                     dx[i] = 0
             elif stride[1] == 1:
                 for q in range((width + LANES - 1) // LANES):
-                    max_gradient_1(dy, start, argmax, out_w, rows, width, kernel[1], pad[1], dx, to, first, q)
+                    max_gradient_1(dy, start, argmax, out_w, rows, width, kernel[1], pad[1], dx, to, first, less, q)
             else:
                 for q in range((width + 2 * LANES - 1) // (2 * LANES)):
-                    max_gradient_2(dy, start, argmax, out_w, rows, width, kernel[1], pad[1], dx, to, first, q)
+                    max_gradient_2(dy, start, argmax, out_w, rows, width, kernel[1], pad[1], dx, to, first, less, q)

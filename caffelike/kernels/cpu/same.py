@@ -15,7 +15,7 @@ Sizes = tuple[int, ...]
 
 
 def forward(x: np.ndarray, y: np.ndarray, argmax: np.ndarray, size: Sizes, kernel: Sizes, pad: Sizes) -> None:
-    """y and argmax (empty: not wanted), flat, from x; size: (H, W, ...)."""
+    """y and argmax (places in the window; empty: not wanted), flat, from x; size: (H, W, ...)."""
     pixels, width = size[0] * size[1], size[1]
     planes, grain = _shares(x.size, pixels)
     numbers = np.tile(np.arange(pixels, dtype=np.int32), grain)
@@ -32,10 +32,7 @@ def backward(dy: np.ndarray, argmax: np.ndarray, dx: np.ndarray, size: Sizes, ke
     """dx, flat, from dy and argmax."""
     pixels, width = size[0] * size[1], size[1]
     planes, grain = _shares(dx.size, pixels)
-    if pixels <= 2 * (max(pad[0], kernel[0] - 1 - pad[0]) * width + max(pad[1], kernel[1] - 1 - pad[1])):
-        grain = 1  # a window's pixel could be taken for one of the plane beside it
-    numbers = np.tile(np.arange(pixels, dtype=np.int32), grain)
-    _backward(planes, grain, dy, argmax, dx, pixels, width, kernel, pad, numbers)
+    _backward(planes, grain, dy, argmax, dx, pixels, width, kernel, pad)
 
 
 def _shares(count: int, pixels: int) -> tuple[int, int]:
@@ -56,15 +53,18 @@ def _forward(worker, lo, hi, x, y, argmax, pixels, width, kernel, pad, numbers, 
     for i in range(count):
         best[i] = y[i] = -FLT_MAX
     for i in range(count):
-        places[i] = argmax[i] = -1
+        places[i] = kernel[0]
+    for i in range(count):
+        argmax[i] = kernel[0] * kernel[1]
     for k in range(kernel[0]):
         shift = (k - pad[0]) * width
         first, n = max(0, -shift), count - abs(shift)
         here, number, top, place = x[first + shift :], numbers[first:], best[first:], places[first:]
         for i in range(n):
-            value, at, there = top[i], place[i], np.int32(number[i] + np.int32(shift))
-            if np.uint32(there) < np.uint32(pixels) and here[i] > value:
-                value, at = here[i], there
+            value, at = top[i], place[i]
+            inside = np.uint32(number[i] + np.int32(shift)) < np.uint32(pixels)
+            if inside and here[i] > value:
+                value, at = here[i], np.int32(k)
             top[i], place[i] = value, at
     for k in range(kernel[1]):
         shift = k - pad[1]
@@ -72,7 +72,8 @@ def _forward(worker, lo, hi, x, y, argmax, pixels, width, kernel, pad, numbers, 
         here, place, column = best[first + shift :], places[first + shift :], columns[first:]
         top, chosen = y[first:], argmax[first:]
         for i in range(n):
-            value, at, other, there = top[i], chosen[i], here[i], place[i]
+            value, at, other = top[i], np.int32(chosen[i]), here[i]
+            there = np.int32(place[i] * np.int32(kernel[1]) + np.int32(k))
             inside = np.uint32(column[i] + np.int32(shift)) < np.uint32(width)
             # of equals the first pixel, row by row
             if inside and (other > value or (other == value and there < at)):
@@ -107,7 +108,7 @@ def _values(worker, lo, hi, x, y, pixels, width, kernel, pad, numbers, columns, 
 
 
 @task
-def _backward(worker, lo, hi, dy, argmax, dx, pixels, width, kernel, pad, numbers):
+def _backward(worker, lo, hi, dy, argmax, dx, pixels, width, kernel, pad):
     """What each pixel of the planes lo..hi collects from the windows around it, window by window in their order."""
     count, zero = (hi - lo) * pixels, np.float32(0)
     dy, argmax, dx = dy[lo * pixels : hi * pixels], argmax[lo * pixels : hi * pixels], dx[lo * pixels : hi * pixels]
@@ -119,7 +120,7 @@ def _backward(worker, lo, hi, dy, argmax, dx, pixels, width, kernel, pad, number
     for k in range(kernel[0] * kernel[1] - 1, -1, -1):
         shift = (pad[0] - k // kernel[1]) * width + pad[1] - k % kernel[1]  # from the pixel to the window
         first, n = max(0, -shift), count - abs(shift)
-        gradient, place, number, total = dy[first + shift :], argmax[first + shift :], numbers[first:], dx[first:]
+        gradient, place, total, own = dy[first + shift :], argmax[first + shift :], dx[first:], np.int32(k)
         for i in range(n):
             share = gradient[i]
-            total[i] += share if place[i] == number[i] else zero
+            total[i] += share if np.int32(place[i]) == own else zero

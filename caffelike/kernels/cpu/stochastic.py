@@ -21,7 +21,7 @@ def forward(
     """y and argmax (empty: not wanted), flat, from x; size: (H, W, OH, OW). Without a key: what testing computes."""
     if key is None:
         _expect(y.size, _GRAIN, x, y, size, kernel, stride)
-        argmax[...] = -1
+        argmax[...] = kernel[0] * kernel[1]
     else:
         _draw(y.size, _GRAIN, x, y, argmax, size, kernel, stride, key)
 
@@ -42,6 +42,7 @@ def backward(
 def _draw(worker, lo, hi, x, y, argmax, size, kernel, stride, key):
     """A pixel of each of the windows lo..hi, with the probability of its share in their sum."""
     height, width, out_h, out_w = size
+    none = kernel[0] * kernel[1]
     bits = np.empty(_GRAIN, np.uint32)
     philox(key, lo // 4, (hi - lo + 3) // 4, bits)
     for i in range(lo, hi):
@@ -53,13 +54,13 @@ def _draw(worker, lo, hi, x, y, argmax, size, kernel, stride, key):
             for w in range(left, right):
                 total += x[(p * height + h) * width + w]
         threshold = np.float32(bits[i - lo] >> np.uint32(8)) * UNITS * total
-        total, value, taken = np.float32(0), np.float32(0), -1
+        total, value, taken = np.float32(0), np.float32(0), none
         for h in range(top, bottom):
             for w in range(left, right):
                 here = x[(p * height + h) * width + w]
                 total += here
-                if taken < 0 and total >= threshold:
-                    value, taken = here, h * width + w
+                if taken == none and total >= threshold:
+                    value, taken = here, (h - top) * kernel[1] + w - left
         y[i] = value
         if argmax.size:
             argmax[i] = taken

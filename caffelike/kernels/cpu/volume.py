@@ -9,7 +9,7 @@ from caffelike.kernels.launch import task
 Sizes = tuple[int, ...]
 
 _WORK = 32768  # values looked at in a chunk, more or less
-_NONE = np.empty(0, np.int32)
+_NONE = np.empty(0, np.uint8)
 
 
 def forward(
@@ -30,10 +30,10 @@ def forward(
         _mean(planes, _grain(size, window), x1, y1, size, window, stride, pad, include_pad)
         return
     if argmax is None:
-        argmax = _NONE if mask is None else np.empty(y.shape, np.int32)
+        argmax = _NONE if mask is None else np.empty(y.shape, np.min_scalar_type(window[0] * window[1] * window[2]))
     _largest(planes, _grain(size, window), x1, y1, argmax.reshape(-1), size, window, stride, pad)
     if mask is not None:
-        mask[...] = argmax
+        indices(argmax, mask, x.shape[2:], window, stride, pad)
 
 
 def backward(
@@ -51,7 +51,15 @@ def backward(
     if argmax is None:
         _spread(planes, _grain(size, window), dy1, dx1, size, window, stride, pad, include_pad)
     else:
-        _to_argmax(planes, _grain(size, window), dy1, argmax.reshape(-1), dx1, size)
+        _to_argmax(planes, _grain(size, window), dy1, argmax.reshape(-1), dx1, size, window, stride, pad)
+
+
+def indices(argmax: np.ndarray, mask: np.ndarray, size: Sizes, window: Sizes, stride: Sizes, pad: Sizes) -> None:
+    """mask (N, C, *out): the indices in volumes of `size` of what lies at the places argmax, likewise; -1 for none."""
+    out = (1, 1, *argmax.shape[2:])[-3:]
+    grain = max(1, _WORK // max(1, out[0] * out[1] * out[2]))
+    _indices(argmax.shape[0] * argmax.shape[1], grain, argmax.reshape(-1), mask.reshape(-1), size, out, window, stride,
+             pad)  # fmt: skip
 
 
 def _grain(size: Sizes, window: Sizes) -> int:
@@ -81,7 +89,7 @@ def _largest(worker, lo, hi, x, y, argmax, size, window, stride, pad):
                 for i in range(to, to + out_w):
                     y[i] = -FLT_MAX
                     if argmax.size:
-                        argmax[i] = -1
+                        argmax[i] = window[0] * window[1] * window[2]
                 for d in range(max(front, 0), min(front + window[0], depth)):
                     for h in range(max(top, 0), min(top + window[1], height)):
                         row = (d * height + h) * width
@@ -91,19 +99,41 @@ def _largest(worker, lo, hi, x, y, argmax, size, window, stride, pad):
                                 if 0 <= w < width and x[plane + row + w] > y[to + ow]:
                                     y[to + ow] = x[plane + row + w]
                                     if argmax.size:
-                                        argmax[to + ow] = row + w
+                                        argmax[to + ow] = ((d - front) * window[1] + h - top) * window[2] + k
 
 
 @task
-def _to_argmax(worker, lo, hi, dy, argmax, dx, size):
+def _to_argmax(worker, lo, hi, dy, argmax, dx, size, window, stride, pad):
     """The gradients of the planes lo..hi to the values that were taken."""
     pixels, windows = size[0] * size[1] * size[2], size[3] * size[4] * size[5]
     for i in range(lo * pixels, hi * pixels):
         dx[i] = 0
     for p in range(lo, hi):
-        for i in range(p * windows, (p + 1) * windows):
-            if argmax[i] >= 0:
-                dx[p * pixels + argmax[i]] += dy[i]
+        for i in range(windows):
+            taken = _index(i, argmax[p * windows + i], size[:3], size[3:], window, stride, pad)
+            if taken >= 0:
+                dx[p * pixels + taken] += dy[p * windows + i]
+
+
+@kernel
+def _index(i, taken, size, out, window, stride, pad):
+    """The index in its volume of the value at place `taken` of window i; -1 for none."""
+    place = np.intp(taken)
+    if place == window[0] * window[1] * window[2]:
+        return -1
+    d = i // (out[1] * out[2]) * stride[0] - pad[0] + place // (window[1] * window[2])
+    h = i // out[2] % out[1] * stride[1] - pad[1] + place // window[2] % window[1]
+    w = i % out[2] * stride[2] - pad[2] + place % window[2]
+    return (d * size[1] + h) * size[2] + w
+
+
+@task
+def _indices(worker, lo, hi, argmax, mask, size, out, window, stride, pad):
+    """The indices of the planes lo..hi."""
+    windows = out[0] * out[1] * out[2]
+    for p in range(lo, hi):
+        for i in range(windows):
+            mask[p * windows + i] = _index(i, argmax[p * windows + i], size, out, window, stride, pad)
 
 
 @task

@@ -1,4 +1,8 @@
-"""MAX pooling in registers: the maxima of a row of neighbouring windows at once, and their gradients."""
+"""MAX pooling in registers: the maxima of a row of neighbouring windows at once, and their gradients.
+
+Where a maximum was found is told by its place in the window, row by row, as an unsigned integer of any width; `none`,
+the number of places in a window, where nothing exceeds -FLT_MAX.
+"""
 
 from typing import Any
 
@@ -7,7 +11,7 @@ from llvmlite import ir
 from numba import types
 from numba.extending import intrinsic
 
-from caffelike.kernels.vector import F32, I32, I64, LANES, Emit
+from caffelike.kernels.vector import F32, I1, I32, I64, LANES, Emit
 
 FLT_MAX = np.finfo(np.float32).max
 
@@ -28,35 +32,57 @@ def _inside(e: Emit, columns: Any, width: Any) -> Any:
     return e.b.icmp_unsigned("<", columns, _small(e, width))
 
 
-def _load_numbers(e: Emit, pointer: Any, mask: Any) -> Any:
-    place = e.b.bitcast(pointer, _NUMBERS.as_pointer())
-    name = f"llvm.masked.load.v{LANES}i32.p0"
-    return e.call(name, _NUMBERS, place, ir.Constant(I32, 4), mask, ir.Constant(_NUMBERS, [0] * LANES))
+def _all(e: Emit, mask: Any) -> Any:
+    """Whether all lanes are on: many processors have masks for 32 bits only, so that small numbers go one by one."""
+    return e.call(f"llvm.vector.reduce.and.v{LANES}i1", I1, mask)
 
 
-def _store_numbers(e: Emit, value: Any, pointer: Any, mask: Any) -> None:
-    place = e.b.bitcast(pointer, _NUMBERS.as_pointer())
-    e.call(f"llvm.masked.store.v{LANES}i32.p0", ir.VoidType(), value, place, ir.Constant(I32, 4), mask)
+def _load_places(e: Emit, pointer: Any, mask: Any) -> Any:
+    kind = ir.VectorType(pointer.type.pointee, LANES)
+    bits, to = kind.element.width, e.b.bitcast(pointer, kind.as_pointer())
+    name, zero = f"llvm.masked.load.v{LANES}i{bits}.p0", ir.Constant(kind, [0] * LANES)
+    return e.choose(
+        _all(e, mask),
+        lambda: [e.b.load(to, align=bits // 8)],
+        lambda: [e.call(name, kind, to, ir.Constant(I32, bits // 8), mask, zero)],
+    )[0]
+
+
+def _store_places(e: Emit, value: Any, pointer: Any, mask: Any) -> None:
+    kind = ir.VectorType(pointer.type.pointee, LANES)
+    bits, to = kind.element.width, e.b.bitcast(pointer, kind.as_pointer())
+    name = f"llvm.masked.store.v{LANES}i{bits}.p0"
+    with e.b.if_else(_all(e, mask)) as (whole, part):
+        with whole:
+            e.b.store(value, to, align=bits // 8)
+        with part:
+            e.call(name, ir.VoidType(), value, to, ir.Constant(I32, bits // 8), mask)
+
+
+def _place(e: Emit, pointer: Any, value: Any) -> Any:
+    """An intp in all lanes, as an integer of those at `pointer`."""
+    kind = pointer.type.pointee
+    return e.splat(value if kind.width == 64 else e.b.trunc(value, kind))
 
 
 def _make_row(stride: int) -> Any:
     @intrinsic
-    def row(typingctx, x, start, width, rows, column, taps, step, y, to, index, first, n):
+    def row(typingctx, x, start, width, rows, column, taps, step, y, to, places, first, none, n):
         """LANES windows side by side -> y[to:to + n]: their maxima (the first of equals; NaN never).
 
         x[start:]: the first row they see; `rows` >= 1 rows of `width` pixels. The first window begins at `column`
         (perhaps outside the image, as part of any window may), each has `taps` >= 1 columns, the next begins `step`
-        (= stride where that is not 0) to the right. index[to:to + n] receives where each was found, `first`
-        being the number of x[start]; -1 where nothing exceeds -FLT_MAX. An empty index: not wanted.
+        (= stride where that is not 0) to the right. places[to:to + n] receives where each was found, `first`
+        being the place of the first column in that row. Empty places: not wanted.
         """
 
         def codegen(context, builder, given, values):
             b, e = builder, Emit(builder)
             x = e.array(context, given.args[0], values[0], values[1])
             width, rows, column, taps, step = values[2:7]
-            y, index = (e.array(context, given.args[k], values[k], values[8]) for k in (7, 9))
+            y, places = (e.array(context, given.args[k], values[k], values[8]) for k in (7, 9))
             wanted = b.icmp_signed(">", context.make_array(given.args[9])(context, b, values[9]).nitems, e.int(0))
-            first, n = values[10], values[11]
+            first, none, n = values[10:]
 
             def pixels(line: Any, at: Any, columns: Any) -> Any:
                 place = b.gep(line, [at])
@@ -86,21 +112,21 @@ def _make_row(stride: int) -> Any:
                     columns = b.add(_small(e, at), apart)
                     found = pixels(b.gep(x, [offset]), at, columns)
                     better = b.and_(_inside(e, columns, width), b.fcmp_ordered(">", found, state[0]))
-                    number = b.add(_small(e, b.add(first, offset)), columns)
-                    return [b.select(better, found, state[0]), b.select(better, number, state[1])]
+                    here = _place(e, places, b.add(b.add(first, b.mul(r, taps)), k))
+                    return [b.select(better, found, state[0]), b.select(better, here, state[1])]
 
                 return e.loop(taps, state, tap)
 
-            begin = [e.const(float(-FLT_MAX)), ir.Constant(_NUMBERS, [-1] * LANES)]
+            begin = [e.const(float(-FLT_MAX)), _place(e, places, none)]
             found = e.loop(rows, begin, line)
             mask = e.first(n)
             e.masked_store(found[0], y, mask)
             with b.if_then(wanted):
-                _store_numbers(e, found[1], index, mask)
+                _store_places(e, found[1], places, mask)
             return context.get_dummy_value()
 
         i = types.intp
-        return types.void(x, i, i, i, i, i, i, y, i, index, i, i), codegen
+        return types.void(x, i, i, i, i, i, i, y, i, places, i, i, i), codegen
 
     return row
 
@@ -108,28 +134,36 @@ def _make_row(stride: int) -> Any:
 max_row_1, max_row_2, max_row_any = (_make_row(stride) for stride in (1, 2, 0))
 
 
-def _make_halving(taps: int) -> Any:
+def _make_halving(taps: int, told: bool) -> Any:
     @intrinsic
-    def halving(typingctx, x, at, size, column, high, pad, step, y, to, out_size, n):
+    def halving(typingctx, x, at, size, column, high, pad, step, y, to, places, out_size, n):
         """LANES columns of windows of `high` rows and `taps` (2 or 3) columns that move by 2 columns: their maxima.
 
         One plane y[to:] of out_size from x[at:] of size, both (height, width): the windows whose first column is
         `column`, column + 2, ...; n of them count. They begin `pad` rows above the plane and move by `step` rows.
-        Values as in max_row_2, without where they were found: a maximum over rows comes first, so that vectors are
-        taken apart once a window, not once a row.
+        Values and, if `told`, places as in max_row_2. If not, maxima over rows come first, so that vectors are taken
+        apart once a window, not once a row.
         """
 
         def codegen(context, builder, given, values):
             b, e = builder, Emit(builder)
             source, target = (e.array(context, given.args[k], values[k], values[k + 1]) for k in (0, 7))
+            taken = e.array(context, given.args[9], values[9], values[8])
             height, width = (b.extract_value(values[2], k) for k in (0, 1))
-            out_height, out_width = (b.extract_value(values[9], k) for k in (0, 1))
+            out_height, out_width = (b.extract_value(values[10], k) for k in (0, 1))
             column, high, pad, step = values[3:7]
             lowest, starts = float(-FLT_MAX), [k * LANES for k in range(taps)]
             left = b.not_(e.first(b.neg(column)))
             masks = [e.first(b.sub(width, column), start) for start in starts]
             masks[0] = b.and_(masks[0], left)
-            written = e.first(values[10])
+            written = e.first(values[11])
+
+            def apart(vectors: list) -> list:
+                """For each column of the windows, its pixels."""
+                columns = [e.shuffle(*vectors[:2], list(range(tap, 2 * LANES, 2))) for tap in (0, 1)]
+                if taps == 3:
+                    columns.append(e.shuffle(columns[0], vectors[2], list(range(1, LANES + 1))))
+                return columns
 
             def row(k: Any, _: list) -> list:
                 top = b.sub(b.mul(k, step), pad)
@@ -143,33 +177,45 @@ def _make_halving(taps: int) -> Any:
                         e.masked_load(b.gep(place, [e.int(start)]), mask, lowest)
                         for start, mask in zip(starts, masks, strict=True)
                     ]
-                    return [b.select(b.fcmp_ordered(">", f, m), f, m) for f, m in zip(found, most, strict=True)]
+                    if not told:
+                        return [b.select(b.fcmp_ordered(">", f, m), f, m) for f, m in zip(found, most, strict=True)]
+                    best, where = most
+                    number = b.mul(b.sub(b.add(first, r), top), e.int(taps))
+                    for tap, values in enumerate(apart(found)):
+                        better = b.fcmp_ordered(">", values, best)
+                        here = _place(e, taken, b.add(number, e.int(tap)))
+                        best, where = b.select(better, values, best), b.select(better, here, where)
+                    return [best, where]
 
                 none = [e.const(lowest)] * taps
+                if told:
+                    none[1:] = [_place(e, taken, b.mul(high, e.int(taps)))]
                 most = e.choose(b.icmp_signed(">", rows, e.int(0)), lambda: e.loop(rows, none, line), lambda: none)
-                even = e.shuffle(*most[:2], list(range(0, 2 * LANES, 2)))
-                odd = e.shuffle(*most[:2], list(range(1, 2 * LANES, 2)))
-                best = b.select(b.fcmp_ordered(">", odd, even), odd, even)
-                if taps == 3:
-                    beyond = e.shuffle(even, most[2], list(range(1, LANES + 1)))
-                    best = b.select(b.fcmp_ordered(">", beyond, best), beyond, best)
-                e.masked_store(best, b.gep(target, [b.mul(k, out_width)]), written)
+                best, to = most[0], b.mul(k, out_width)
+                if told:
+                    _store_places(e, most[1], b.gep(taken, [to]), written)
+                else:
+                    best, *others = apart(most)
+                    for values in others:
+                        best = b.select(b.fcmp_ordered(">", values, best), values, best)
+                e.masked_store(best, b.gep(target, [to]), written)
                 return []
 
             e.loop(out_height, [], row)
             return context.get_dummy_value()
 
         i, pair = types.intp, types.UniTuple(types.intp, 2)
-        return types.void(x, i, pair, i, i, i, i, y, i, pair, i), codegen
+        return types.void(x, i, pair, i, i, i, i, y, i, places, pair, i), codegen
 
     return halving
 
 
-max_plane_2, max_plane_3 = (_make_halving(taps) for taps in (2, 3))
+max_plane_2, max_plane_3 = (_make_halving(taps, False) for taps in (2, 3))
+told_plane_2, told_plane_3 = (_make_halving(taps, True) for taps in (2, 3))
 
 
 @intrinsic
-def max_plane_tiles(typingctx, x, at, size, column, y, to, index, out_size, n):
+def max_plane_tiles(typingctx, x, at, size, column, y, to, places, out_size, n):
     """LANES columns of windows of 2x2 pixels side by side: their maxima, and where they were found.
 
     One plane y[to:] of out_size from x[at:] of size, both (height, width): the windows whose first column is `column`,
@@ -179,60 +225,60 @@ def max_plane_tiles(typingctx, x, at, size, column, y, to, index, out_size, n):
     def codegen(context, builder, given, values):
         b, e = builder, Emit(builder)
         source = e.array(context, given.args[0], *values[0:2])
-        target, numbers = (e.array(context, given.args[k], values[k], values[5]) for k in (4, 6))
+        target, taken = (e.array(context, given.args[k], values[k], values[5]) for k in (4, 6))
         height, width = (b.extract_value(values[2], k) for k in (0, 1))
         out_height, out_width = (b.extract_value(values[7], k) for k in (0, 1))
         column, written = values[3], e.first(values[8])
-        lowest, none = e.const(float(-FLT_MAX)), ir.Constant(_NUMBERS, [-1] * LANES)
+        lowest, none = e.const(float(-FLT_MAX)), _place(e, taken, e.int(4))
         masks = [e.first(b.sub(width, column), start) for start in (0, LANES)]
 
-        def line(place: Any, number: Any, state: list) -> list:
-            """The maxima after the row of pixels at `place`, the first of which has this number."""
+        def line(place: Any, low: int, state: list) -> list:
+            """The maxima after the row of pixels at `place`, the upper (0) or the lower one (1) of the windows."""
             found = [
                 e.masked_load(b.gep(place, [e.int(k * LANES)]), mask, float(-FLT_MAX)) for k, mask in enumerate(masks)
             ]
-            corner = b.add(_small(e, number), _lanes(2))
             for tap in (0, 1):
                 value = e.shuffle(*found, list(range(tap, 2 * LANES, 2)))
                 better = b.fcmp_ordered(">", value, state[0])
-                here = b.add(corner, ir.Constant(_NUMBERS, [tap] * LANES))
+                here = _place(e, taken, e.int(2 * low + tap))
                 state = [b.select(better, value, state[0]), b.select(better, here, state[1])]
             return state
 
         def row(k: Any, _: list) -> list:
             number = b.add(b.mul(b.mul(k, e.int(2)), width), column)
             place = b.gep(source, [number])
-            found = line(place, number, [lowest, none])
+            found = line(place, 0, [lowest, none])
             below = b.icmp_signed("<", b.add(b.mul(k, e.int(2)), e.int(1)), height)
-            found = e.choose(below, lambda: line(b.gep(place, [width]), b.add(number, width), found), lambda: found)
+            found = e.choose(below, lambda: line(b.gep(place, [width]), 1, found), lambda: found)
             put = b.mul(k, out_width)
             e.masked_store(found[0], b.gep(target, [put]), written)
-            _store_numbers(e, found[1], b.gep(numbers, [put]), written)
+            _store_places(e, found[1], b.gep(taken, [put]), written)
             return []
 
         e.loop(out_height, [], row)
         return context.get_dummy_value()
 
     i, pair = types.intp, types.UniTuple(types.intp, 2)
-    return types.void(x, i, pair, i, y, i, index, pair, i), codegen
+    return types.void(x, i, pair, i, y, i, places, pair, i), codegen
 
 
 def _make_gradient(stride: int) -> Any:
     @intrinsic
-    def gradient(typingctx, dy, start, index, widths, rows, width, taps, pad, dx, to, first, block):
+    def gradient(typingctx, dy, start, places, widths, rows, width, taps, pad, dx, to, first, less, block):
         """A block of stride * LANES pixels of an image row: dx[to + ...] = the gradients of the windows they lie in.
 
         dy[start:]: `rows` >= 1 rows of `widths` windows that the image row lies in; each has `taps` columns. The row
-        has `width` pixels and begins at dx[to]; its first pixel has number `first`; `block`: which block.
-        A pixel gets the gradient of the windows whose index is its number.
+        has `width` pixels and begins at dx[to]; in the first row of windows the place of its pixels is `first` + their
+        column in the window, in each next one `less` less; `block`: which block.
+        A pixel gets the gradient of the windows that took what lies at its place.
         """
 
         def codegen(context, builder, given, values):
             b, e = builder, Emit(builder)
-            dy, index = (e.array(context, given.args[k], values[k], values[1]) for k in (0, 2))
+            dy, taken = (e.array(context, given.args[k], values[k], values[1]) for k in (0, 2))
             widths, rows, width, taps, pad = values[3:8]
-            dx, first = e.array(context, given.args[8], values[8], values[9]), values[10]
-            begin = b.mul(values[11], e.int(LANES))  # over the stride
+            dx, first, less = e.array(context, given.args[8], values[8], values[9]), values[10], values[11]
+            begin = b.mul(values[12], e.int(LANES))  # over the stride
 
             def phase(remainder: int, r: Any, total: Any) -> Any:
                 """Adds for the pixels stride * l + remainder what row r of windows has for them."""
@@ -240,7 +286,7 @@ def _make_gradient(stride: int) -> Any:
                 ahead = b.add(pad, e.int(remainder))
                 tap = b.and_(ahead, e.int(stride - 1))  # the first tap that can lie on these pixels
                 count = b.sdiv(b.add(b.sub(taps, tap), e.int(stride - 1)), e.int(stride))
-                number = b.add(_small(e, b.add(first, b.mul(begin, e.int(stride)))), _lanes(stride, remainder))
+                number = b.add(b.sub(first, b.mul(r, less)), tap)
                 leftmost = b.sub(b.add(begin, b.sdiv(b.sub(ahead, tap), e.int(stride))), b.sub(count, e.int(1)))
 
                 def add(k: Any, state: list) -> list:
@@ -248,8 +294,10 @@ def _make_gradient(stride: int) -> Any:
                     mask = _inside(e, b.add(_small(e, window), _lanes()), widths)
                     place = b.add(line, window)
                     share = e.masked_load(b.gep(dy, [place]), mask)
-                    taken = b.icmp_signed("==", _load_numbers(e, b.gep(index, [place]), mask), number)
-                    return [b.fadd(state[0], b.select(b.and_(mask, taken), share, e.const(0)))]
+                    before = b.mul(e.int(stride), b.sub(b.sub(count, e.int(1)), k))  # columns of the window
+                    own = _place(e, taken, b.add(number, before))
+                    mine = b.icmp_signed("==", _load_places(e, b.gep(taken, [place]), mask), own)
+                    return [b.fadd(state[0], b.select(b.and_(mask, mine), share, e.const(0)))]
 
                 some = b.icmp_signed(">", count, e.int(0))
                 return e.choose(some, lambda: e.loop(count, [total], add), lambda: [total])[0]
@@ -268,7 +316,7 @@ def _make_gradient(stride: int) -> Any:
             return context.get_dummy_value()
 
         i = types.intp
-        return types.void(dy, i, index, i, i, i, i, i, dx, i, i, i), codegen
+        return types.void(dy, i, places, i, i, i, i, i, dx, i, i, i, i), codegen
 
     return gradient
 
@@ -277,8 +325,8 @@ max_gradient_1, max_gradient_2 = (_make_gradient(stride) for stride in (1, 2))
 
 
 @intrinsic
-def max_gradient_tiles(typingctx, dy, start, index, n, dx, to, column, size, out_size):
-    """LANES columns of windows of 2x2 that do not overlap: each writes its gradient where index says, else 0.
+def max_gradient_tiles(typingctx, dy, start, places, n, dx, to, column, size, out_size):
+    """LANES columns of windows of 2x2 that do not overlap: each writes its gradient to its place, else 0.
 
     One plane dx[to:] of size from dy[start:] of out_size, both (height, width): the pixels from `column` on, which is
     the first of a window; n windows count. A window's second row and column may lie outside of the plane.
@@ -286,21 +334,16 @@ def max_gradient_tiles(typingctx, dy, start, index, n, dx, to, column, size, out
 
     def codegen(context, builder, given, values):
         b, e = builder, Emit(builder)
-        dy, index = (e.array(context, given.args[k], values[k], values[1]) for k in (0, 2))
+        dy, chosen = (e.array(context, given.args[k], values[k], values[1]) for k in (0, 2))
         dx = e.array(context, given.args[4], *values[4:6])
         column, mask = values[6], e.first(values[3])
         (height, width), (out_height, out_width) = ([b.extract_value(v, k) for k in (0, 1)] for v in values[7:])
         masks = [e.first(b.sub(width, column), k * LANES) for k in (0, 1)]
         mixed = [lane // 2 + lane % 2 * LANES for lane in range(2 * LANES)]
 
-        def write(gradient: Any, taken: Any, number: Any) -> None:
-            corner = b.add(_small(e, number), _lanes(2))
+        def write(gradient: Any, taken: Any, number: Any, low: int) -> None:
             even, odd = (
-                b.select(
-                    b.icmp_signed("==", taken, b.add(corner, ir.Constant(_NUMBERS, [tap] * LANES))),
-                    gradient,
-                    e.const(0),
-                )
+                b.select(b.icmp_signed("==", taken, _place(e, chosen, e.int(2 * low + tap))), gradient, e.const(0))
                 for tap in (0, 1)
             )
             for k, part in enumerate(masks):
@@ -310,16 +353,16 @@ def max_gradient_tiles(typingctx, dy, start, index, n, dx, to, column, size, out
         def row(k: Any, _: list) -> list:
             place = b.mul(k, out_width)
             gradient = e.masked_load(b.gep(dy, [place]), mask)
-            taken = _load_numbers(e, b.gep(index, [place]), mask)
+            taken = _load_places(e, b.gep(chosen, [place]), mask)
             top = b.mul(k, e.int(2))
             number = b.add(b.mul(top, width), column)
-            write(gradient, taken, number)
+            write(gradient, taken, number, 0)
             with b.if_then(b.icmp_signed("<", b.add(top, e.int(1)), height)):
-                write(gradient, taken, b.add(number, width))
+                write(gradient, taken, b.add(number, width), 1)
             return []
 
         e.loop(out_height, [], row)
         return context.get_dummy_value()
 
     i, pair = types.intp, types.UniTuple(types.intp, 2)
-    return types.void(dy, i, index, i, dx, i, i, pair, pair), codegen
+    return types.void(dy, i, places, i, dx, i, i, pair, pair), codegen

@@ -45,7 +45,7 @@ def forward(
         assert key is not None
         _drawn(y.size, v, to, chosen, words(key), over)
     if mask is not None:
-        _numbers(y.size, chosen, mask.reshape(-1))
+        _indices(y.size, chosen, mask.reshape(-1), over)
 
 
 def backward(
@@ -107,6 +107,22 @@ def _length(place, axis, include_pad, over):
 
 
 @device
+def _none(over):
+    """The place that stands for none: how many there are in a window."""
+    return over[2][0] * over[2][1] * over[2][2]
+
+
+@device
+def _place(pixel, window, over):
+    """Where in a window a pixel lies, row by row."""
+    _, _, kernel, stride, pad = over
+    d = pixel[0] - window[0] * stride[0] + pad[0]
+    h = pixel[1] - window[1] * stride[1] + pad[1]
+    w = pixel[2] - window[2] * stride[2] + pad[2]
+    return (d * kernel[1] + h) * kernel[2] + w
+
+
+@device
 def _split(i, sizes):
     """(plane, depth, row, column) of a number's index."""
     return (
@@ -138,14 +154,13 @@ def _largest(i, x, y, argmax, over):
     size = over[0]
     plane, od, oh, ow = _split(i, over[1])
     (d0, d1), (h0, h1), (w0, w1) = _ends(od, 0, over), _ends(oh, 1, over), _ends(ow, 2, over)
-    best, taken = -LARGEST, -1
+    best, taken = -LARGEST, _none(over)
     for d in range(d0, d1):
         for h in range(h0, h1):
             for w in range(w0, w1):
-                at = (d * size[1] + h) * size[2] + w
-                v = x[plane * size[0] * size[1] * size[2] + at]
+                v = x[((plane * size[0] + d) * size[1] + h) * size[2] + w]
                 if v > best:
-                    best, taken = v, at
+                    best, taken = v, _place((d, h, w), (od, oh, ow), over)
     y[i] = best
     argmax[i] = taken
 
@@ -170,22 +185,28 @@ def _drawn(i, x, y, argmax, words, over):
     (d0, d1), (h0, h1), (w0, w1) = _ends(od, 0, over), _ends(oh, 1, over), _ends(ow, 2, over)
     random = np.float32(bits(i, words[0], words[1], words[2], words[3]) >> 8) * np.float32(2**-24)
     threshold = random * _sums(x, i, over)[0]
-    total, value, taken = np.float32(0), np.float32(0), -1
+    none = _none(over)
+    total, value, taken = np.float32(0), np.float32(0), none
     for d in range(d0, d1):
         for h in range(h0, h1):
             for w in range(w0, w1):
-                at = (d * size[1] + h) * size[2] + w
-                v = x[plane * size[0] * size[1] * size[2] + at]
+                v = x[((plane * size[0] + d) * size[1] + h) * size[2] + w]
                 total += v
-                if taken < 0 and total >= threshold:
-                    value, taken = v, at
+                if taken == none and total >= threshold:
+                    value, taken = v, _place((d, h, w), (od, oh, ow), over)
     y[i] = value
     argmax[i] = taken
 
 
 @task
-def _numbers(i, argmax, mask):
-    mask[i] = argmax[i]
+def _indices(i, argmax, mask, over):
+    size, out, kernel, stride, pad = over
+    place = int(argmax[i])
+    _, od, oh, ow = _split(i, out)
+    d = od * stride[0] - pad[0] + place // (kernel[1] * kernel[2])
+    h = oh * stride[1] - pad[1] + place // kernel[2] % kernel[1]
+    w = ow * stride[2] - pad[2] + place % kernel[2]
+    mask[i] = -1 if place == _none(over) else (d * size[1] + h) * size[2] + w
 
 
 @task
@@ -193,12 +214,12 @@ def _to_taken(i, dy, argmax, dx, over):
     size, out = over[0], over[1]
     plane, d, h, w = _split(i, size)
     (d0, d1), (h0, h1), (w0, w1) = _reached(d, 0, over), _reached(h, 1, over), _reached(w, 2, over)
-    own, total = (d * size[1] + h) * size[2] + w, np.float32(0)
+    total = np.float32(0)
     for od in range(d0, d1):
         for oh in range(h0, h1):
             for ow in range(w0, w1):
                 at = ((plane * out[0] + od) * out[1] + oh) * out[2] + ow
-                if argmax[at] == own:
+                if argmax[at] == _place((d, h, w), (od, oh, ow), over):
                     total += dy[at]
     dx[i] = total
 

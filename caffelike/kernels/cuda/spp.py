@@ -26,7 +26,7 @@ def forward(
     for i, (kernel, pad, shape, where) in enumerate(_levels(x, y, levels)):
         count = int(np.prod(shape, dtype=np.int64))
         top = empty(count).reshape(shape)
-        chosen = None if argmax is None else empty(count, np.int32).reshape(shape)
+        chosen = None if argmax is None else empty(count, argmax.dtype).reshape(shape)
         level_key = None if key is None else key ^ np.array([0, i << 32, 0], np.uint64)
         pooling.forward(x, top, None, chosen, method, kernel, kernel, pad, level_key, train, True)
         put(top, y, *where)
@@ -49,7 +49,7 @@ def backward(
     for kernel, pad, shape, where in _levels(x, dy, levels):
         count = int(np.prod(shape, dtype=np.int64))
         gradient = empty(count).reshape(shape)
-        chosen = None if argmax is None else empty(count, np.int32).reshape(shape)
+        chosen = None if argmax is None else empty(count, argmax.dtype).reshape(shape)
         take(dy, gradient, *where)
         if argmax is not None:
             take(argmax, chosen, *where)
