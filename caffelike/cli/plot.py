@@ -1,5 +1,7 @@
 """`caffelike plot`: training logs as charts."""
 
+import os
+
 import click
 
 from caffelike.errors import CaffelikeError
@@ -17,11 +19,14 @@ def command(logs: tuple[str, ...], output: str, charts: str) -> None:
     Charts, numbered as in Caffe's plot script: 0 and 1 test accuracy, 2 and 3 test loss, 4 and 5 learning rate,
     6 and 7 train loss, over iterations and seconds.
 
-    Example: caffelike plot train.log
+    Example: caffelike plot train.log; as Caffe's script has it: caffelike plot 6 loss.png train.log
     """
     from caffelike.tools.plot import CHARTS, plot
     from caffelike.tools.training_log import parse_log
 
+    if len(logs) > 2 and logs[0].isdecimal() and not charts and not os.path.exists(logs[0]):
+        charts, output, *rest = logs  # Caffe's script: the chart's number, the picture, logs
+        logs = tuple(rest)
     if not logs:
         raise CaffelikeError("Name the logs to draw: caffelike plot train.log ...")
     try:

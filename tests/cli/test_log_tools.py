@@ -27,6 +27,12 @@ def test_plot(run, tmp_path):
     assert "<svg" in (tmp_path / "x.svg").read_text()
 
 
+def test_plot_as_caffe_s_script_is_called(run, tmp_path):
+    pytest.importorskip("matplotlib")
+    result = run("plot", "6", tmp_path / "loss.svg", LOG, LOG.with_name("finetune.log"))
+    assert (result.code, result.out) == (0, f"Wrote {tmp_path}/loss.svg\n")
+
+
 @pytest.mark.parametrize(
     ("words", "text"),
     [
