@@ -1,10 +1,11 @@
-"""SIGINT and SIGHUP while training: stop, write a snapshot, or nothing."""
+"""SIGINT and SIGHUP while training, on MPI also SIGUSR1 and SIGUSR2: stop, write a snapshot, or nothing."""
 
 import signal
 from types import FrameType
 from typing import Any
 
 from caffelike.errors import CaffelikeError
+from caffelike.parallel.mpi import started_by_mpi
 
 _EFFECTS = ("stop", "snapshot", "none")
 
@@ -24,6 +25,8 @@ class Signals:
         self._effects: dict[int, str] = {signal.SIGINT: sigint}
         if hasattr(signal, "SIGHUP"):  # Windows has none
             self._effects = {signal.SIGHUP: sighup} | self._effects
+        if started_by_mpi() and hasattr(signal, "SIGUSR1"):  # mpiexec keeps the other two, and hands these on
+            self._effects |= {signal.SIGUSR2: sighup, signal.SIGUSR1: sigint}
         self._received: set[int] = set()
         self._before: dict[int, Any] = {}
 

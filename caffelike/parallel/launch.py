@@ -2,9 +2,11 @@
 
 import os
 import shutil
+import signal
 import subprocess
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 
 from caffelike import log
@@ -25,7 +27,23 @@ def run(count: int, arguments: Sequence[str]) -> int:
     environment.setdefault("OMP_NUM_THREADS", str(max(1, (os.cpu_count() or 1) // count)))
     command = [*_mpiexec(), "-n", str(count), *_flags(environment), sys.executable, "-m", "caffelike", *arguments]
     log.logger.info("Starting %s", " ".join(command))
-    return subprocess.run(command, env=environment, check=False).returncode
+    # Ctrl-C must not reach mpiexec, which would end the ranks at once: they stop by themselves, with a snapshot.
+    process = subprocess.Popen(command, env=environment, start_new_session=True)
+    with _passed_on(process):
+        return process.wait()
+
+
+@contextmanager
+def _passed_on(process: subprocess.Popen) -> Iterator[None]:
+    """Within the block SIGINT and SIGHUP go to the ranks, as the signals that mpiexec hands on; SIGTERM ends them."""
+    names = {"SIGINT": "SIGUSR1", "SIGHUP": "SIGUSR2", "SIGTERM": "SIGTERM"}
+    pairs = [(getattr(signal, name), getattr(signal, to)) for name, to in names.items() if hasattr(signal, to)]
+    before = [(number, signal.signal(number, lambda *_, to=to: process.send_signal(to))) for number, to in pairs]
+    try:
+        yield
+    finally:
+        for number, handler in before:
+            signal.signal(number, handler)
 
 
 def _mpiexec() -> list[str]:

@@ -71,6 +71,20 @@ def test_an_error_on_one_rank_ends_all_and_names_it(ranks):
     assert time.monotonic() - start < 30
 
 
+def test_an_interrupt_stops_all_ranks_with_a_snapshot(ranks):
+    process = ranks.start(2, ranks.solver(4, "base_lr: 0.01 max_iter: 10000000"))
+    log = []
+    for line in process.stderr:
+        log.append(line)
+        if "Iteration 5 " in line:
+            process.send_signal(signal.SIGINT)
+            break
+    log += process.communicate(timeout=60)[1].splitlines(keepends=True)
+    assert process.returncode == 0, "".join(log)[-2000:]
+    assert any("Optimization stopped early" in line for line in log)
+    assert latest(ranks.folder) > 5
+
+
 @pytest.mark.slow
 def test_killed_at_random_moments_and_resumed_ends_with_the_same_weights(ranks):
     """Ten times a rank dies; each run goes on from the last snapshot."""
