@@ -5,7 +5,6 @@ from types import FrameType
 from typing import Any
 
 from caffelike.errors import CaffelikeError
-from caffelike.parallel.mpi import started_by_mpi
 
 _EFFECTS = ("stop", "snapshot", "none")
 
@@ -17,6 +16,8 @@ class Signals:
     """
 
     def __init__(self, sigint: str = "stop", sighup: str = "snapshot"):
+        from caffelike.parallel.mpi import started_by_mpi  # here: it loads NumPy, and `--help` needs none
+
         for effect in (sigint, sighup):
             if effect not in _EFFECTS:
                 raise CaffelikeError(
