@@ -14,8 +14,6 @@ from caffelike.kernels.cpu.windows import (
     max_row_1,
     max_row_2,
     max_row_any,
-    told_plane_2,
-    told_plane_3,
 )
 from caffelike.kernels.jit import kernel
 from caffelike.kernels.launch import task
@@ -57,8 +55,8 @@ def forward(
         same.forward(x1, y1, argmax.reshape(-1), size, kernel, pad)
     elif method == "MAX" and kernel == stride == (2, 2) and pad == (0, 0) and argmax.size:
         _tiles(planes, _grain(size, kernel), x1, y1, argmax.reshape(-1), size)
-    elif method == "MAX" and stride[1] == 2 and kernel[1] in (2, 3) and y.size:
-        _halve(planes, _grain(size, kernel), x1, y1, argmax.reshape(-1), size, kernel, stride, pad)
+    elif method == "MAX" and stride[1] == 2 and kernel[1] in (2, 3) and not argmax.size and y.size:
+        _halve(planes, _grain(size, kernel), x1, y1, size, kernel, stride, pad)
     elif method == "MAX":
         _largest(planes, _grain(size, kernel), x1, y1, argmax.reshape(-1), size, kernel, stride, pad)
     else:
@@ -144,21 +142,17 @@ def _largest(worker, lo, hi, x, y, argmax, size, kernel, stride, pad):
 
 
 @task
-def _halve(worker, lo, hi, x, y, argmax, size, kernel, stride, pad):
-    """MAX in the planes lo..hi, steps of 2 columns, windows of 2 or 3."""
+def _halve(worker, lo, hi, x, y, size, kernel, stride, pad):
+    """MAX in the planes lo..hi, steps of 2 columns, windows of 2 or 3; nobody asks where."""
     height, width, out_h, out_w = size
     for p in range(lo, hi):
         at, to = p * height * width, p * out_h * out_w
         for ow in range(0, out_w, LANES):
             column, n = 2 * ow - pad[1], out_w - ow
-            if argmax.size and kernel[1] == 3:
-                told_plane_3(x, at, size[:2], column, kernel[0], pad[0], stride[0], y, to + ow, argmax, size[2:], n)
-            elif argmax.size:
-                told_plane_2(x, at, size[:2], column, kernel[0], pad[0], stride[0], y, to + ow, argmax, size[2:], n)
-            elif kernel[1] == 3:
-                max_plane_3(x, at, size[:2], column, kernel[0], pad[0], stride[0], y, to + ow, argmax, size[2:], n)
+            if kernel[1] == 3:
+                max_plane_3(x, at, size[:2], column, kernel[0], pad[0], stride[0], y, to + ow, size[2:], n)
             else:
-                max_plane_2(x, at, size[:2], column, kernel[0], pad[0], stride[0], y, to + ow, argmax, size[2:], n)
+                max_plane_2(x, at, size[:2], column, kernel[0], pad[0], stride[0], y, to + ow, size[2:], n)
 
 
 @task

@@ -11,7 +11,7 @@ from llvmlite import ir
 from numba import types
 from numba.extending import intrinsic
 
-from caffelike.kernels.vector import F32, I1, I32, I64, LANES, Emit
+from caffelike.kernels.vector import AVX512, F32, I1, I32, I64, LANES, MACHINE, Emit
 
 FLT_MAX = np.finfo(np.float32).max
 
@@ -33,7 +33,7 @@ def _inside(e: Emit, columns: Any, width: Any) -> Any:
 
 
 def _all(e: Emit, mask: Any) -> Any:
-    """Whether all lanes are on: many processors have masks for 32 bits only, so that small numbers go one by one."""
+    """Whether all lanes are on."""
     return e.call(f"llvm.vector.reduce.and.v{LANES}i1", I1, mask)
 
 
@@ -41,11 +41,14 @@ def _load_places(e: Emit, pointer: Any, mask: Any) -> Any:
     kind = ir.VectorType(pointer.type.pointee, LANES)
     bits, to = kind.element.width, e.b.bitcast(pointer, kind.as_pointer())
     name, zero = f"llvm.masked.load.v{LANES}i{bits}.p0", ir.Constant(kind, [0] * LANES)
-    return e.choose(
-        _all(e, mask),
-        lambda: [e.b.load(to, align=bits // 8)],
-        lambda: [e.call(name, kind, to, ir.Constant(I32, bits // 8), mask, zero)],
-    )[0]
+
+    def part() -> list:
+        return [e.call(name, kind, to, ir.Constant(I32, bits // 8), mask, zero)]
+
+    if MACHINE is AVX512:
+        return part()[0]
+    # others have masks for 32 bits only, at best: smaller numbers would go one by one
+    return e.choose(_all(e, mask), lambda: [e.b.load(to, align=bits // 8)], part)[0]
 
 
 def _store_places(e: Emit, value: Any, pointer: Any, mask: Any) -> None:
@@ -134,36 +137,28 @@ def _make_row(stride: int) -> Any:
 max_row_1, max_row_2, max_row_any = (_make_row(stride) for stride in (1, 2, 0))
 
 
-def _make_halving(taps: int, told: bool) -> Any:
+def _make_halving(taps: int) -> Any:
     @intrinsic
-    def halving(typingctx, x, at, size, column, high, pad, step, y, to, places, out_size, n):
+    def halving(typingctx, x, at, size, column, high, pad, step, y, to, out_size, n):
         """LANES columns of windows of `high` rows and `taps` (2 or 3) columns that move by 2 columns: their maxima.
 
         One plane y[to:] of out_size from x[at:] of size, both (height, width): the windows whose first column is
         `column`, column + 2, ...; n of them count. They begin `pad` rows above the plane and move by `step` rows.
-        Values and, if `told`, places as in max_row_2. If not, maxima over rows come first, so that vectors are taken
-        apart once a window, not once a row.
+        Values as in max_row_2, without where they were found: a maximum over rows comes first, so that vectors are
+        taken apart once a window, not once a row.
         """
 
         def codegen(context, builder, given, values):
             b, e = builder, Emit(builder)
             source, target = (e.array(context, given.args[k], values[k], values[k + 1]) for k in (0, 7))
-            taken = e.array(context, given.args[9], values[9], values[8])
             height, width = (b.extract_value(values[2], k) for k in (0, 1))
-            out_height, out_width = (b.extract_value(values[10], k) for k in (0, 1))
+            out_height, out_width = (b.extract_value(values[9], k) for k in (0, 1))
             column, high, pad, step = values[3:7]
             lowest, starts = float(-FLT_MAX), [k * LANES for k in range(taps)]
             left = b.not_(e.first(b.neg(column)))
             masks = [e.first(b.sub(width, column), start) for start in starts]
             masks[0] = b.and_(masks[0], left)
-            written = e.first(values[11])
-
-            def apart(vectors: list) -> list:
-                """For each column of the windows, its pixels."""
-                columns = [e.shuffle(*vectors[:2], list(range(tap, 2 * LANES, 2))) for tap in (0, 1)]
-                if taps == 3:
-                    columns.append(e.shuffle(columns[0], vectors[2], list(range(1, LANES + 1))))
-                return columns
+            written = e.first(values[10])
 
             def row(k: Any, _: list) -> list:
                 top = b.sub(b.mul(k, step), pad)
@@ -177,41 +172,29 @@ def _make_halving(taps: int, told: bool) -> Any:
                         e.masked_load(b.gep(place, [e.int(start)]), mask, lowest)
                         for start, mask in zip(starts, masks, strict=True)
                     ]
-                    if not told:
-                        return [b.select(b.fcmp_ordered(">", f, m), f, m) for f, m in zip(found, most, strict=True)]
-                    best, where = most
-                    number = b.mul(b.sub(b.add(first, r), top), e.int(taps))
-                    for tap, values in enumerate(apart(found)):
-                        better = b.fcmp_ordered(">", values, best)
-                        here = _place(e, taken, b.add(number, e.int(tap)))
-                        best, where = b.select(better, values, best), b.select(better, here, where)
-                    return [best, where]
+                    return [b.select(b.fcmp_ordered(">", f, m), f, m) for f, m in zip(found, most, strict=True)]
 
                 none = [e.const(lowest)] * taps
-                if told:
-                    none[1:] = [_place(e, taken, b.mul(high, e.int(taps)))]
                 most = e.choose(b.icmp_signed(">", rows, e.int(0)), lambda: e.loop(rows, none, line), lambda: none)
-                best, to = most[0], b.mul(k, out_width)
-                if told:
-                    _store_places(e, most[1], b.gep(taken, [to]), written)
-                else:
-                    best, *others = apart(most)
-                    for values in others:
-                        best = b.select(b.fcmp_ordered(">", values, best), values, best)
-                e.masked_store(best, b.gep(target, [to]), written)
+                even = e.shuffle(*most[:2], list(range(0, 2 * LANES, 2)))
+                odd = e.shuffle(*most[:2], list(range(1, 2 * LANES, 2)))
+                best = b.select(b.fcmp_ordered(">", odd, even), odd, even)
+                if taps == 3:
+                    beyond = e.shuffle(even, most[2], list(range(1, LANES + 1)))
+                    best = b.select(b.fcmp_ordered(">", beyond, best), beyond, best)
+                e.masked_store(best, b.gep(target, [b.mul(k, out_width)]), written)
                 return []
 
             e.loop(out_height, [], row)
             return context.get_dummy_value()
 
         i, pair = types.intp, types.UniTuple(types.intp, 2)
-        return types.void(x, i, pair, i, i, i, i, y, i, places, pair, i), codegen
+        return types.void(x, i, pair, i, i, i, i, y, i, pair, i), codegen
 
     return halving
 
 
-max_plane_2, max_plane_3 = (_make_halving(taps, False) for taps in (2, 3))
-told_plane_2, told_plane_3 = (_make_halving(taps, True) for taps in (2, 3))
+max_plane_2, max_plane_3 = (_make_halving(taps) for taps in (2, 3))
 
 
 @intrinsic
