@@ -4,6 +4,7 @@ With few images an inner product is bound by the memory its weights come from, s
 takes some rows (`dot_rows`) or columns (`add_rows`) and walks a few lines of the matrix side by side.
 """
 
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
@@ -13,6 +14,7 @@ from numba.extending import intrinsic
 from caffelike.kernels.cpu.gemm import lines
 from caffelike.kernels.cpu.pack import SLACK, pack_right_transposed
 from caffelike.kernels.cpu.tile import COLUMNS
+from caffelike.kernels.jit import with_globals
 from caffelike.kernels.launch import get_num_threads, scratch, task
 from caffelike.kernels.vector import LANES, Emit
 
@@ -80,9 +82,6 @@ def _make_dots(vectors: int) -> Any:
     return dots
 
 
-_dots1, _dots2, _dots3 = _make_dots(1), _make_dots(2), _make_dots(3)
-
-
 @intrinsic
 def _dot(typingctx, w, wi, pitch, rows, x, depth, to, i):
     """to[i + r] = W[r, :] . x for r < rows <= _LINES."""
@@ -138,9 +137,12 @@ def _pack_images(worker, lo, hi, x, offsets, images, depth, packed):
         pack_right_transposed(packed, to, x, 0, offsets, i, n, lo, hi - lo, depth, 1, 0, 0)
 
 
-@task
-def _dot_rows(worker, lo, hi, w, packed, y, images, rows, depth, sums):
-    """y[i, r] = W[r, :] . x[i, :] for rows lo..hi."""
+_dots_full: Any = None  # what _make_dots gives stands in for these names
+_dots_last: Any = None
+
+
+def _rows(worker, lo, hi, w, packed, y, images, rows, depth, sums):
+    """y[i, r] = W[r, :] . x[i, :] for rows lo..hi; the last panel of images is _dots_last's, others _dots_full's."""
     height, deep = (rows + _LINES - 1) // _LINES * _LINES, (depth + LANES - 1) // LANES * LANES
     block = max(1, _BLOCK // max(LANES, images) // _DEPTH) * _DEPTH
     for k in range(0, depth, block):
@@ -148,22 +150,29 @@ def _dot_rows(worker, lo, hi, w, packed, y, images, rows, depth, sums):
         for r in range(lo, hi, _LINES):
             n = min(_LINES, hi - r)
             for i in range(0, images, COLUMNS):
-                m = min(COLUMNS, images - i)
-                width = (m + LANES - 1) // LANES * LANES
+                width = (min(COLUMNS, images - i) + LANES - 1) // LANES * LANES
                 to = i * height + r * width
                 for q in range(k, k + kc, _DEPTH):
                     x, steps = i * deep + q * width, min(_DEPTH, k + kc - q)
-                    if width > 2 * LANES:
-                        _dots3(w, r * depth + q, depth, n, packed, x, steps, sums, to, q > 0)
-                    elif width > LANES:
-                        _dots2(w, r * depth + q, depth, n, packed, x, steps, sums, to, q > 0)
+                    if _dots_full is not None and i + COLUMNS < images:
+                        _dots_full(w, r * depth + q, depth, n, packed, x, steps, sums, to, q > 0)
                     else:
-                        _dots1(w, r * depth + q, depth, n, packed, x, steps, sums, to, q > 0)
+                        _dots_last(w, r * depth + q, depth, n, packed, x, steps, sums, to, q > 0)
     for i in range(images):
         first = i // COLUMNS * COLUMNS
         width = (min(COLUMNS, images - first) + LANES - 1) // LANES * LANES
         for r in range(lo, hi):
             y[i * rows + r] = sums[first * height + r * width + i - first]
+
+
+@lru_cache
+def _dot_rows(full: bool, last: int) -> Any:
+    """The task `_rows` for images that fill panels of COLUMNS and `last` vectors, or for the latter alone.
+
+    Each is compiled when it is first used: all of them together take seconds.
+    """
+    dots = {"_dots_full": _make_dots(COLUMNS // LANES) if full else None, "_dots_last": _make_dots(last)}
+    return task(with_globals(_rows, f"_rows_{int(full)}_{last}", **dots))
 
 
 @task
@@ -190,7 +199,8 @@ def dot_rows(w: np.ndarray, x: np.ndarray, y: np.ndarray) -> None:
     grain = max(64, 65536 // images // LANES * LANES)
     _pack_images(depth, grain, x.reshape(-1), lines(images, depth), images, depth, packed)
     sums = scratch("left", (rows + _LINES) * padded)
-    _dot_rows(rows, _share(rows, depth, _LINES), w.reshape(-1), packed, y.reshape(-1), images, rows, depth, sums)
+    run = _dot_rows(images > COLUMNS, -(-((images - 1) % COLUMNS + 1) // LANES))
+    run(rows, _share(rows, depth, _LINES), w.reshape(-1), packed, y.reshape(-1), images, rows, depth, sums)
 
 
 def _make_add(count: int) -> Any:
