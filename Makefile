@@ -15,7 +15,8 @@ export NO_MKDOCS_2_WARNING := 1
 
 # glibc raises the size from which arrays have pages of their own once large ones were freed; zeros below it are written,
 # and nets of full size that are only looked at would be, too: half a minute.
-LARGE_APART := MALLOC_MMAP_THRESHOLD_=4194304 MALLOC_TRIM_THRESHOLD_=67108864
+test: export MALLOC_MMAP_THRESHOLD_ := 4194304
+test: export MALLOC_TRIM_THRESHOLD_ := 67108864
 
 .PHONY: demo test cuda-sim docs fuzz
 
@@ -29,7 +30,7 @@ test: $(VENV)/.dev
 	$(BIN)/lint-imports
 	$(BIN)/python tools/build_schema.py --check
 	$(BIN)/mkdocs build --strict --quiet --site-dir $(VENV)/site
-	$(LARGE_APART) $(BIN)/pytest -n logical --maxprocesses 4 --dist worksteal
+	$(BIN)/pytest -n logical --maxprocesses 4 --dist worksteal
 
 cuda-sim: $(VENV)/.dev
 	NUMBA_ENABLE_CUDASIM=1 $(BIN)/pytest -m gpu

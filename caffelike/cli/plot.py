@@ -19,7 +19,9 @@ def command(logs: tuple[str, ...], output: str, charts: str) -> None:
     Charts, numbered as in Caffe's plot script: 0 and 1 test accuracy, 2 and 3 test loss, 4 and 5 learning rate,
     6 and 7 train loss, over iterations and seconds.
 
-    Example: caffelike plot train.log; as Caffe's script has it: caffelike plot 6 loss.png train.log
+    As Caffe's script takes it, too: the chart's number, the picture, the logs.
+
+    Example: caffelike plot 6 loss.png train.log
     """
     from caffelike.tools.plot import CHARTS, plot
     from caffelike.tools.training_log import parse_log
