@@ -57,13 +57,10 @@ def algorithm(
     if window is None:
         return "columns", macs
     x, y = as_planes(x), as_planes(y)
-    if _depthwise(x, y, group):
-        return "depthwise", macs
-    m, r = best_form(window, x.shape, y.shape, group), window.kernel[0]
-    if not m and lanes.fits(window, x.shape, y.shape, group):
-        return "lanes", macs
-    if not m:
-        return ("1x1" if window.kernel == (1, 1) else "sliding"), macs
+    m, r = _form(window, x.shape, y.shape, group), window.kernel[0]
+    if m <= 0:
+        names = {_DEPTHWISE: "depthwise", _LANES: "lanes", _DIRECT: "1x1" if window.kernel == (1, 1) else "sliding"}
+        return names[m], macs
     tiles = -(-y.shape[2] // m) * -(-y.shape[3] // m)
     return f"Winograd F({m},{r})", len(x) * tiles * (m + r - 1) ** 2 * weight.size // r**2
 
@@ -92,17 +89,15 @@ def pack(
     """
     x, y = with_batch(len(kernel), x, y)
     window = plane_window(kernel, stride, pad, dilation)
-    if window is None:
-        return None
-    if _depthwise(x, y, group):
+    m = _DEPTHWISE if window is None else _form(window, as_planes(x).shape, as_planes(y).shape, group)
+    if m == _DEPTHWISE:
         return None
     weight = as_planes(weight)
-    m = best_form(window, as_planes(x).shape, as_planes(y).shape, group)
-    if m:
-        return winograd.pack_weights(weight, group, False, m, aligned(winograd.packed_size(weight, group, False, m)))
-    if lanes.fits(window, as_planes(x).shape, as_planes(y).shape, group):
+    if m == _LANES:
         return lanes.pack_weights(weight, aligned(lanes.packed_size(weight)))
-    return pack_weights(weight, group, False, aligned(packed_size(weight, group)))
+    if m == _DIRECT:
+        return pack_weights(weight, group, False, aligned(packed_size(weight, group)))
+    return winograd.pack_weights(weight, group, False, m, aligned(winograd.packed_size(weight, group, False, m)))
 
 
 def forward_packed(
@@ -141,27 +136,31 @@ def _forward(x, weight, bias, y, kernel, stride, pad, dilation, group, relu, pac
 def _slide(x, weight, bias, y, window, group, mirrored, relu=False, packed=None):
     """correlate, or the same in another form where that is cheaper."""
     weight = as_planes(weight)
-    if _depthwise(x, y, group):
+    m = _form(window, x.shape, y.shape, group)
+    if m == _DEPTHWISE:
         depthwise.slide(x, weight, bias, y, window, mirrored, relu)
-        return
-    m = best_form(window, x.shape, y.shape, group)
-    if m:
-        winograd.convolve(x, weight, bias, y, m, window.pad, group, mirrored, relu, packed)
-    elif not mirrored and lanes.fits(window, x.shape, y.shape, group):
+    elif m == _LANES and not mirrored:
         lanes.convolve(x, weight, bias, y, window, relu, packed)
-    else:
+    elif m <= 0:
         correlate(x, weight, bias, y, window, group, mirrored, relu, packed)
+    else:
+        winograd.convolve(x, weight, bias, y, m, window.pad, group, mirrored, relu, packed)
 
 
-def _in_lanes(window, x, y, group):
-    """Whether forward runs with an image in each lane."""
-    shapes = as_planes(x).shape, as_planes(y).shape
-    return not best_form(window, *shapes, group) and lanes.fits(window, *shapes, group)
+_DIRECT, _LANES, _DEPTHWISE = 0, -1, -2
 
 
-def _depthwise(x, y, group):
+def _form(window: Window, maps: Ints, out: Ints, group: int) -> int:
+    """How maps (N, C, H, W) are convolved to out (N, O, OH, OW): one of the above, or the m of Winograd's F(m, r)."""
+    if _depthwise(maps, out, group):
+        return _DEPTHWISE
+    m = best_form(window, maps, out, group)
+    return _LANES if not m and lanes.fits(window, maps, out, group) else m
+
+
+def _depthwise(maps: Ints, out: Ints, group: int) -> bool:
     """Whether each group has one channel on either side, and there is anything to do."""
-    return group == x.shape[1] == y.shape[1] and x.size > 0 and y.size > 0
+    return group == maps[1] == out[1] and 0 not in maps and 0 not in out
 
 
 def matrices(x, y, weight, group):
@@ -195,7 +194,7 @@ def backward(
     if dbias is not None:
         bias_gradient(dy, dbias, beta)
     window = plane_window(kernel, stride, pad, dilation)
-    if window is not None and _in_lanes(window, x, dy, group):
+    if window is not None and _form(window, as_planes(x).shape, as_planes(dy).shape, group) == _LANES:
         maps, d, to = (None if a is None else as_planes(a) for a in (x, dy, dx))
         into = None if dweight is None else as_planes(dweight)
         lanes.gradients(d, maps, as_planes(weight), to, into, window, beta != 0)
@@ -211,13 +210,13 @@ def weight_gradient(x, dy, dweight, kernel, stride, pad, dilation, group, beta):
     window = plane_window(kernel, stride, pad, dilation)
     if window is not None:
         maps, d, to = as_planes(x), as_planes(dy), as_planes(dweight)
-        m = best_form(window, maps.shape, d.shape, group)
-        if _depthwise(maps, d, group):
+        m = _form(window, maps.shape, d.shape, group)
+        if m == _DEPTHWISE:
             depthwise.weight_gradient(maps, d, to, window, beta != 0)
-        elif m:
-            winograd.weight_gradient(maps, d, to, m, window.pad, group, beta != 0)
-        else:
+        elif m <= 0:
             correlate_weights(maps, d, to, window, group, beta != 0)
+        else:
+            winograd.weight_gradient(maps, d, to, m, window.pad, group, beta != 0)
         return
     if beta == 0:
         dweight[...] = 0
@@ -232,7 +231,7 @@ def map_gradient(dy, weight, bias, dx, kernel, stride, pad, dilation, group):
     window = plane_window(kernel, stride, pad, dilation)
     if window is not None:
         if not _mirrored(window, dy, dx):
-            if _depthwise(dy, dx, group):
+            if _depthwise(dy.shape, dx.shape, group):
                 depthwise.spread(as_planes(dy), weight, bias, as_planes(dx), window)
             else:
                 spread(as_planes(dy), weight, bias, as_planes(dx), window, group)

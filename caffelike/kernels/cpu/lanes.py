@@ -119,6 +119,19 @@ def _turn_back(typingctx, source, j, to, i, pitch, images, n, floor):
 
 
 @kernel
+def _to_images(buffer, start, to, unit, begin, pixels, channels, size, images, floor):
+    """Pixels begin .. begin + pixels of a unit's maps (of `size`) from [channel][pixel][WIDE], at least floor each."""
+    for half in range(0, WIDE, LANES):
+        first = unit * WIDE + half
+        for c in range(channels if first < images else 0):
+            for p in range(0, pixels, LANES):
+                _turn_back(
+                    buffer, start + (c * pixels + p) * WIDE + half, to, (first * channels + c) * size + begin + p,
+                    channels * size, images - first, min(LANES, pixels - p), floor,
+                )  # fmt: skip
+
+
+@kernel
 def _clear(to, start, step, n):
     for k in range(n):
         for lane in range(WIDE):
@@ -257,15 +270,7 @@ def _convolve(
                         min(block, depth - k), buffer, mine + (m * ROWS * pixels + (line - top) * width) * WIDE,
                         pixels * WIDE, width, steps[1], WIDE, bias, m * ROWS, _ADD if k else flags,
                     )  # fmt: skip
-        for half in range(0, WIDE, LANES):
-            first = u * WIDE + half
-            for m in range(rows if first < images else 0):
-                for p in range(0, pixels, LANES):
-                    _turn_back(
-                        buffer, mine + (m * pixels + p) * WIDE + half, y,
-                        ((first * rows + m) * height + top) * width + p, rows * height * width, images - first,
-                        min(LANES, pixels - p), floor,
-                    )  # fmt: skip
+        _to_images(buffer, mine, y, u, top * width, pixels, rows, height * width, images, floor)
 
 
 _SHARE = 8192  # floats of results that a thread makes at a time: they stay in the L2 cache
@@ -361,15 +366,7 @@ def _spread(worker, lo, hi, d, unit, pitch, packed, offsets, out, images, sizes,
                                 to + (at + first * stride[1]) * WIDE, pixels * WIDE, last - first, step,
                                 stride[1] * WIDE, buffer, 0, _ADD,
                             )  # fmt: skip
-        for half in range(0, WIDE, LANES):
-            first = u * WIDE + half
-            for c in range(channels if first < images else 0):
-                for p in range(0, pixels, LANES):
-                    _turn_back(
-                        buffer, mine + (c * pixels + p) * WIDE + half, out,
-                        ((first * channels + c) * height + top) * width + p, channels * height * width,
-                        images - first, min(LANES, pixels - p), np.float32(-np.inf),
-                    )  # fmt: skip
+        _to_images(buffer, mine, out, u, top * width, pixels, channels, height * width, images, np.float32(-np.inf))
 
 
 @intrinsic
