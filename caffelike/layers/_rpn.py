@@ -95,31 +95,6 @@ def keep(boxes: np.ndarray, threshold: float, most: int) -> np.ndarray:
     return np.array(found, np.int64)
 
 
-def proposals(
-    scores: np.ndarray,
-    deltas: np.ndarray,
-    anchors: np.ndarray,
-    image: tuple[float, float],
-    min_size: float | np.ndarray,
-    before: int,
-    after: int,
-    threshold: float,
-    drop_small: bool = True,
-) -> tuple[np.ndarray, np.ndarray]:
-    """Boxes (K, 4) and their scores (K,), best first: anchors moved and cut to the image, without doubles.
-
-    See `chosen`.
-    """
-    places, boxes = chosen(scores, deltas, anchors, image, min_size, before, after, threshold, drop_small)
-    if drop_small:
-        return boxes[places], scores[places]
-    return boxes[places], np.where(_large(boxes, min_size), scores, 0)[places]
-
-
-def _large(boxes: np.ndarray, min_size: float | np.ndarray) -> np.ndarray:
-    return (boxes[:, 2:] - boxes[:, :2] + 1 >= min_size).all(axis=1)
-
-
 def chosen(
     scores: np.ndarray,
     deltas: np.ndarray,
@@ -130,21 +105,22 @@ def chosen(
     after: int,
     threshold: float,
     drop_small: bool = True,
-) -> tuple[np.ndarray, np.ndarray]:
-    """(K,) numbers of anchors, best first, that are no doubles; and all (n, 4), moved and cut to the image.
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """(K,) numbers of anchors, best first, that are no doubles; all boxes (n, 4), cut to the image; all scores (n,).
 
     scores (n,), deltas (n, 4), anchors (n, 4). image: height, width. min_size: the smallest side in pixels,
-    or (width, height). drop_small: False leaves small boxes in, with a score of 0.
+    or (width, height). drop_small: False leaves small boxes in, with a score of 0, which is the one returned.
     before, after: how many of the best are looked at, and kept (0: all). Of equal scores the first comes first.
     """
     boxes = clipped(moved(anchors, deltas), *image)
-    large = _large(boxes, min_size)
+    large = (boxes[:, 2:] - boxes[:, :2] + 1 >= min_size).all(axis=1)
     if drop_small:
         left = np.flatnonzero(large)
         order = left[np.argsort(-scores[left], kind="stable")]
     else:
-        order = np.argsort(-np.where(large, scores, 0), kind="stable")
+        scores = np.where(large, scores, 0)
+        order = np.argsort(-scores, kind="stable")
     if before > 0:
         order = order[:before]
     kept = suppressed(boxes[order], threshold, after if after > 0 else len(order))
-    return order[kept], boxes
+    return order[kept], boxes, scores

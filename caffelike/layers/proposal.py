@@ -69,7 +69,7 @@ class Proposal(HostLayer):
         anchors = _rpn.all_anchors(self._base, scores.shape[2], scores.shape[3], p.feat_stride)
         rows, probs = [], []
         for item, image in enumerate(info.reshape(scores.shape[0], -1)):
-            boxes, best = _rpn.proposals(
+            places, boxes, ranked = _rpn.chosen(
                 _rpn.by_place(scores[item, count:], 1)[:, 0],
                 _rpn.by_place(deltas[item], 4),
                 anchors,
@@ -80,8 +80,8 @@ class Proposal(HostLayer):
                 p.nms_thresh,
                 drop_small=False,
             )
-            rows.append(np.insert(boxes, 0, item, axis=1))
-            probs.append(best[:, None])
+            rows.append(np.insert(boxes[places], 0, item, axis=1))
+            probs.append(ranked[places, None])
         for blob, values in zip(top, (np.concatenate(rows), np.concatenate(probs)), strict=False):
             blob.reshape(*values.shape)
             blob.raw_data[...] = values

@@ -73,7 +73,7 @@ class ProposalLayer(PythonLayer):
         height, width, scale = info.reshape(-1)
         options = self.options
         objects = _rpn.by_place(scores[0, len(self._base) :], 1)[:, 0]
-        self._chosen, boxes = _rpn.chosen(
+        self._chosen, boxes, _ = _rpn.chosen(
             objects,
             _rpn.by_place(deltas[0], 4),
             _rpn.all_anchors(self._base, scores.shape[2], scores.shape[3], options["feat_stride"]),
