@@ -4,6 +4,8 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+import writing
+
 from caffelike import NetSpec
 from caffelike import layers as L
 from caffelike import params as P
@@ -76,15 +78,7 @@ def convolution(
 ) -> Any:
     """Convolution without bias, BatchNorm, Scale, leaky ReLU; `names`: of these four layers."""
     name, norm, scale, activation = names
-    top = n[name] = L.Convolution(
-        bottom,
-        num_output=channels,
-        kernel_size=size,
-        stride=stride,
-        pad=size // 2,
-        bias_term=False,
-        weight_filler={"type": "msra"},
-    )
+    top = n[name] = writing.convolution(bottom, channels, size, stride)
     n[norm] = L.BatchNorm(top, in_place=True, **({} if eps is None else {"eps": eps}))
     n[scale] = L.Scale(top, in_place=True, bias_term=True, param=[{"decay_mult": 0}, {"decay_mult": 0}])
     n[activation] = L.ReLU(top, in_place=True, negative_slope=0.1)

@@ -23,16 +23,8 @@ def normalised(
 ) -> Any:
     """Convolution, BatchNorm, Scale; `suffix` follows bn and scale in their names."""
     groups = {"group": group} if group > 1 else {}
-    top = n[name] = L.Convolution(
-        bottom,
-        num_output=channels,
-        kernel_size=size,
-        stride=stride,
-        pad=size // 2,
-        bias_term=bias,
-        weight_filler={"type": "msra"},
-        param=writing.LEARN if bias else writing.LEARN[:1],
-        **groups,
+    top = n[name] = writing.convolution(
+        bottom, channels, size, stride, bias_term=bias, param=writing.LEARN if bias else writing.LEARN[:1], **groups
     )
     n[f"bn{suffix}"] = L.BatchNorm(top, in_place=True)
     n[f"scale{suffix}"] = L.Scale(top, in_place=True, bias_term=True, param=[{"decay_mult": 0}, {"decay_mult": 0}])

@@ -47,6 +47,15 @@ def save(script: str, files: dict[str, Any]) -> None:
         sys.exit(f"{folder.name}: {', '.join(stale)} not what {script} gives; run it without --check")
 
 
+def convolution(bottom: Any, channels: int, size: int, stride: int, **options: Any) -> Any:
+    """Convolution of size x size as nets with BatchNorm have it; options: what is added or is otherwise.
+
+    At a stride of 1 maps keep their size. No bias; weights drawn by their number of inputs (msra).
+    """
+    usual = {"pad": size // 2, "bias_term": False, "weight_filler": {"type": "msra"}}
+    return L.Convolution(bottom, num_output=channels, kernel_size=size, stride=stride, **usual | options)
+
+
 def joined(name: str, n: NetSpec, part: list[Any]) -> Any:
     """The net `n` with the layers of `part` in the place of the layer that has the same tops as the last of them."""
     layers = list(n.to_proto().layer)

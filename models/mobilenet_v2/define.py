@@ -22,16 +22,8 @@ def filtered(
     n: NetSpec, bottom: Any, name: str, channels: int, size: int = 1, stride: int = 1, group: int = 1, relu: bool = True
 ) -> Any:
     """Convolution without bias, BatchNorm, Scale and ReLU6."""
-    top = n[name] = L.Convolution(
-        bottom,
-        num_output=channels,
-        kernel_size=size,
-        stride=stride,
-        pad=size // 2,
-        group=group,
-        bias_term=False,
-        weight_filler={"type": "msra"},
-        param=[{"lr_mult": 1, "decay_mult": 1}],
+    top = n[name] = writing.convolution(
+        bottom, channels, size, stride, group=group, param=[{"lr_mult": 1, "decay_mult": 1}]
     )
     n[f"{name}/bn"] = L.BatchNorm(top, in_place=True, batch_norm_param={"eps": 1e-5})
     n[f"{name}/scale"] = L.Scale(top, in_place=True, bias_term=True, param=[{"decay_mult": 0}, {"decay_mult": 0}])

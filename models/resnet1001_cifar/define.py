@@ -18,14 +18,8 @@ CHANNELS = (64, 128, 256)  # of the sums in the three stages; a quarter of them 
 
 def convolution(bottom: Any, channels: int, size: int, stride: int = 1) -> Any:
     """Without a bias, initialised by the number of outputs as the authors' code does."""
-    return L.Convolution(
-        bottom,
-        num_output=channels,
-        kernel_size=size,
-        stride=stride,
-        pad=size // 2,
-        bias_term=False,
-        weight_filler={"type": "msra", "variance_norm": P.Filler.FAN_OUT},
+    return writing.convolution(
+        bottom, channels, size, stride, weight_filler={"type": "msra", "variance_norm": P.Filler.FAN_OUT}
     )
 
 
