@@ -16,7 +16,7 @@ from numba.extending import intrinsic
 
 from caffelike.kernels.cpu.tile import BIAS, COLUMNS, RELU, ROWS, WIDER
 from caffelike.kernels.jit import at_address, compile_shared, with_globals
-from caffelike.kernels.vector import LANES, Emit
+from caffelike.kernels.vector import LANES, Emit, prefetch
 
 Matrix = list[list[Fraction]]
 
@@ -268,6 +268,8 @@ def _pick(e: Emit, vectors: list, first: int, count: int) -> Any:
     return parts[0]
 
 
+_AHEAD = 8  # channels of windows to ask for in advance
+
 # What the functions above give stands in for these names in the functions of each kind.
 M = N = SUPPORT = 0
 rows_in: Any = None
@@ -354,6 +356,9 @@ def _output(products, y, bias, planes, first, last, height, width, row, rows, ac
 def _weights(w, to, rows, row_pitch, channels, channel_pitch, mirrored, pitch):
     """One panel of `rows` <= ROWS outputs: to[n*n, pitch][channel][ROWS] from w[row, channel, window]."""
     for c in range(channels):
+        if channel_pitch > row_pitch:  # each channel is on another page
+            for i in range(0, rows * row_pitch, 16):
+                prefetch(w, (c + _AHEAD) * channel_pitch + i)
         weights_in(w, c * channel_pitch, row_pitch, rows, mirrored != 0, to, c * ROWS, pitch)
 
 
