@@ -8,7 +8,7 @@ from math import prod
 import numpy as np
 
 from caffelike.kernels.cpu.gemm import gemm
-from caffelike.kernels.cpu.stream import FEW, MANY, add_rows, dot_rows
+from caffelike.kernels.cpu.stream import add_rows, dot_rows, streams
 from caffelike.kernels.jit import SUMS
 from caffelike.kernels.launch import task
 
@@ -21,8 +21,7 @@ def _matrix(x: np.ndarray, axis: int) -> np.ndarray:
 def algorithm(x: np.ndarray, weight: np.ndarray, axis: int, transpose: bool) -> tuple[str, int]:
     """By which algorithm forward goes, and how many multiply-accumulates its products have."""
     images = len(_matrix(x, axis))
-    streamed = 0 < images <= (FEW if transpose else MANY)
-    return ("stream" if streamed else "product"), images * weight.size
+    return ("stream" if streams(weight, images) else "product"), images * weight.size
 
 
 def forward(
@@ -37,12 +36,12 @@ def forward(
 
 def _times(x: np.ndarray, weight: np.ndarray, y: np.ndarray, rows: bool) -> None:
     """y = x . weight^T if rows, else x . weight."""
-    if rows and 0 < len(x) <= MANY:
-        dot_rows(weight, x, y)
-    elif not rows and 0 < len(x) <= FEW and len(weight) >= len(x) // 2:
-        add_rows(weight, x, y)
-    else:
+    if not streams(weight, len(x)):
         gemm(x, weight, y, False, rows, 0)
+    elif rows:
+        dot_rows(weight, x, y)
+    else:
+        add_rows(weight, x, y)
 
 
 def backward(

@@ -18,10 +18,16 @@ from caffelike.kernels.jit import with_globals
 from caffelike.kernels.launch import get_num_threads, scratch, task
 from caffelike.kernels.vector import LANES, Emit
 
-MANY = 4 * COLUMNS
-"""Up to so many images `dot_rows` is faster than packing the matrix."""
-FEW = 64
-"""Up to so many images `add_rows` is."""
+_MANY, _CACHED = 2 * COLUMNS, 2**19  # images; floats
+
+
+def streams(w: np.ndarray, images: int) -> bool:
+    """Whether these functions are for so many images: others are faster packed, and no slower where w stays in a cache.
+
+    Such small ones have no need of kernels that only they would use.
+    """
+    return 0 < images <= (_MANY if w.size > _CACHED else COLUMNS) and len(w) >= images // 2
+
 
 _AHEAD = 256  # floats: how far in advance each line of the matrix is asked for
 _LINES = 8  # at a time; 16 at a pitch of a power of two would fall into one set of the first-level cache
@@ -189,7 +195,7 @@ def _share(n: int, depth: int, unit: int) -> int:
 
 
 def dot_rows(w: np.ndarray, x: np.ndarray, y: np.ndarray) -> None:
-    """y (N, R) = x (N, D) . w (R, D)^T for 1 <= N <= MANY."""
+    """y (N, R) = x (N, D) . w (R, D)^T for N >= 1."""
     (rows, depth), images = w.shape, len(x)
     if images == 1:
         _dot_one(rows, _share(rows, depth, _LINES), w.reshape(-1), x.reshape(-1), y.reshape(-1), depth)
