@@ -30,9 +30,7 @@ def _pack_a(worker, lo, hi, a, rows, row_pitch, k_pitch, cuts, packed):
 
 
 @task
-def _product(
-    worker, lo, hi, packed, b, offsets, transposed, c, rows, columns, depth, cuts, parts, flags, buffer, slot
-):
+def _product(worker, lo, hi, packed, b, offsets, transposed, c, rows, columns, depth, cuts, parts, flags, buffer, slot):
     """Blocks lo..hi of C, numbered along the columns first; parts: into how many rows and columns are cut."""
     down, across = parts
     height = (rows + ROWS - 1) // ROWS * ROWS
