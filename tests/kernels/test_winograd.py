@@ -5,7 +5,7 @@ import pytest
 from reference import conv_backward, conv_forward, conv_out
 
 from caffelike.kernels import launch
-from caffelike.kernels.cpu import choice, winograd
+from caffelike.kernels.cpu import choice, winograd, winograd_weights
 from caffelike.kernels.cpu.correlate import Window
 from caffelike.kernels.cpu.transforms import matrices
 
@@ -68,7 +68,7 @@ def test_against_direct(case, mirrored, rng):
 @pytest.mark.parametrize("block", [4_000_000, 100])
 def test_weight_gradient_against_direct(case, block, rng, monkeypatch):
     n, c, o, size, r, pad, group = case
-    monkeypatch.setattr(winograd, "_GRADIENT_BLOCK", block)
+    monkeypatch.setattr(winograd_weights, "_BLOCK", block)
     x = rng.standard_normal((n, c, *size)).astype(np.float32)
     out = conv_out(size, (r, r), (1, 1), pad, (1, 1))
     d = rng.standard_normal((n, o, *out)).astype(np.float32)
@@ -82,11 +82,11 @@ def test_weight_gradient_against_direct(case, block, rng, monkeypatch):
         for threads in sorted({1, min(2, most)}):
             launch.set_num_threads(threads)
             dw = np.full(shape, np.nan, np.float32)
-            winograd.weight_gradient(x, d, dw, m, pad, group, False)
+            winograd_weights.weight_gradient(x, d, dw, m, pad, group, False)
             results.append(dw)
             assert np.abs(dw - wanted).max() <= 8e-6 * np.abs(wanted).max()
         twice = dw.copy()
-        winograd.weight_gradient(x, d, twice, m, pad, group, True)
+        winograd_weights.weight_gradient(x, d, twice, m, pad, group, True)
         launch.set_num_threads(most)
         np.testing.assert_array_equal(results[0], results[-1])
         np.testing.assert_array_equal(twice, dw + dw)

@@ -7,7 +7,7 @@ from math import prod
 
 import numpy as np
 
-from caffelike.kernels.cpu import depthwise, lanes, winograd
+from caffelike.kernels.cpu import depthwise, lanes, winograd, winograd_weights
 from caffelike.kernels.cpu.choice import best_form
 from caffelike.kernels.cpu.columns import from_columns, to_columns
 from caffelike.kernels.cpu.correlate import (
@@ -216,7 +216,7 @@ def weight_gradient(x, dy, dweight, kernel, stride, pad, dilation, group, beta):
         elif m <= 0:
             correlate_weights(maps, d, to, window, group, beta != 0)
         else:
-            winograd.weight_gradient(maps, d, to, m, window.pad, group, beta != 0)
+            winograd_weights.weight_gradient(maps, d, to, m, window.pad, group, beta != 0)
         return
     if beta == 0:
         dweight[...] = 0

@@ -50,7 +50,7 @@ def _transpose_rows(typingctx, to, i, source, j, pitch, rows, n):
 
 
 @intrinsic
-def _transpose_lines(typingctx, to, i, pitch, source, j, offsets, o, n):
+def transpose_lines(typingctx, to, i, pitch, source, j, offsets, o, n):
     """to[i + k*pitch + l] = source[j + offsets[o + l] + k] for l < LANES and k < n <= LANES (the rest: zero)."""
 
     def codegen(context, builder, given, values):
@@ -74,7 +74,7 @@ def _transpose_lines(typingctx, to, i, pitch, source, j, offsets, o, n):
 
 @intrinsic
 def _transpose_pieces(typingctx, to, i, pitch, source, one, two, three, offsets, o, cut, end, n):
-    """_transpose_lines of lines in three pieces: source[one + offsets[..] + k] for k < cut, then two.. , then three..
+    """transpose_lines of lines in three pieces: source[one + offsets[..] + k] for k < cut, then two.. , then three..
 
     `two` holds for cut <= k < end and `three` for end <= k < n; both count k from the first piece's start.
     """
@@ -206,7 +206,7 @@ def pack_right_transposed(to, source, offsets, width, first, depth, run, rows, p
         n = min(LANES, depth - done)
         if x + n <= run:
             for c in range(0, padded, LANES):
-                _transpose_lines(to, done * padded + c, padded, source, place, offsets, c, n)
+                transpose_lines(to, done * padded + c, padded, source, place, offsets, c, n)
         else:
             cut = run - x
             y += 1

@@ -49,7 +49,7 @@ def matrices(m: int, r: int) -> tuple[Matrix, Matrix, Matrix]:
     return at, g, bt
 
 
-def _combine(e: Emit, matrix: Matrix, x: list) -> list:
+def combine(e: Emit, matrix: Matrix, x: list) -> list:
     """matrix . x for a list of vectors; a sum starts from a factor of +-1 where there is one."""
     kind, result = x[0].type, []
     for row in matrix:
@@ -116,7 +116,7 @@ def _input_passes(m: int, matrix: Matrix) -> dict[str, Any]:
             pixels: list[Any] = []
             for q in range(groups):
                 pixels += _unzip(e, loaded[q * m : (q + 1) * m])
-            for k, value in enumerate(_combine(e, matrix, pixels[:support])):
+            for k, value in enumerate(combine(e, matrix, pixels[:support])):
                 e.store(value, e.at(target, b.mul(plane, e.int(k))))
             return context.get_dummy_value()
 
@@ -136,7 +136,7 @@ def _input_passes(m: int, matrix: Matrix) -> dict[str, Any]:
                     for row in range(support):
                         at_plane = e.at(source, b.mul(plane, e.int(m * k + row % m)))
                         lines.append(e.load(e.at(at_plane, b.mul(across, e.int(row // m)))))
-                    for row, value in enumerate(_combine(e, matrix, lines)):
+                    for row, value in enumerate(combine(e, matrix, lines)):
                         e.store(value, e.at(target, b.mul(pitch, e.int(n * row + k))))
                 return context.get_dummy_value()
 
@@ -162,7 +162,7 @@ def _output_passes(m: int, r: int) -> dict[str, Any]:
             source, target = e.at(values[0], values[1]), e.at(values[2], values[3])
             for k in range(n):
                 lines = [e.load(e.at(source, b.mul(values[4], e.int(n * row + k)))) for row in range(n)]
-                for row, value in enumerate(_combine(e, at, lines)):
+                for row, value in enumerate(combine(e, at, lines)):
                     e.store(value, e.at(target, b.mul(values[5], e.int(n * row + k))))
             return context.get_dummy_value()
 
@@ -179,7 +179,7 @@ def _output_passes(m: int, r: int) -> dict[str, Any]:
             e, b = Emit(builder), builder
             source, target = e.at(values[0], values[1]), e.at(values[2], values[3])
             piece, shift, last, plane, count, bias, relu = values[4:]
-            lines = _combine(e, at, [e.load(e.at(source, b.mul(plane, e.int(k)))) for k in range(n)])
+            lines = combine(e, at, [e.load(e.at(source, b.mul(plane, e.int(k)))) for k in range(n)])
             floor = b.select(relu, e.const(0), e.const(float("-inf")))
             start = e.splat(bias)
             lines = [e.at_least(b.fadd(value, start), floor) for value in lines]
@@ -195,10 +195,9 @@ def _output_passes(m: int, r: int) -> dict[str, Any]:
 
 
 def _weight_passes(m: int, r: int) -> dict[str, Any]:
-    """Windows into the form of F(m, r), and sums in that form (of F(r, m)) into gradients of windows."""
+    """Windows into the form of F(m, r)."""
     n, intp = m + r - 1, types.intp
     _, g, _ = matrices(m, r)
-    at, _, _ = matrices(r, m)
 
     @intrinsic
     def weights_in(typingctx, w, i, row_pitch, rows, mirrored, to, j, pitch):
@@ -220,40 +219,15 @@ def _weight_passes(m: int, r: int) -> dict[str, Any]:
             wide = Emit(builder, ROWS)
             window = [_pick(e, numbers, tap * ROWS, ROWS) for tap in range(taps)]
             window = [b.select(mirrored, window[taps - 1 - tap], window[tap]) for tap in range(taps)]
-            half = [_combine(wide, g, [window[y * r + x] for y in range(r)]) for x in range(r)]
+            half = [combine(wide, g, [window[y * r + x] for y in range(r)]) for x in range(r)]
             for y in range(n):
-                for x, value in enumerate(_combine(wide, g, [half[k][y] for k in range(r)])):
+                for x, value in enumerate(combine(wide, g, [half[k][y] for k in range(r)])):
                     wide.store(value, wide.at(target, b.mul(pitch, e.int(n * y + x))))
             return context.get_dummy_value()
 
         return types.void(w, intp, intp, intp, types.boolean, to, intp, intp), codegen
 
-    @intrinsic
-    def weights_out(typingctx, sums, i, pitch, to, j, count, add):
-        """LANES windows from n*n places `pitch` apart: the first `count` are written one after the other (or added)."""
-
-        def codegen(context, builder, given, values):
-            e, b = Emit(builder), builder
-            source, target = e.at(values[0], values[1]), e.at(values[3], values[4])
-            pitch, count, add = values[2], values[5], values[6]
-            half = []
-            for x in range(n):
-                lines = [e.load(e.at(source, b.mul(pitch, e.int(n * y + x)))) for y in range(n)]
-                half.append(_combine(e, at, lines))
-            taps = [value for y in range(r) for value in _combine(e, at, [half[x][y] for x in range(n)])]
-            for first in range(0, r * r, LANES):
-                some = taps[first : first + LANES]
-                width = len(some)
-                for lane, value in enumerate(e.transpose(some + [e.const(0)] * (LANES - width))):
-                    here = b.select(b.icmp_signed(">", count, e.int(lane)), e.int(width), e.int(0))
-                    place, mask = e.at(target, lane * r * r + first), e.first(here)
-                    before = e.masked_load(place, b.and_(mask, e.splat(add)))
-                    e.masked_store(b.fadd(value, before), place, mask)
-            return context.get_dummy_value()
-
-        return types.void(sums, intp, intp, to, intp, intp, types.boolean), codegen
-
-    return {"weights_in": weights_in, "weights_out": weights_out}
+    return {"weights_in": weights_in}
 
 
 def _pick(e: Emit, vectors: list, first: int, count: int) -> Any:
@@ -278,7 +252,6 @@ column_in: Any = None
 columns_out: Any = None
 rows_out: Any = None
 weights_in: Any = None
-weights_out: Any = None
 
 
 def _input(x, to, planes, first, last, channels, height, width, pad_y, pad_x, row, rows, across, tile, tiles, panels):
@@ -362,22 +335,13 @@ def _weights(w, to, rows, row_pitch, channels, channel_pitch, mirrored, pitch):
         weights_in(w, c * channel_pitch, row_pitch, rows, mirrored != 0, to, c * ROWS, pitch)
 
 
-def _gradient(sums, to, channels, pitch, add):
-    """One row of windows' gradients to[channel, window] (+)= from sums[n*n, pitch][channel]."""
-    for c in range(0, channels, LANES):
-        weights_out(sums, c, pitch, to, c * WINDOW, channels - c, add != 0)
-
-
-WINDOW = 0  # numbers in a window
-
 _FLOATS, _INT = types.CPointer(types.float32), types.intp
 _INPUT = types.void(*[_FLOATS] * 3, *[_INT] * 13)
 _OUTPUT = types.void(*[_FLOATS] * 4, *[_INT] * 11)
 _WEIGHTS = types.void(*[_FLOATS] * 2, *[_INT] * 6)
-_GRADIENT = types.void(*[_FLOATS] * 2, *[_INT] * 3)
 
 transform_input, transform_output = at_address(_INPUT), at_address(_OUTPUT)
-transform_weights, transform_gradient = at_address(_WEIGHTS), at_address(_GRADIENT)
+transform_weights = at_address(_WEIGHTS)
 
 _kept: list[Any] = []  # compiled functions whose addresses are in use
 
@@ -398,33 +362,10 @@ class Kind(NamedTuple):
     weights: int
 
 
-class GradientKind(NamedTuple):
-    """F(r, m), which has the weights' gradient for its outputs and m x m tiles of the top's for its windows."""
-
-    m: int
-    r: int
-    n: int
-    input: int  # for the bottom: the same as of F(m, r)
-    top: int
-    weights: int
-
-
-@lru_cache
-def _input_address(m: int, r: int) -> int:
-    return _address(_INPUT, _input, f"_input_{m}_{r}", _input_passes(m, matrices(m, r)[2]))
-
-
 @lru_cache
 def kind(m: int, r: int) -> Kind:
     """F(m, r), compiled on first use."""
     output = _address(_OUTPUT, _output, f"_output_{m}_{r}", _output_passes(m, r))
     weights = _address(_WEIGHTS, _weights, f"_weights_{m}_{r}", _weight_passes(m, r))
-    return Kind(m, r, m + r - 1, _input_address(m, r), output, weights)
-
-
-@lru_cache
-def gradient_kind(m: int, r: int) -> GradientKind:
-    """F(r, m) on the tiles of F(m, r), compiled on first use."""
-    top = _address(_INPUT, _input, f"_top_{m}_{r}", _input_passes(m, matrices(r, m)[1]))
-    weights = _address(_GRADIENT, _gradient, f"_gradient_{m}_{r}", _weight_passes(m, r) | {"WINDOW": r * r})
-    return GradientKind(m, r, m + r - 1, _input_address(m, r), top, weights)
+    inputs = _address(_INPUT, _input, f"_input_{m}_{r}", _input_passes(m, matrices(m, r)[2]))
+    return Kind(m, r, m + r - 1, inputs, output, weights)

@@ -11,23 +11,14 @@ from typing import NamedTuple
 
 import numpy as np
 
-from caffelike.kernels.cpu.gemm import depth_of_block, lines
-from caffelike.kernels.cpu.pack import SLACK, pack_left, pack_right_transposed
-from caffelike.kernels.cpu.tile import ADD, BIAS, COLUMNS, DEPTH, RELU, ROWS, WIDER, multiply
-from caffelike.kernels.cpu.transforms import (
-    gradient_kind,
-    kind,
-    transform_gradient,
-    transform_input,
-    transform_output,
-    transform_weights,
-)
+from caffelike.kernels.cpu.pack import SLACK
+from caffelike.kernels.cpu.tile import BIAS, COLUMNS, RELU, ROWS, WIDER, multiply
+from caffelike.kernels.cpu.transforms import kind, transform_input, transform_output, transform_weights
 from caffelike.kernels.jit import kernel
 from caffelike.kernels.launch import get_num_threads, scratch, task
 from caffelike.kernels.vector import LANES
 
 _BLOCK = 112  # tiles a block should have: their products keep the register tile busy and stay in the cache
-_GRADIENT_BLOCK = 4_000_000  # floats of transformed tiles for a weight gradient: they stay in the L3 cache
 _CACHED = 128 * 1024  # floats of transformed weights that stay in the L2 cache beside a panel
 
 
@@ -251,78 +242,3 @@ def convolve(
                 rows, -(-rows // (2 * threads)), form.output, products, b, y, first, g, count, large, plan.down,
                 plan.across, each, flags, s, s_slot,
             )  # fmt: skip
-
-
-# Gradient with respect to the weights: F(r, m) with tiles of the top's gradient for windows ------------------------
-
-
-@task
-def _gradient_products(worker, lo, hi, d, v, offsets, sums, rows, channels, depth, tiles, block, add, left, left_slot,
-                       right, right_slot):  # fmt: skip
-    """sums[point][row][channel] (+)= sum over `depth` tiles t of d[point][row][t] * v[point][channel][t]."""
-    mine, own = worker * left_slot, worker * right_slot
-    for point in range(lo, hi):
-        d_point, v_point = point * (rows * tiles + LANES), point * (channels * tiles + LANES)
-        to = point * (rows * channels + LANES)
-        for k in range(0, depth, block):
-            kc = min(block, depth - k)
-            pack_left(left, mine, ROWS * kc, d, d_point + k, rows, tiles, kc, 1)
-            for c in range(0, channels, COLUMNS):
-                w = min(COLUMNS, channels - c)
-                pack_right_transposed(right, own, v, v_point, offsets, c, w, k, kc, tiles, 1, 0, 0)
-                multiply(left, mine, right, own, sums, to + c, left, 0, rows, w, kc, channels, ADD if add or k else 0)
-
-
-@task
-def _gradient_output(worker, lo, hi, address, sums, out, start, channels, window, pitch, add):
-    """Rows lo..hi of the gradient."""
-    for r in range(lo, hi):
-        transform_gradient(address, sums, r * channels, out, start + r * channels * window, channels, pitch, int(add))
-
-
-def weight_gradient(
-    maps: np.ndarray, d: np.ndarray, out: np.ndarray, m: int, pad: tuple[int, int], groups: int, add: bool
-) -> None:
-    """out (groups * M, C, r, r) (+)= d (N, groups * M, OH, OW) against maps (N, groups * C, H, W), over the batch.
-
-    Blocks of tiles follow one another, cut by shapes alone; threads share the channels, then the points, then rows.
-    """
-    r = out.shape[3]
-    form, threads, n = gradient_kind(m, r), get_num_threads(), len(maps)
-    channels, rows, points = maps.shape[1] // groups, d.shape[1] // groups, form.n * form.n
-    bottom, top = (groups, channels, *maps.shape[2:]), (groups, rows, *d.shape[2:])
-    down, across = -(-d.shape[2] // m), -(-d.shape[3] // m)
-    most = max(64, min(512, _GRADIENT_BLOCK // (points * (channels + rows))))  # tiles
-    high, together = (max(1, most // across), 1) if down * across > most else (down, max(1, most // (down * across)))
-    tiles = together * high * across + LANES  # the last vector of a map may run over
-    tiles = -(-tiles // LANES) * LANES
-    v = scratch("right", points * (channels * tiles + LANES) + SLACK)
-    t = scratch("products", points * (rows * tiles + LANES) + SLACK)
-    sums = scratch("left", points * (rows * channels + LANES) + SLACK)  # as large as the weights packed for forward
-    s_slot = form.n * m * ((high + form.n) * across + 2 * LANES) + SLACK
-    s = scratch("planes", threads * s_slot)
-    left_slot, right_slot = -(-rows // ROWS) * ROWS * DEPTH + SLACK, COLUMNS * DEPTH + SLACK
-    left, right = scratch("sums", threads * left_slot), scratch("panels", threads * right_slot)
-    x, dy, offsets, share = maps.reshape(-1), d.reshape(-1), lines(channels, tiles), 2 * threads
-    for g in range(groups):
-        add_block = False
-        for first in range(0, n, together):
-            count = min(together, n - first)
-            for row in range(0, down, high):
-                here = min(high, down - row)
-                each = here * across
-                where = (row, here, across, each, tiles, tiles)
-                _shared_input(
-                    channels, -(-channels // share), form.input, x, first, g, count, bottom, pad, *where, v, s, s_slot
-                )
-                _shared_input(rows, -(-rows // share), form.top, dy, first, g, count, top, (0, 0), *where, t, s, s_slot)
-                depth = count * each
-                _gradient_products(
-                    points, 1, t, v, offsets, sums, rows, channels, depth, tiles, depth_of_block(depth), add_block,
-                    left, left_slot, right, right_slot,
-                )  # fmt: skip
-                add_block = True
-        _gradient_output(
-            rows, -(-rows // share), form.weights, sums, out.reshape(-1), g * rows * channels * r * r, channels, r * r,
-            rows * channels + LANES, add,
-        )  # fmt: skip
