@@ -8,20 +8,25 @@ Kernels and definitions offer what is possible under fixed names; the graph know
              forward_<stem>(...)  forward and a layer of that stem behind it, in one pass
              backward_<stem>(...) with it: both layers learn, and `kept` is what lies between them; a flag as above
                                   says that a third layer follows
+             merges(...)          which of the arguments `add` and `halved` forward_packed takes: it adds to what y
+                                  holds; it gives the maxima of squares of 2x2 only
     definitions: affine(...)      (scale, shift) for each channel, of a layer that is nothing else
                  fold(weight, bias, scale, shift)  the weights that do that, too
+                 adds(...), halves(...)  whether it is a sum of two bottoms, or the maxima of squares of 2x2
 
-A chain is cut wherever a blob between its layers could be seen, so it is for whole passes only.
+A chain is cut wherever a blob between its layers could be seen, so it is for whole passes only. One that goes on in
+another blob (`merges`) is for those where blobs share memory: the blob between is never made.
 """
 
-from collections.abc import Callable, Mapping
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any, NamedTuple
 
 import numpy as np
 
 from caffelike import device
-from caffelike.binding import bind
-from caffelike.blob import Storage
+from caffelike.binding import bind, by_name
+from caffelike.blob import Blob, Storage
 from caffelike.graph.node import Node, Step
 from caffelike.layer import HostLayer, parameters
 from caffelike.schema import TRAIN
@@ -56,6 +61,77 @@ def chain(nodes: list[Node], i: int, values: Values, copies: Callable[[int], boo
         arguments = bind(function, first.layer, values(first) | followers[0].layer.options)
         return (function, arguments), 2
     return None
+
+
+class Merge(NamedTuple):
+    """A layer whose top the kernel of layer `first` can make, in place of its own.
+
+    added: the blob that the kernel must find in the top's memory and adds to; None: it makes maxima of squares.
+    """
+
+    first: int
+    last: int
+    added: Blob | None
+
+
+def merges(nodes: list[Node]) -> Iterator[Merge]:
+    """All of a net's: chains whose last layer, not in place, is a sum with another blob or gives maxima of squares.
+
+    Only where no gradient is wanted. Whether the blob to be added can lie in the top's memory is left to see.
+    """
+    readers = Counter(id(blob) for node in nodes for blob in node.bottom)
+    for i, node in enumerate(nodes):
+        kernel, packed = _kernel(node, "merges"), _kernel(node, "forward_packed")
+        if kernel is None or packed is None or node.needs_backward or len(node.top) != 1:
+            continue
+        followers = _followers(nodes, i, lambda _: False)
+        last, top = i + 1 + len(followers), node.top[0]
+        if last == len(nodes) or any(any(n.loss_weights) for n in (node, *followers)):
+            continue
+        then = nodes[last]
+        if readers[id(top)] > 1 + len(followers) or then.needs_backward or len(then.top) != 1 or then.in_place(0):
+            continue
+        able = kernel(*bind(kernel, node.layer, _values(node)))
+        rest = followers[len(_affine(node, followers, _values)) :]
+        clips = len(rest) == 1 and _does(packed, rest[0], flag=True)
+        if "halved" in able and _is(then, "halves") and (clips or not rest):
+            yield Merge(i, last, None)
+        elif "add" in able and _is(then, "adds") and not rest:
+            others = [blob for blob in then.bottom if blob is not top]
+            if len(others) == 1:
+                yield Merge(i, last, others[0])
+
+
+def merged(nodes: list[Node], merge: Merge, values: Values, copies: Callable[[int], bool]) -> tuple[Step, int]:
+    """The layers of a merge as (one step, how many layers)."""
+    first, last = nodes[merge.first], nodes[merge.last]
+    function = _kernel(first, "forward_packed")
+    assert function is not None
+    affine = _affine(first, nodes[merge.first + 1 : merge.last], values)
+    rest = nodes[merge.first + 1 + len(affine) : merge.last]
+    length = 1 + merge.last - merge.first
+    top = values(last)[last.layer.tops[0]]
+    if merge.added is None:
+        flag = rest[0].layer.stem() if rest else ""
+        return _packed(first, function, values, affine, flag, {"halved": top}), length
+    behind = _followers(nodes, merge.last, copies)[:1]
+    clips = bool(behind) and _does(function, behind[0], flag=True)
+    flag = behind[0].layer.stem() if clips else ""
+    return _packed(first, function, values, affine, flag, {"add": True, first.layer.tops[0]: top}), length + clips
+
+
+def _is(node: Node, name: str) -> bool:
+    """Whether the layer is what its definition's function of that name asks for."""
+    function = node.layer.definition(name)
+    return function is not None and bool(function(*bind(function, node.layer, _values(node))))
+
+
+def _values(node: Node) -> dict[str, Any]:
+    """A node's bottoms, tops and parameters by name, for their shapes and for what parameters say."""
+    layer = node.layer
+    values = by_name(layer.bottoms, [b.raw_data for b in node.bottom])
+    values |= by_name(layer.tops, [t.raw_data for t in node.top])
+    return values | {name: blob.raw_data for name, blob in zip(layer.param_names, layer.blobs, strict=False)}
 
 
 def on_gpu(nodes: list[Node], i: int, values: Values, copies: Callable[[int], bool]) -> Step | None:
@@ -155,11 +231,14 @@ def _affine(first: Node, followers: list[Node], values: Values) -> list[Node]:
     return found
 
 
-def _packed(node: Node, function: Callable, values: Values, affine: list[Node], flag: str) -> Step:
+def _packed(
+    node: Node, function: Callable, values: Values, affine: list[Node], flag: str, more: Mapping[str, Any] | None = None
+) -> Step:
+    """more: arguments of its own, or in place of the node's."""
     layer = node.layer
     named = dict.fromkeys(n.strip("*?") for n in (*layer.bottoms, *layer.tops, *layer.params))
     named |= values(node) | layer.options
-    named["packed"] = None
+    named |= {"packed": None, "add": False, "halved": None} | dict(more or {})
     for name in parameters(function):
         named.setdefault(name, name == flag)
     pack = device.kernel(layer.stem(), "pack")

@@ -3,18 +3,19 @@
 A pass over n layers has 2n moments: layer i runs forward at moment i and backward at 2n - 1 - i. A `Lease` is a piece
 of memory from the first moment that writes it to the last that reads it; two may have the same addresses unless
 they overlap in time. In a net that only predicts, the bottoms of a Concat of one image are made where they will lie in
-its top, which leaves nothing to copy.
+its top, which leaves nothing to copy; and what the kernel of an earlier layer makes (`fuse.merges`) is in use from then
+on.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from math import prod
-from types import MappingProxyType
 from typing import NamedTuple
 
 import numpy as np
 
 from caffelike.blob import Blob, Storage, aligned_zeros
+from caffelike.graph.fuse import Merge, merges
 from caffelike.graph.node import Node
 from caffelike.layer import HostLayer
 
@@ -38,13 +39,15 @@ class Lease:
 class Shared:
     """One arena for the data and gradients of a net's inner blobs, and for what layers keep for backward.
 
-    arena: its memory. wanted: the bytes that all in it would take each by itself.
+    arena: its memory. wanted: the bytes that all in it would take each by itself. merged: by their first layer, the
+    merges that this memory allows for.
     """
 
     def __init__(self, nodes: Sequence[Node]):
         self._kept = list(_kept_arrays(nodes))
         self._parts = _joined(nodes)
-        self._leases = leases(nodes, self._parts) + [lease for lease, _, _ in self._kept]
+        inner, _, self.merged = _sorted(nodes, self._parts)
+        self._leases = inner + [lease for lease, _, _ in self._kept]
         self.arena = aligned_zeros(place(self._leases))
         self.wanted = 4 * sum(lease.count for lease in self._leases)
         for lease in self._leases:
@@ -144,8 +147,8 @@ class Needed:
 def needed(nodes: Sequence[Node], backward: bool = True) -> Needed:
     """What passes through these layers take, without parameters: forward and, if wanted and needed, backward."""
     kept = [lease for lease, _, _ in _kept_arrays(nodes)]
-    apart, others = _sorted(nodes, {}, backward)
-    together, _ = _sorted(nodes, _joined(nodes), backward)
+    apart, others, _ = _sorted(nodes, {}, backward)
+    together, _, _ = _sorted(nodes, _joined(nodes), backward)
     fixed = 4 * sum(lease.count for lease in others) + sum(
         prod(saved.shape) * np.dtype(saved.dtype).itemsize
         for node in nodes
@@ -156,17 +159,14 @@ def needed(nodes: Sequence[Node], backward: bool = True) -> Needed:
     return Needed(fixed + own, fixed + 4 * place([*together, *kept]))
 
 
-def leases(nodes: Sequence[Node], parts: Mapping[int, Part] = MappingProxyType({})) -> list[Lease]:
-    """What may lie in an arena, with the moments it is in use.
+def _sorted(
+    nodes: Sequence[Node], parts: Mapping[int, Part], backward: bool = True
+) -> tuple[list[Lease], list[Lease], dict[int, Merge]]:
+    """All leases of blobs: those that may lie in an arena, and the others; and the merges that they allow for.
 
-    Not among it: what layers without bottoms make (they may fill it once only), what layers see that work on blobs
+    The others: what layers without bottoms make (they may fill it once only), what layers see that work on blobs
     themselves, losses, outputs, and gradients that nobody writes (they are read as zeros).
     """
-    return _sorted(nodes, parts)[0]
-
-
-def _sorted(nodes: Sequence[Node], parts: Mapping[int, Part], backward: bool = True) -> tuple[list[Lease], list[Lease]]:
-    """All leases of blobs: those that may lie in an arena, and the others."""
     found: dict[int, Lease] = {}
     kept: set[int] = set()
 
@@ -195,9 +195,42 @@ def _sorted(nodes: Sequence[Node], parts: Mapping[int, Part], backward: bool = T
     written = {id(b.diff_storage) for n in nodes for b, on in zip(n.bottom, n.bottom_backward, strict=True) if on}
     unwritten = {id(b.diff_storage) for n in nodes for b in (*n.bottom, *n.top)} - written
     kept.update(_ids(_unread(nodes)), unwritten)
+    merged = dict(_merge(nodes, found, kept, parts))
     _join_gradients(nodes if backward else [], found, kept)
     inner = {id(lease): lease for key, lease in found.items() if key not in kept and lease.count}
-    return list(inner.values()), [lease for key, lease in found.items() if key in kept]
+    return list(inner.values()), [lease for key, lease in found.items() if key in kept], merged
+
+
+def _place(storage: Storage, parts: Mapping[int, Part]) -> int:
+    """The id of the storage whose lease holds this one's data."""
+    return id(parts[id(storage)].whole if id(storage) in parts else storage)
+
+
+def _merge(
+    nodes: Sequence[Node], found: dict[int, Lease], kept: set[int], parts: Mapping[int, Part]
+) -> Iterator[tuple[int, Merge]]:
+    """The merges that can be, by their first layer; the leases of what they write begin there.
+
+    What is added to must not be read any more: its lease and the sum's become one.
+    """
+    for merge in merges(list(nodes)):
+        top = nodes[merge.last].top[0].data_storage
+        if merge.added is None:
+            lease = found[_place(top, parts)]
+            lease.first = min(lease.first, merge.first)
+            yield merge.first, merge
+            continue
+        other = merge.added.data_storage
+        read = {_place(blob.data_storage, parts) for blob in nodes[merge.first].bottom}
+        if {id(other), id(top)} & (kept | parts.keys()) or id(other) in read:
+            continue
+        above, below = found[id(other)], found[id(top)]
+        apart = above is not below and above.count == below.count
+        if apart and above.first < merge.first and above.last == below.first == merge.last:
+            above.last = below.last
+            above.storages += below.storages
+            found[id(top)] = above
+            yield merge.first, merge
 
 
 def _join_gradients(nodes: Sequence[Node], found: dict[int, Lease], kept: set[int]) -> None:

@@ -229,9 +229,10 @@ class Net:
         """Let data and gradients inside the net take turns in one piece of memory: for runs that nobody looks into.
 
         Inputs, outputs, losses, parameters and what Python and data layers see keep theirs, so forward(data=...) works
-        as before, and faster: less memory is in use at a time, and one image's Concat has nothing left to copy. Taking
-        `blobs`, asking forward or backward for others, or setting a callback ends it: from the next pass on every blob
-        shows what it holds, as in a net that never did this.
+        as before, and faster: less memory is in use at a time, one image's Concat has nothing left to copy, and a
+        convolution adds a shortcut or takes the maxima behind it as it stores. Taking `blobs`, asking forward or
+        backward for others, or setting a callback ends it: from the next pass on every blob shows what it holds, as in
+        a net that never did this.
         """
         assert self._plan
         self._plan.share_memory(on)

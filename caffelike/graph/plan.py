@@ -121,9 +121,13 @@ class Plan:
 
     def _fuse_from(self, start: int) -> None:
         done = start
+        merged = self._shared.merged if self._shared else {}
         for i in range(start, len(self._nodes)):
             if i < done:  # the kernel of an earlier layer does this one, too
                 self._whole[i] = []
+            elif i in merged:
+                step, length = fuse.merged(self._nodes, merged[i], self.values, self._keeps_copy)
+                self._whole[i], done = [step], i + length
             elif (learned := self._learned_from(i)) is not None:
                 done = i + len(learned.nodes)
                 self._learned[done - 1] = learned

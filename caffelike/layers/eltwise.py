@@ -84,6 +84,11 @@ def forward(
                 np.copyto(winner, i, where=greater)
 
 
+def adds(operation: str, coeff: tuple[float, ...]) -> bool:
+    """Whether y is the sum of two bottoms and no more."""
+    return operation == "SUM" and coeff == (1, 1)
+
+
 def backward(
     dy: np.ndarray,
     xs: tuple[np.ndarray, ...],

@@ -189,3 +189,62 @@ def test_bottoms_of_a_concat_of_one_image_are_made_in_its_top(build, later, part
     assert not net.shares_memory
     np.testing.assert_array_equal(inside, net.blobs["c1"].data)
     np.testing.assert_array_equal(inside[:, :5], net.blobs["a"].data)
+
+
+def conv(name, bottom, outputs=32, size=1):
+    return f"""layer {{ name: "{name}" type: "Convolution" bottom: "{bottom}" top: "{name}" convolution_param {{
+      num_output: {outputs} kernel_size: {size} pad: {size // 2} weight_filler {{ type: "xavier" }} bias_filler {{ type:
+      "gaussian" }} }} }}"""
+
+
+def layer(kind, name, top, *bottoms, more=""):
+    named = " ".join(f'bottom: "{b}"' for b in bottoms)
+    return f'layer {{ name: "{name}" type: "{kind}" top: "{top}" {named} {more} }}'
+
+
+SQUARES = "pooling_param { kernel_size: 2 stride: 2 }"
+START = f"""{layer("Input", "in", "x", more="input_param { shape { dim: 2 dim: 32 dim: 16 dim: 16 } }")}
+  {conv("a", "x")} {layer("ReLU", "ra", "a", "a")} {conv("h", "a")} {conv("b", "h", size=3)}"""
+MEAN = "pooling_param { pool: AVE global_pooling: true }"
+ENDS = {  # what follows, and how many layers are done by an earlier one's kernel
+    "sum": (layer("Eltwise", "s", "s", "a", "b") + layer("ReLU", "rs", "s", "s"), 1),
+    "sum with a slope": (
+        layer("Eltwise", "s", "s", "b", "a") + layer("ReLU", "rs", "s", "s", more="relu_param { negative_slope: .1 }"),
+        1,
+    ),
+    "sum of normalised": (
+        layer("BatchNorm", "n", "b", "b") + layer("Scale", "n2", "b", "b") + layer("Eltwise", "s", "s", "a", "b"),
+        1,
+    ),
+    "two sums": (layer("Eltwise", "t", "t", "a", "b") + conv("c", "t") + layer("Eltwise", "s", "s", "c", "t"), 1),
+    "sum of clipped": (layer("ReLU", "rb", "b", "b") + layer("Eltwise", "s", "s", "a", "b"), 0),
+    "difference": (layer("Eltwise", "s", "s", "a", "b", more="eltwise_param { coeff: 1 coeff: -1 }"), 0),
+    "sum with what is read later": (layer("Eltwise", "t", "t", "a", "b") + layer("Eltwise", "s", "s", "t", "a"), 0),
+    "sum with its own bottom": (conv("c", "b") + layer("Eltwise", "s", "s", "b", "c"), 0),
+    "sum with the input": (layer("Eltwise", "s", "s", "x", "b"), 0),
+    "sum of three": (layer("Eltwise", "s", "s", "a", "b", "a"), 0),
+    "maxima": (layer("ReLU", "rb", "b", "b") + layer("Pooling", "s", "s", "b", more=SQUARES), 1),
+    "maxima of both signs": (layer("Pooling", "s", "s", "b", more=SQUARES), 1),
+    "maxima read twice": (layer("Pooling", "t", "t", "b", more=SQUARES) + layer("Eltwise", "s", "s", "t", "t"), 1),
+    "maxima of 1x1": (conv("c", "b") + layer("Pooling", "s", "s", "c", more=SQUARES), 0),
+    "means": (layer("Pooling", "s", "s", "b", more=SQUARES.replace("{", "{ pool: AVE")), 0),
+    "maxima with places": (layer("Pooling", "s", "s", "b", more='top: "places" ' + SQUARES), 0),
+}
+
+
+@pytest.mark.parametrize("case", ENDS)
+def test_sums_and_maxima_are_made_by_the_convolution_before_them(build, case):
+    end, count = ENDS[case]
+    caffelike.set_random_seed(5)
+    net = build(START + end + layer("Pooling", "out", "out", "s", more=MEAN), caffelike.TEST)
+    x = np.random.default_rng(2).standard_normal((2, 32, 16, 16)).astype(np.float32)
+    for blob in net.params.get("n", []):
+        blob.data[...] = 0.5
+    wanted = net.forward(x=x)["out"].copy()
+    net.share_memory()
+    for _ in range(2):
+        np.testing.assert_allclose(net.forward(x=x)["out"], wanted, rtol=1e-5, atol=1e-5)
+        assert len(net._plan.shared.merged) == count
+    inner = net.blobs["b"].data  # ends it
+    np.testing.assert_array_equal(net.forward(x=x)["out"], wanted)
+    assert inner.any()

@@ -6,6 +6,7 @@ from caffelike.kernels import launch
 from caffelike.kernels.cpu import convolution, deconvolution
 from caffelike.kernels.cpu.correlate import Window, correlate
 from caffelike.layers import convolution as convolution_layer
+from caffelike.layers import pooling
 
 # batch, channels in, channels out, size, kernel, stride, pad, dilation, group
 CASES = [
@@ -48,6 +49,10 @@ def near(got, wanted, scale=2e-6):
     assert np.abs(got - wanted).max(initial=0) <= limit
 
 
+def squares(y):
+    return y.reshape(*y.shape[:2], y.shape[2] // 2, 2, y.shape[3] // 2, 2)
+
+
 @pytest.fixture(params=[1, 2])
 def threads(request):
     before = launch.get_num_threads()
@@ -74,6 +79,15 @@ def test_convolution(case, biased, threads, rng):
     clipped[...] = np.nan
     convolution.forward_packed(x, w, packed, bias, clipped, *window, group, True)
     np.testing.assert_array_equal(clipped, np.maximum(y, 0))
+    more = convolution.merges(x, w, y, *window, group)
+    if "add" in more:
+        clipped[...] = before = random(rng, *y.shape)
+        convolution.forward_packed(x, w, packed, bias, clipped, *window, group, True, add=True)
+        near(clipped, np.maximum(y + before, 0))
+    if "halved" in more:
+        halved = np.full((*y.shape[:2], y.shape[2] // 2, y.shape[3] // 2), np.nan, np.float32)
+        convolution.forward_packed(x, w, packed, bias, clipped, *window, group, True, halved=halved)
+        np.testing.assert_array_equal(halved, np.maximum(squares(y).max(axis=(3, 5)), 0))
 
     dy = random(rng, *y.shape)
     wanted = conv_backward(dy, x, w, *window, group)
@@ -135,6 +149,24 @@ def test_packed_weights_for_winograd(rng):
     convolution.forward(x, w, bias, one, *window)
     convolution.forward_packed(x, w, convolution.pack(x, w, two, *window), bias, two, *window, False)
     np.testing.assert_array_equal(one, two)
+    before = two[...] = random(rng, *two.shape)
+    convolution.forward_packed(x, w, None, bias, two, *window, True, add=True)
+    near(two, np.maximum(one + before, 0))
+
+
+@pytest.mark.parametrize("size", [(28, 28), (14, 14), (16, 72)])
+def test_maxima_of_squares_are_those_of_the_pooling_layer(size, threads, rng):
+    x, w, bias = random(rng, 2, 32, *size), random(rng, 40, 32, 3, 3), random(rng, 40)
+    x[0, 3, 4, 5], x[1, :, :5, :5], bias[7], bias[9] = np.nan, np.nan, np.inf, -np.inf
+    y = np.empty((2, 40, *size), np.float32)
+    window = ((3, 3), (1, 1), (1, 1), (1, 1), 1)
+    assert convolution.merges(x, w, y, *window) == ("add", "halved")
+    for relu in (False, True):
+        convolution.forward_packed(x, w, None, bias, y, *window, relu)
+        wanted, halved = (np.empty((2, 40, size[0] // 2, size[1] // 2), np.float32) for _ in range(2))
+        pooling.forward(y, wanted, None, None, "MAX", (2, 2), (2, 2), (0, 0), None, False, True)
+        convolution.forward_packed(x, w, None, bias, y, *window, relu, halved=halved)
+        np.testing.assert_array_equal(halved, wanted)
 
 
 @pytest.mark.parametrize(("size", "stride", "side"), [(7, 1, 1), (14, 1, 1), (14, 2, 1), (7, 1, 3)])

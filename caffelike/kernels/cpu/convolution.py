@@ -112,16 +112,35 @@ def forward_packed(
     dilation: Ints,
     group: int,
     relu: bool,
+    add: bool = False,
+    halved: np.ndarray | None = None,
 ) -> None:
-    """As `forward`, with what `pack` gave for the weight's present values; relu: then max(y, 0) (NaN stays NaN)."""
-    _forward(x, weight, bias, y, kernel, stride, pad, dilation, group, relu, packed)
+    """As `forward`, with what `pack` gave for the weight's present values; relu: then max(y, 0) (NaN stays NaN).
+
+    add, halved: only where `merges` names them. add: y holds numbers that the result is added to, before relu. halved:
+    (N, O, OH / 2, OW / 2), gets the maxima of squares of 2x2 in place of y.
+    """
+    _forward(x, weight, bias, y, kernel, stride, pad, dilation, group, relu, packed, add, halved)
 
 
-def _forward(x, weight, bias, y, kernel, stride, pad, dilation, group, relu, packed=None):
+def merges(
+    x: np.ndarray, weight: np.ndarray, y: np.ndarray, kernel: Ints, stride: Ints, pad: Ints, dilation: Ints, group: int
+) -> tuple[str, ...]:
+    """What forward_packed can do besides with these shapes: "add", "halved"."""
+    window = plane_window(kernel, stride, pad, dilation)
+    if window is None or x.ndim != 4:
+        return ()
+    m = _form(window, x.shape, y.shape, group)
+    if m < 0:
+        return ()
+    return ("add", "halved") if m and y.shape[2] % 2 == y.shape[3] % 2 == 0 else ("add",)
+
+
+def _forward(x, weight, bias, y, kernel, stride, pad, dilation, group, relu, packed=None, add=False, halved=None):
     x, y = with_batch(len(kernel), x, y)
     window = plane_window(kernel, stride, pad, dilation)
     if window is not None:
-        _slide(as_planes(x), weight, bias, as_planes(y), window, group, False, relu, packed)
+        _slide(as_planes(x), weight, bias, as_planes(y), window, group, False, relu, packed, add, halved)
         return
     if bias is not None:
         y[...] = bias.reshape(-1, *(1,) * len(kernel))
@@ -133,7 +152,7 @@ def _forward(x, weight, bias, y, kernel, stride, pad, dilation, group, relu, pac
         np.maximum(y, 0, out=y)
 
 
-def _slide(x, weight, bias, y, window, group, mirrored, relu=False, packed=None):
+def _slide(x, weight, bias, y, window, group, mirrored, relu=False, packed=None, add=False, halved=None):
     """correlate, or the same in another form where that is cheaper."""
     weight = as_planes(weight)
     m = _form(window, x.shape, y.shape, group)
@@ -142,9 +161,9 @@ def _slide(x, weight, bias, y, window, group, mirrored, relu=False, packed=None)
     elif m == _LANES and not mirrored:
         lanes.convolve(x, weight, bias, y, window, relu, packed)
     elif m <= 0:
-        correlate(x, weight, bias, y, window, group, mirrored, relu, packed)
+        correlate(x, weight, bias, y, window, group, mirrored, relu, packed, add)
     else:
-        winograd.convolve(x, weight, bias, y, m, window.pad, group, mirrored, relu, packed)
+        winograd.convolve(x, weight, bias, y, m, window.pad, group, mirrored, relu, packed, add, halved)
 
 
 _DIRECT, _LANES, _DEPTHWISE = 0, -1, -2

@@ -128,7 +128,7 @@ def _correlate(worker, lo, hi, maps, packed, bias, out, offsets, sizes, stride, 
             )  # fmt: skip
         for k in range(0, depth, block):
             kc = min(block, depth - k)
-            todo = ADD if k else flags & BIAS
+            todo = ADD if k else flags & (ADD | BIAS)
             if k + kc == depth:
                 todo |= flags & RELU
             a = g * panels * ROWS * depth + k * panels * ROWS + top * kc
@@ -271,8 +271,9 @@ def correlate(
     mirrored: bool = False,
     relu: bool = False,
     packed: np.ndarray | None = None,
+    add: bool = False,
 ) -> None:
-    """out (N, groups * M, OH, OW) = weight . maps (N, groups * C, H, W) + bias.
+    """out (N, groups * M, OH, OW) = weight . maps (N, groups * C, H, W) + bias, + out itself if add.
 
     weight is (groups * M, C, kh, kw); if mirrored it is (groups * C, M, kh, kw) and its taps run backwards.
     packed: what pack_weights gave for these weights, if it is at hand.
@@ -291,7 +292,7 @@ def correlate(
     _correlate(
         plan.items, 1, maps.reshape(-1), packed, NOTHING if bias is None else bias, out.reshape(-1), planes.offsets,
         plan.sizes, window.stride, window.pad, planes.phases, planes.shape, planes.more, plan.parts, plan.block,
-        plan.panel, (0 if bias is None else BIAS) | (RELU if relu else 0), planes.image,
+        plan.panel, (0 if bias is None else BIAS) | (RELU if relu else 0) | (ADD if add else 0), planes.image,
         scratch("planes", threads * slot), slot, scratch("right", threads * buffer_slot), buffer_slot,
     )  # fmt: skip
 

@@ -17,9 +17,10 @@ COLUMNS: int = MACHINE.vectors * LANES
 DEPTH = 256
 """Most steps of k in a block: the panel of B (48 KB at 48 columns) then stays in the first-level cache."""
 
-ADD, BIAS, RELU, STREAM = 1, 2, 4, 8
-"""Flags of `multiply`: add to C; else add the bias of the row; clip at 0 when done; write past the caches, where all
-of C's lines begin at multiples of 64 bytes (`fence` afterwards)."""
+ADD, BIAS, RELU, STREAM, HALVE = 1, 2, 4, 8, 16
+"""Flags of `multiply`: add to C; add the bias of the row; clip at 0 when done; write past the caches, where all of
+C's lines begin at multiples of 64 bytes (`fence` afterwards). HALVE is for winograd.py only: write the maxima of
+squares of 2x2."""
 
 _AHEAD = 2048  # floats; asking 8 KB ahead on A doubles the speed of weights that come from L3 or memory
 
@@ -91,7 +92,8 @@ def emit_tile(
     biased = choice("biased", from_bias)
     zero = choice("zero", lambda: [e.const(0)] * (machine.rows * vectors))
     adding, fresh = b.append_basic_block("adding"), b.append_basic_block("fresh")
-    b.cbranch(flag(ADD), adding, fresh)
+    add = flag(ADD)
+    b.cbranch(add, adding, fresh)
     b.position_at_end(adding)
     b.cbranch(whole, full_c, part_c)
     b.position_at_end(fresh)
@@ -104,6 +106,11 @@ def emit_tile(
             phi.add_incoming(values[i], block)
         addends.append(phi)
     sums = [b.fadd(value, addend) for value, addend in zip(sums, addends, strict=True)]
+
+    def with_bias() -> list:
+        return [b.fadd(value, start) for value, start in zip(sums, from_bias(), strict=True)]
+
+    sums = e.choose(b.and_(add, flag(BIAS)), with_bias, lambda: sums)
     floor = b.select(flag(RELU), e.const(0), e.const(float("-inf")))
     sums = [e.at_least(value, floor) for value in sums]
     done = b.append_basic_block("stored")
@@ -140,13 +147,12 @@ def _finish_column(e: Emit, sums: Any, places: list, bias: Any, inside: list, ro
     def flag(bit: int) -> Any:
         return b.icmp_signed("!=", b.and_(flags, e.int(bit)), e.int(0))
 
-    def fresh() -> list:
-        return e.choose(flag(BIAS), lambda: [b.load(e.at(bias, r)) for r in inside], lambda: [zero] * len(places))
-
-    addends = e.choose(flag(ADD), lambda: [b.load(p) for p in places], fresh)
+    nothing = [zero] * len(places)
+    starts = e.choose(flag(BIAS), lambda: [b.load(e.at(bias, r)) for r in inside], lambda: nothing)
+    before = e.choose(flag(ADD), lambda: [b.load(p) for p in places], lambda: nothing)
     floor = b.select(flag(RELU), zero, ir.Constant(ir.FloatType(), float("-inf")))
-    for r, (place, addend) in enumerate(zip(places, addends, strict=True)):
-        value = b.fadd(b.extract_element(sums, e.int(r)), addend)
+    for r, (place, start, old) in enumerate(zip(places, starts, before, strict=True)):
+        value = b.fadd(b.fadd(b.extract_element(sums, e.int(r)), old), start)
         value = b.select(b.fcmp_ordered("<", value, floor), floor, value)
         with b.if_then(b.icmp_signed(">", rows, e.int(r))):
             b.store(value, place)

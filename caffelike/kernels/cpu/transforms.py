@@ -14,7 +14,7 @@ from llvmlite import ir
 from numba import types
 from numba.extending import intrinsic
 
-from caffelike.kernels.cpu.tile import BIAS, COLUMNS, RELU, ROWS, WIDER
+from caffelike.kernels.cpu.tile import ADD, BIAS, COLUMNS, HALVE, RELU, ROWS, WIDER
 from caffelike.kernels.jit import at_address, compile_shared, with_globals
 from caffelike.kernels.vector import LANES, Emit, prefetch
 
@@ -168,30 +168,73 @@ def _output_passes(m: int, r: int) -> dict[str, Any]:
 
         return types.void(products, intp, to, intp, intp, intp), codegen
 
-    @intrinsic
-    def rows_out(typingctx, planes, i, y, j, piece, shift, last, plane, count, bias, relu):
-        """One row of each of LANES tiles from n planes, plus bias, clipped at 0 if relu: m pieces as in rows_in.
+    def pixels(e: Emit, source: Any, plane: Any, bias: Any) -> list:
+        """The m pixels of one row of each of LANES tiles, plus bias."""
+        lines = combine(e, at, [e.load(e.at(source, e.b.mul(plane, e.int(k)))) for k in range(n)])
+        return [e.b.fadd(value, e.splat(bias)) for value in lines]
 
-        Written are the pieces before `last`, in them the pixels before `count`, counted from v * shift in piece v.
+    def piece_mask(e: Emit, v: int, shift: Any, last: Any, count: Any) -> Any:
+        on = e.splat(e.b.icmp_signed(">", last, e.int(v)))
+        return e.b.and_(e.first(e.b.sub(count, e.b.mul(shift, e.int(v)))), on)
+
+    @intrinsic
+    def rows_out(typingctx, planes, i, y, j, piece, shift, last, plane, count, bias, relu, add):
+        """One row of each of LANES tiles from n planes, plus bias, plus y's own if add, clipped at 0 if relu.
+
+        Goes to m pieces as in rows_in; written are those before `last`, in them the pixels before `count`, counted from
+        v * shift in piece v.
         """
 
         def codegen(context, builder, given, values):
             e, b = Emit(builder), builder
             source, target = e.at(values[0], values[1]), e.at(values[2], values[3])
-            piece, shift, last, plane, count, bias, relu = values[4:]
-            lines = combine(e, at, [e.load(e.at(source, b.mul(plane, e.int(k)))) for k in range(n)])
+            piece, shift, last, plane, count, bias, relu, add = values[4:]
+            pieces = e.transpose(pixels(e, source, plane, bias))
+            masks = [piece_mask(e, v, shift, last, count) for v in range(m)]
+            places = [e.at(target, b.mul(piece, e.int(v))) for v in range(m)]
+
+            def added() -> list:
+                there = [e.masked_load(*place) for place in zip(places, masks, strict=True)]
+                return [b.fadd(*pair) for pair in zip(pieces, there, strict=True)]
+
+            pieces = e.choose(add, added, lambda: pieces)
             floor = b.select(relu, e.const(0), e.const(float("-inf")))
-            start = e.splat(bias)
-            lines = [e.at_least(b.fadd(value, start), floor) for value in lines]
-            for v, value in enumerate(e.transpose(lines)):
-                on = e.splat(b.icmp_signed(">", last, e.int(v)))
-                mask = b.and_(e.first(b.sub(count, b.mul(shift, e.int(v)))), on)
-                e.masked_store(value, e.at(target, b.mul(piece, e.int(v))), mask)
+            for value, place, mask in zip(pieces, places, masks, strict=True):
+                e.masked_store(e.at_least(value, floor), place, mask)
             return context.get_dummy_value()
 
-        return types.void(planes, intp, y, intp, intp, intp, intp, intp, intp, types.float32, types.boolean), codegen
+        flag = types.boolean
+        return types.void(planes, intp, y, intp, intp, intp, intp, intp, intp, types.float32, flag, flag), codegen
 
-    return {"columns_out": columns_out, "rows_out": rows_out, "M": m, "N": n}
+    @intrinsic
+    def rows_halved(typingctx, planes, i, row, y, j, plane, count, bias, relu):
+        """The maxima of squares of 2x2 of two rows, the second `row` numbers behind the first, of each of LANES tiles.
+
+        With bias, and clipped at 0 before if relu. m / 2 pieces of LANES pixels, one behind the other, up to `count`
+        pixels. As layers/pooling.py has it, NaN is never taken, nor what is less than -FLT_MAX.
+        """
+
+        def codegen(context, builder, given, values):
+            e, b = Emit(builder), builder
+            source, row = e.at(values[0], values[1]), values[2]
+            target = e.at(values[3], values[4])
+            plane, count, bias, relu = values[5:]
+            floor = b.select(relu, e.const(0), e.const(float("-inf")))
+            both = [pixels(e, source, plane, bias), pixels(e, e.at(source, row), plane, bias)]
+            both = [[e.at_least(value, floor) for value in line] for line in both]
+            largest = []
+            for x in range(0, m, 2):
+                best = e.const(float(np.finfo(np.float32).min))
+                for value in (both[0][x], both[0][x + 1], both[1][x], both[1][x + 1]):
+                    best = b.select(b.fcmp_ordered(">", value, best), value, best)
+                largest.append(best)
+            for v, value in enumerate(e.transpose(largest)):
+                e.masked_store(value, e.at(target, v * LANES), e.first(count, v * LANES))
+            return context.get_dummy_value()
+
+        return types.void(planes, intp, intp, y, intp, intp, intp, types.float32, types.boolean), codegen
+
+    return {"columns_out": columns_out, "rows_out": rows_out, "rows_halved": rows_halved, "M": m, "N": n}
 
 
 def _weight_passes(m: int, r: int) -> dict[str, Any]:
@@ -251,6 +294,7 @@ columns_in: Any = None
 column_in: Any = None
 columns_out: Any = None
 rows_out: Any = None
+rows_halved: Any = None
 weights_in: Any = None
 
 
@@ -302,9 +346,12 @@ def _input(x, to, planes, first, last, channels, height, width, pad_y, pad_x, ro
 
 
 def _output(products, y, bias, planes, first, last, height, width, row, rows, across, tile, tiles, pitch, flags):
-    """Maps first..last, tile rows row..row + rows, from products [n*n, pitch][map][tiles]; flags: BIAS, RELU."""
-    size, relu = rows * across + 2 * LANES, flags & RELU != 0
-    square = across * M == LANES
+    """Maps first..last, tile rows row..row + rows, from products [n*n, pitch][map][tiles].
+
+    flags: BIAS, RELU, ADD (to y), HALVE: y is half as high and wide, and gets the maxima of squares of 2x2.
+    """
+    size, relu, add, halve = rows * across + 2 * LANES, flags & RELU != 0, flags & ADD != 0, flags & HALVE != 0
+    square = across * M == LANES and not halve
     for k in range(first, last):
         start = bias[k] if flags & BIAS else np.float32(0)
         for g in range(0, rows * across, LANES):
@@ -314,16 +361,22 @@ def _output(products, y, bias, planes, first, last, height, width, row, rows, ac
                     line = M * (row + g // across) + i  # and every M-th below it, of these tile rows
                     inside = min(rows - g // across, (height - line + M - 1) // M)
                     at = (k * height + line) * width
-                    rows_out(planes, i * N * size, y, at, M * width, 0, inside, size, width, start, relu)
+                    rows_out(planes, i * N * size, y, at, M * width, 0, inside, size, width, start, relu, add)
             else:
                 columns_out(products, k * tiles + tile + g, planes, g, pitch, size)
-        if not square:
-            for r in range(rows):
-                for i in range(min(M, height - M * (row + r))):
-                    for t in range(0, across, LANES):
-                        at = (k * height + M * (row + r) + i) * width + M * t
-                        place = i * N * size + r * across + t
-                        rows_out(planes, place, y, at, LANES, LANES, M, size, width - M * t, start, relu)
+        if square:
+            continue
+        for r in range(rows):
+            line = M * (row + r)
+            for i in range(0, min(M, height - line), 2 if halve else 1):
+                for t in range(0, across, LANES):
+                    place, left = i * N * size + r * across + t, width - M * t
+                    if halve:
+                        at = (k * (height // 2) + (line + i) // 2) * (width // 2) + M // 2 * t
+                        rows_halved(planes, place, N * size, y, at, size, left // 2, start, relu)
+                    else:
+                        at = (k * height + line + i) * width + M * t
+                        rows_out(planes, place, y, at, LANES, LANES, M, size, left, start, relu, add)
 
 
 def _weights(w, to, rows, row_pitch, channels, channel_pitch, mirrored, pitch):

@@ -12,7 +12,7 @@ from typing import NamedTuple
 import numpy as np
 
 from caffelike.kernels.cpu.pack import SLACK
-from caffelike.kernels.cpu.tile import BIAS, COLUMNS, RELU, ROWS, WIDER, multiply
+from caffelike.kernels.cpu.tile import ADD, BIAS, COLUMNS, HALVE, RELU, ROWS, WIDER, multiply
 from caffelike.kernels.cpu.transforms import kind, transform_input, transform_output, transform_weights
 from caffelike.kernels.jit import kernel
 from caffelike.kernels.launch import get_num_threads, scratch, task
@@ -66,6 +66,7 @@ def _blocks(worker, lo, hi, addresses, x, u, bias, y, sizes, pad, counts, flags,
     lines = (rows + ROWS - 1) // ROWS * ROWS
     per_map = (down + block_rows - 1) // block_rows
     runs = (maps + block_maps - 1) // block_maps * per_map
+    area = out_height * out_width // (4 if flags & HALVE else 1)
     for item in range(lo, hi):
         g, first_map, row = item // runs, item % runs // per_map * block_maps, item % per_map * block_rows
         n, high = min(block_maps, maps - first_map), min(block_rows, down - row)
@@ -82,7 +83,7 @@ def _blocks(worker, lo, hi, addresses, x, u, bias, y, sizes, pad, counts, flags,
             panel, 0, points,
         )  # fmt: skip
         for i in range(n):
-            target = ((first_map + i) * groups + g) * rows * out_height * out_width
+            target = ((first_map + i) * groups + g) * rows * area
             transform_output(
                 addresses[1], m, worker * m_slot, y, target, bias, g * rows, s, worker * s_slot, 0, rows, out_height,
                 out_width, row, high, across, i * each, _whole(tiles), lines * _whole(tiles) + LANES, flags,
@@ -113,8 +114,9 @@ def _shared_output(worker, lo, hi, address, m, bias, y, first_map, g, n, sizes, 
     """Output channels lo..hi of n whole maps, each of `each` tiles."""
     groups, rows, out_height, out_width = sizes
     line, lines = _whole(n * each), (rows + ROWS - 1) // ROWS * ROWS
+    area = out_height * out_width // (4 if flags & HALVE else 1)
     for i in range(n):
-        target = ((first_map + i) * groups + g) * rows * out_height * out_width
+        target = ((first_map + i) * groups + g) * rows * area
         transform_output(
             address, m, 0, y, target, bias, g * rows, s, worker * s_slot, lo, hi, out_height, out_width, 0, down,
             across, i * each, line, lines * line + LANES, flags,
@@ -199,8 +201,13 @@ def convolve(
     mirrored: bool = False,
     relu: bool = False,
     packed: np.ndarray | None = None,
+    add: bool = False,
+    halved: np.ndarray | None = None,
 ) -> None:
-    """out (N, groups * M, OH, OW) = weight . maps (N, groups * C, H, W) + bias by F(m, r); as `correlate`."""
+    """out (N, groups * M, OH, OW) = weight . maps (N, groups * C, H, W) + bias by F(m, r); as `correlate`.
+
+    halved: (N, groups * M, OH / 2, OW / 2), gets the maxima of squares of 2x2 instead; without `add`.
+    """
     form, threads = kind(m, weight.shape[3]), get_num_threads()
     n, (height, width), (out_height, out_width) = len(maps), maps.shape[2:], out.shape[2:]
     channels, rows, points = maps.shape[1] // groups, out.shape[1] // groups, form.n * form.n
@@ -214,8 +221,10 @@ def convolve(
     workers = 1 if plan.shared else threads
     v, products = scratch("right", workers * v_slot), scratch("products", workers * m_slot)
     s = scratch("planes", threads * s_slot)
-    x, y, b = maps.reshape(-1), out.reshape(-1), _NOTHING if bias is None else bias
-    flags = (0 if bias is None else BIAS) | (RELU if relu else 0)
+    x, b = maps.reshape(-1), _NOTHING if bias is None else bias
+    y = (out if halved is None else halved).reshape(-1)
+    flags = (0 if bias is None else BIAS) | (RELU if relu else 0) | (ADD if add else 0)
+    flags |= 0 if halved is None else HALVE
     sizes = (n, groups, channels, height, width, rows, out_height, out_width, points)
     if not plan.shared:
         counts = (plan.down, plan.across, plan.block_rows, plan.block_maps, plan.panel)
