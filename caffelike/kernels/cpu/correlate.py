@@ -16,6 +16,7 @@ from llvmlite import ir
 from numba import types
 from numba.extending import intrinsic
 
+from caffelike.kernels.cpu import dots
 from caffelike.kernels.cpu.gemm import depth_of_block, lines
 from caffelike.kernels.cpu.pack import SLACK, pack_left, pack_planes, pack_right, pack_right_transposed
 from caffelike.kernels.cpu.tile import ADD, BIAS, COLUMNS, DEPTH, RELU, ROWS, WIDER, multiply
@@ -594,6 +595,9 @@ def correlate_weights(maps: np.ndarray, d: np.ndarray, out: np.ndarray, window: 
     if d.size == 0:
         if not add:
             out[...] = 0
+        return
+    if planes.image and height * width >= dots.FEWEST:
+        dots.weight_gradient(maps, d, out, groups, add)
         return
     depth, panels = channels * taps, -(-rows // ROWS)
     strips = -(-depth // COLUMNS)

@@ -1,0 +1,141 @@
+"""The weights' gradient of windows of 1 x 1: dot products of channels, as they lie in memory.
+
+A line of pixels of one channel is a vector already, so nothing is packed: a tile of sums stays in registers, each a
+vector over pixels, and its lanes are added up at the end.
+"""
+
+from typing import Any
+
+import numpy as np
+from numba import types
+from numba.extending import intrinsic
+
+from caffelike.kernels.jit import kernel
+from caffelike.kernels.launch import get_num_threads, task
+from caffelike.kernels.vector import LANES, MACHINE, NEON, Emit
+
+FEWEST = 400
+"""From so many pixels in a map on it pays: chains of sums are long, and the processor sees where lines go on."""
+
+_ROWS = 6 if LANES == 16 or MACHINE == NEON else 3  # of 32 or 16 registers, sums take 24 or 12
+_COLUMNS = 4
+_CHUNK = 784  # pixels at a time: the lines of a tile then stay in the first-level cache
+_CHANNELS = 128  # most in a part: its chunk of the map then stays in the second-level cache
+
+
+def _totals(e: Emit, sums: list) -> Any:
+    """The sums of the lanes of four vectors, as a vector of four."""
+
+    def halves(a: Any, b: Any, each: int) -> Any:
+        """Groups of `each` lanes of a, then of b, added up to half as many."""
+        lanes = range(0, a.type.count * (1 if a is b else 2), each)
+        first = [group + k for group in lanes for k in range(each // 2)]
+        return e.b.fadd(e.shuffle(a, b, first), e.shuffle(a, b, [k + each // 2 for k in first]))
+
+    each = LANES
+    while len(sums) > 1:
+        sums = [halves(a, b, each) for a, b in zip(sums[::2], sums[1::2], strict=True)]
+        each //= 2
+    total = sums[0]
+    while each > 1:
+        total = halves(total, total, each)
+        each //= 2
+    return total
+
+
+@intrinsic
+def _tile(typingctx, d, i, x, j, pitch, depth, rows, columns, out, k, out_pitch, add):
+    """out[r, c] (+)= sum over pixels p < depth of d[r, p] * x[c, p]; r < rows <= _ROWS, c < columns <= _COLUMNS.
+
+    Channels of d and x are `pitch` apart.
+    """
+
+    def codegen(context, builder, given, values):
+        b, e = builder, Emit(builder)
+        d, x, out = (e.array(context, given.args[m], *values[m : m + 2]) for m in (0, 2, 8))
+        pitch, depth, rows, columns, out_pitch, add = *values[4:8], *values[10:]
+
+        def lines(start: Any, count: int, there: Any) -> list:
+            """Those beyond the last repeat the first, and their sums are not written."""
+            numbers = [b.select(b.icmp_signed(">", there, e.int(m)), e.int(m), e.int(0)) for m in range(count)]
+            return [e.at(start, b.mul(pitch, number)) for number in numbers]
+
+        above, below = lines(d, _ROWS, rows), lines(x, _COLUMNS, columns)
+
+        def step(at: Any, sums: list, load: Any) -> list:
+            result, few, many = list(sums), *sorted((above, below), key=len)
+            held = [load(e.at(line, at)) for line in few]
+            for m, line in enumerate(many):
+                value = load(e.at(line, at))
+                for h, other in enumerate(held):
+                    k = h * _COLUMNS + m if few is above else m * _COLUMNS + h
+                    result[k] = e.fma(value, other, sums[k])
+            return result
+
+        zero = [e.const(0)] * (_ROWS * _COLUMNS)
+        whole = b.sdiv(depth, e.int(LANES))
+        done = b.mul(whole, e.int(LANES))
+        sums = e.choose(
+            b.icmp_signed(">", whole, e.int(0)),
+            lambda: e.loop(whole, zero, lambda q, sums: step(b.mul(q, e.int(LANES)), sums, e.load)),
+            lambda: zero,
+        )
+        mask = e.first(b.sub(depth, done))
+        sums = e.choose(
+            b.icmp_signed(">", depth, done), lambda: step(done, sums, lambda p: e.masked_load(p, mask)), lambda: sums
+        )
+        four = Emit(builder, _COLUMNS)
+        mask = four.first(columns)
+        for r in range(_ROWS):
+            with b.if_then(b.icmp_signed(">", rows, e.int(r))):
+                total = _totals(e, sums[r * _COLUMNS : (r + 1) * _COLUMNS])
+                place = e.at(out, b.mul(out_pitch, e.int(r)))
+                before = four.masked_load(place, b.and_(mask, four.splat(add)))
+                four.masked_store(b.fadd(total, before), place, mask)
+        return context.get_dummy_value()
+
+    n = types.intp
+    return types.void(d, n, x, n, n, n, n, n, out, n, n, types.boolean), codegen
+
+
+@task
+def _products(worker, lo, hi, d, x, out, sizes, parts, chunk, add):
+    """Items (group, part of the rows, part of the channels) of out[g*rows + r, c], chunks of pixels one by one."""
+    n, groups, rows, channels, pixels = sizes
+    for item in range(lo, hi):
+        g, i, j = item // (parts[0] * parts[1]), item // parts[1] % parts[0], item % parts[1]
+        top, bottom = _share(rows, _ROWS, i, parts[0]), _share(rows, _ROWS, i + 1, parts[0])
+        left, right = _share(channels, _COLUMNS, j, parts[1]), _share(channels, _COLUMNS, j + 1, parts[1])
+        for m in range(g, n * groups, groups):
+            for p in range(0, pixels, chunk):
+                for r in range(top, bottom, _ROWS):
+                    for c in range(left, right, _COLUMNS):
+                        _tile(
+                            d, (m * rows + r) * pixels + p, x, (m * channels + c) * pixels + p, pixels,
+                            min(chunk, pixels - p), min(_ROWS, bottom - r), min(_COLUMNS, right - c),
+                            out, (g * rows + r) * channels + c, channels, add or m - g + p > 0,
+                        )  # fmt: skip
+
+
+@kernel
+def _share(count, unit, part, parts):
+    """Where a part of `count` begins: at a multiple of `unit`."""
+    return min(count, (count + unit - 1) // unit * part // parts * unit)
+
+
+def weight_gradient(maps: np.ndarray, d: np.ndarray, out: np.ndarray, groups: int, add: bool) -> None:
+    """out (groups * M, C, 1, 1) (+)= d (N, groups * M, H, W) against maps (N, groups * C, H, W), over the batch.
+
+    How it is cut into parts changes no sum.
+    """
+    n, pixels, threads = len(d), d.shape[2] * d.shape[3], get_num_threads()
+    channels, rows = maps.shape[1] // groups, d.shape[1] // groups
+    chunks = -(-pixels // _CHUNK)
+    chunk = -(-pixels // (chunks * LANES)) * LANES
+    across = -(-channels // (_CHANNELS * threads)) * threads
+    across = max(1, min(across, channels // (4 * _COLUMNS)))
+    down = max(1, min(-(-threads // (groups * across)), rows // _ROWS))
+    _products(
+        groups * down * across, 1, d.reshape(-1), maps.reshape(-1), out.reshape(-1),
+        (n, groups, rows, channels, pixels), (down, across), chunk, add,
+    )  # fmt: skip
