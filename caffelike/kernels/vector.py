@@ -300,6 +300,6 @@ def prefetch_to_write(typingctx, to, j):
 
 @kernel
 def ask(x, start, n):
-    """Ask for the cache lines of x[start : start + n], which may lie beyond the end."""
+    """Ask for the cache lines of x[start : start + n], to read or to write; they may lie beyond the end."""
     for i in range(start, start + n, 16):
         prefetch(x, i)

@@ -16,7 +16,7 @@ from numba.extending import intrinsic
 
 from caffelike.kernels.cpu.tile import ADD, BIAS, COLUMNS, HALVE, RELU, ROWS, WIDER
 from caffelike.kernels.jit import at_address, compile_shared, with_globals
-from caffelike.kernels.vector import LANES, Emit, prefetch
+from caffelike.kernels.vector import LANES, Emit, ask, prefetch
 
 Matrix = list[list[Fraction]]
 
@@ -137,7 +137,9 @@ def _input_passes(m: int, matrix: Matrix) -> dict[str, Any]:
                         at_plane = e.at(source, b.mul(plane, e.int(m * k + row % m)))
                         lines.append(e.load(e.at(at_plane, b.mul(across, e.int(row // m)))))
                     for row, value in enumerate(combine(e, matrix, lines)):
-                        e.store(value, e.at(target, b.mul(pitch, e.int(n * row + k))))
+                        place = e.at(target, b.mul(pitch, e.int(n * row + k)))
+                        e.store(value, place)
+                        e.prefetch(e.at(place, COLUMNS), write=True)  # the next channel: so many streams are not seen
                 return context.get_dummy_value()
 
             return types.void(planes, intp, to, intp, intp, intp, intp), codegen
@@ -314,6 +316,7 @@ def _input(x, to, planes, first, last, channels, height, width, pad_y, pad_x, ro
                 d = r % M * size + r // M * across
                 if 0 <= y < height:
                     s = (c * height + y) * width - pad_x
+                    ask(x, s + height * width, width)  # of the next map: processors do not see where it goes on
                     for t in range(0, across, LANES):
                         p = M * t
                         rows_in(x, s + p, LANES, LANES, 0, M, planes, d + t, M * size, pad_x - p, width + pad_x - p)
@@ -351,7 +354,7 @@ def _output(products, y, bias, planes, first, last, height, width, row, rows, ac
     flags: BIAS, RELU, ADD (to y), HALVE: y is half as high and wide, and gets the maxima of squares of 2x2.
     """
     size, relu, add, halve = rows * across + 2 * LANES, flags & RELU != 0, flags & ADD != 0, flags & HALVE != 0
-    square = across * M == LANES and not halve
+    square, step = across * M == LANES and not halve, 2 if halve else 1
     for k in range(first, last):
         start = bias[k] if flags & BIAS else np.float32(0)
         for g in range(0, rows * across, LANES):
@@ -368,15 +371,15 @@ def _output(products, y, bias, planes, first, last, height, width, row, rows, ac
             continue
         for r in range(rows):
             line = M * (row + r)
-            for i in range(0, min(M, height - line), 2 if halve else 1):
+            for i in range(0, min(M, height - line), step):
+                at = (k * (height // step) + (line + i) // step) * (width // step)
+                ask(y, at + height // step * (width // step), width // step)
                 for t in range(0, across, LANES):
                     place, left = i * N * size + r * across + t, width - M * t
                     if halve:
-                        at = (k * (height // 2) + (line + i) // 2) * (width // 2) + M // 2 * t
-                        rows_halved(planes, place, N * size, y, at, size, left // 2, start, relu)
+                        rows_halved(planes, place, N * size, y, at + M // 2 * t, size, left // 2, start, relu)
                     else:
-                        at = (k * height + line + i) * width + M * t
-                        rows_out(planes, place, y, at, LANES, LANES, M, size, left, start, relu, add)
+                        rows_out(planes, place, y, at + M * t, LANES, LANES, M, size, left, start, relu, add)
 
 
 def _weights(w, to, rows, row_pitch, channels, channel_pitch, mirrored, pitch):
