@@ -28,6 +28,11 @@ def cache_base() -> Path:
     return Path(tempfile.gettempdir()) / f"caffelike-{os.getuid() if hasattr(os, 'getuid') else 'user'}"
 
 
+def processors() -> int:
+    """How many processors this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
 def private_folder(folder: Path) -> bool:
     """Make the folder for this user alone; False if it cannot be made or somebody else could write into it."""
     try:
@@ -41,16 +46,26 @@ def private_folder(folder: Path) -> bool:
 
 
 @contextlib.contextmanager
-def only_one_process(path: Path) -> Iterator[None]:
-    """Hold the lock file `path` (made if absent, never removed); other processes wait here. Raises OSError."""
+def only_one_process(path: Path, wait: bool = True) -> Iterator[bool]:
+    """Hold the lock file `path` (made if absent, never removed); other processes wait here. Raises OSError.
+
+    wait False: do not wait if another process holds it, but yield False.
+    """
     with open(path, "a+b") as file:
-        if fcntl:
-            fcntl.flock(file, fcntl.LOCK_EX)
-        else:
-            file.seek(0)
-            msvcrt.locking(file.fileno(), msvcrt.LK_LOCK, 1)  # type: ignore[attr-defined]
         try:
-            yield
+            if fcntl:
+                fcntl.flock(file, fcntl.LOCK_EX | (0 if wait else fcntl.LOCK_NB))
+            else:
+                file.seek(0)
+                how = msvcrt.LK_LOCK if wait else msvcrt.LK_NBLCK  # type: ignore[attr-defined]
+                msvcrt.locking(file.fileno(), how, 1)  # type: ignore[attr-defined]
+        except OSError:
+            if wait:
+                raise
+            yield False
+            return
+        try:
+            yield True
         finally:
             if fcntl:
                 fcntl.flock(file, fcntl.LOCK_UN)

@@ -158,7 +158,14 @@ def describe(path: str | os.PathLike, phase: int = TEST, inputs: Mapping[str, Sh
         other.close()
 
 
-def build_without_data(path: str | os.PathLike, phase: int, inputs: Mapping[str, Shape] | None = None) -> "Net":
+def build_without_data(
+    path: str | os.PathLike,
+    phase: int,
+    inputs: Mapping[str, Shape] | None = None,
+    *,
+    level: int = 0,
+    stages: Sequence[str] = (),
+) -> "Net":
     """The net that `describe` counts."""
     from caffelike.graph.definition import Definition
     from caffelike.graph.net import Net
@@ -168,7 +175,8 @@ def build_without_data(path: str | os.PathLike, phase: int, inputs: Mapping[str,
     name = os.fspath(path)
     document = text.read_net(name)
     message = document.message
-    message.state.phase = phase
+    message.state.phase, message.state.level = phase, level
+    message.state.stage.extend(stages)
     layers = [Definition(layer, document.where_layer(i)) for i, layer in enumerate(message.layer)]
     layers = [definition.with_copy() for definition in filter_layers(layers, message.state)]
     messages = [definition.message for definition in layers]

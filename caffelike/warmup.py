@@ -24,7 +24,7 @@ def warm_up(path: str | os.PathLike, inputs: Mapping[str, Shape] | None = None) 
     solver = text.read_solver(name).message
     nets = [n for n in (solver.net or solver.train_net, *solver.test_net) if n]
     beside = [n if os.path.isfile(n) else os.path.join(os.path.dirname(name), n) for n in nets]
-    _update(solver.type)
+    run_update(solver.type)
     return sum(_run(net, phase, inputs) for net in beside for phase in (TRAIN, TEST))
 
 
@@ -50,7 +50,7 @@ def _run(path: str, phase: int, inputs: Mapping[str, Shape] | None) -> int:
     return 1
 
 
-def _update(rule: str) -> None:
+def run_update(rule: str) -> None:
     """One update of one number by the solver type `rule`."""
     from caffelike import SGDSolver
     from caffelike.schema import NetParameter, SolverParameter

@@ -8,9 +8,10 @@ from typing import Any
 import click
 import numpy as np
 
-from caffelike import device, log
+from caffelike import ahead, device, log
 from caffelike.cli import _options, _table, _terminal
 from caffelike.errors import CaffelikeError
+from caffelike.schema import TEST, TRAIN
 
 
 @click.command()
@@ -34,14 +35,16 @@ def command(net: str, model: str, iterations: int, phase: str, gpu: str, level: 
     if iterations < 1:
         raise CaffelikeError(f"-iterations must be at least 1, but is {iterations}.")
     _options.use_device(gpu, "caffe.cpp:343")
-    from caffelike import TEST, TRAIN, Net
+    which = TRAIN if phase == "TRAIN" else TEST
+    with ahead.compiling(path, which, level, stage):
+        from caffelike import Net
 
-    timed = Net(path, TRAIN if phase == "TRAIN" else TEST, level=level, stages=stage.split(","))
-    timed.share_memory()
-    log.info("caffe.cpp:351", "Performing Forward")
-    log.info("caffe.cpp:356", f"Initial loss: {log.number(timed.run_forward())}")
-    log.info("caffe.cpp:357", "Performing Backward")
-    timed.run_backward()
+        timed = Net(path, which, level=level, stages=stage.split(","))
+        timed.share_memory()
+        log.info("caffe.cpp:351", "Performing Forward")
+        log.info("caffe.cpp:356", f"Initial loss: {log.number(timed.run_forward())}")
+        log.info("caffe.cpp:357", "Performing Backward")
+        timed.run_backward()
     log.info("caffe.cpp:365", "*** Benchmark begins ***")
     log.info("caffe.cpp:366", f"Testing for {iterations} iterations.")
     began = perf_counter()

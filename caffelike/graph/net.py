@@ -17,6 +17,7 @@ from caffelike.errors import CaffelikeError, FileError, ShapeError
 from caffelike.graph import backward, batches, weights
 from caffelike.graph.build import Learnable, build, move_into
 from caffelike.graph.definition import Definition
+from caffelike.graph.node import Step
 from caffelike.graph.phases import filter_layers
 from caffelike.graph.plan import Plan
 from caffelike.graph.splits import insert_splits
@@ -466,6 +467,11 @@ class Net:
             yield self._plan
         finally:
             self._lock.release()
+
+    def steps(self) -> list[Step]:
+        """What a whole pass forward and backward runs, in its order: functions and their arguments."""
+        with self._running() as plan:
+            return plan.steps()
 
     def run_forward(self, start: int = 0, end: int | None = None) -> float:
         """Run layers start..end by index; returns the weighted loss."""

@@ -336,6 +336,16 @@ class Plan:
 
     # Running ---------------------------------------------------------------------------------
 
+    def steps(self) -> list[Step]:
+        """The steps of a whole forward and backward pass on the CPU in their order, without those of host layers."""
+        self.refresh()
+        self._bind_backward(0)
+        layers = [*self._whole, *reversed(self._whole_backward[0])]
+        hosts = [isinstance(node.layer, HostLayer) for node in self._nodes]
+        return [
+            step for host, steps in zip([*hosts, *reversed(hosts)], layers, strict=True) for step in steps if not host
+        ]
+
     def forward(self, start: int, end: int, on: str = device.CPU) -> float:
         """Run layers start..end (both included) on that device; the sum of their weighted losses."""
         self.refresh(on)

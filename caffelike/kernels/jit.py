@@ -1,16 +1,7 @@
-"""Compiling kernels: the decorators `kernel` and `shared`, and the cache on disk behind them.
-
-Numba stamps a cached function with its own file's time only, so an edit in a file that it calls into would go
-unnoticed. Here the cache folder's name holds a hash of all kernel sources: any edit starts a fresh folder, and
-all but the last few are removed.
-"""
+"""Compiling kernels: the decorators `kernel` and `shared`; cache.py says where they are kept."""
 
 import contextlib
-import hashlib
-import os
-import shutil
 from collections.abc import Callable, Iterator
-from pathlib import Path
 from types import FunctionType
 from typing import Any
 
@@ -21,49 +12,18 @@ from numba import types
 from numba.core import cgutils
 from numba.extending import intrinsic
 
-from caffelike.platform import cache_base, private_folder
+from caffelike.kernels import cache, turns
 
 SUMS = frozenset({"contract", "reassoc", "nsz", "arcp"})
 """fastmath flags that let sums and products vectorise while NaN and infinity keep their meaning."""
-
-_KEPT = 4  # cache folders: environments with different versions of caffelike may take turns
-
-
-def sources_hash() -> str:
-    """Hash over the names and contents of all files in caffelike/kernels but the GPU's, which nothing here calls."""
-    root = Path(__file__).parent
-    digest = hashlib.sha256()
-    for path in sorted(p for p in root.rglob("*.py") if p.parent.name != "cuda"):
-        digest.update(str(path.relative_to(root)).encode() + b"\0" + path.read_bytes() + b"\0")
-    return digest.hexdigest()[:16]
-
-
-def open_cache(base: Path) -> Path | None:
-    """The folder for the present kernel sources under `base`, older ones removed; None where none can be had.
-
-    The folder holds pickles, hence is private (mode 0700) and refused when others may write into it.
-    """
-    folder = base / f"kernels-{sources_hash()}"
-    if not private_folder(folder):
-        return None
-    with contextlib.suppress(OSError):  # another process may be tidying up as well
-        os.utime(folder)  # "used last" for the order below
-        found = sorted(base.glob("kernels-*"), key=lambda path: path.stat().st_mtime, reverse=True)
-        for old in found[_KEPT:]:
-            shutil.rmtree(old, ignore_errors=True)
-    return folder
-
-
-cache_folder: Path | None = open_cache(cache_base())
-"""Where compiled kernels are kept; None: nowhere, every process compiles for itself."""
 
 
 @contextlib.contextmanager
 def caching() -> Iterator[bool]:
     """Within it, `numba.njit(cache=...)` uses our folder; yields whether there is one."""
-    before, numba.config.CACHE_DIR = numba.config.CACHE_DIR, str(cache_folder or "")
+    before, numba.config.CACHE_DIR = numba.config.CACHE_DIR, str(cache.folder or "")
     try:
-        yield cache_folder is not None
+        yield cache.folder is not None
     finally:
         numba.config.CACHE_DIR = before
 
@@ -114,7 +74,7 @@ def at_address(signature: Any) -> Any:
 
 def compile_shared(signature: Any, function: Callable) -> Any:
     """The compiled function of void `signature`; keep it as long as its `address` is in use."""
-    with caching() as cached:
+    with caching() as cached, turns.turn(function.__qualname__):
         return numba.cfunc(signature, nopython=True, error_model="numpy", cache=cached)(function)
 
 

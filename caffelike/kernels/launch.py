@@ -26,6 +26,7 @@ from numba.core import cgutils, compiler
 from numba.core.typing import signature as make_signature
 from numba.extending import intrinsic
 
+from caffelike.kernels import turns
 from caffelike.kernels.jit import caching, with_globals
 
 if "NUMBA_THREADING_LAYER" not in os.environ and "NUMBA_THREADING_LAYER_PRIORITY" not in os.environ:
@@ -224,6 +225,8 @@ class Task:
 
     def __call__(self, n: int, grain: int, *args: Any) -> None:
         """Do items 0..n in chunks of `grain`; args: C-contiguous arrays, ints, floats (no None, no keywords)."""
+        if turns.locks and not self._compile_in_turn(n, grain, args):
+            return
         threads = min(_threads, -(-n // grain))
         if threads <= 1:
             self.run(1, 0, n, grain, *args)
@@ -242,6 +245,15 @@ class Task:
                 self.run(threads, _fork_address, n, grain, *args)
         finally:
             numba.set_num_threads(before)
+
+    def _compile_in_turn(self, *args: Any) -> bool:
+        """Compile for these arguments unless another process is at it; whether the task is to run then."""
+        given = tuple(map(numba.typeof, (1, 0, *args)))
+        if given not in self.run.overloads:
+            with turns.turn(self.run.py_func.__qualname__, wait=not turns.ahead) as mine:
+                if mine:
+                    self.run.compile(given)
+        return not turns.ahead
 
 
 def task(work: Callable | None = None, *, fastmath: frozenset[str] = frozenset()) -> Any:

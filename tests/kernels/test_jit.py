@@ -4,18 +4,18 @@ import sys
 
 import pytest
 
-from caffelike.kernels import jit
+from caffelike.kernels import cache
 from caffelike.kernels.jit import with_globals
 
 needs_owners = pytest.mark.skipif(not hasattr(os, "getuid"), reason="no file owners here")
 
 
 def test_cache_folder_is_private_and_named_after_the_sources(tmp_path):
-    folder = jit.open_cache(tmp_path / "a" / "b")
+    folder = cache.open_cache(tmp_path / "a" / "b")
     assert folder is not None
-    assert folder.name == f"kernels-{jit.sources_hash()}"
+    assert folder.name == f"kernels-{cache.sources_hash()}"
     assert folder.stat().st_mode & 0o777 == 0o700
-    assert jit.open_cache(tmp_path / "a" / "b") == folder
+    assert cache.open_cache(tmp_path / "a" / "b") == folder
 
 
 def test_old_caches_are_removed(tmp_path):
@@ -23,21 +23,21 @@ def test_old_caches_are_removed(tmp_path):
         old = tmp_path / f"kernels-{i:016x}"
         old.mkdir()
         os.utime(old, (i, i))
-    folder = jit.open_cache(tmp_path)
+    folder = cache.open_cache(tmp_path)
     left = sorted(path.name for path in tmp_path.iterdir())
     assert left == sorted([folder.name, *(f"kernels-{i:016x}" for i in (6, 7, 8))])
 
 
 @needs_owners
 def test_a_cache_others_may_write_is_refused(tmp_path):
-    folder = jit.open_cache(tmp_path)
+    folder = cache.open_cache(tmp_path)
     folder.chmod(0o770)
-    assert jit.open_cache(tmp_path) is None
+    assert cache.open_cache(tmp_path) is None
 
 
 def test_no_cache_where_no_folder_can_be_made(tmp_path):
     (tmp_path / "file").write_text("")
-    assert jit.open_cache(tmp_path / "file") is None
+    assert cache.open_cache(tmp_path / "file") is None
 
 
 def test_where_caches_are_made(monkeypatch, tmp_path):
@@ -45,13 +45,13 @@ def test_where_caches_are_made(monkeypatch, tmp_path):
         monkeypatch.delenv(name, raising=False)
     monkeypatch.setenv("HOME", str(tmp_path))
     if os.name != "nt":
-        assert jit.cache_base() == tmp_path / ".cache" / "caffelike"
+        assert cache.cache_base() == tmp_path / ".cache" / "caffelike"
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "xdg"))
-    assert jit.cache_base() == tmp_path / "xdg" / "caffelike"
+    assert cache.cache_base() == tmp_path / "xdg" / "caffelike"
     monkeypatch.setenv("NUMBA_CACHE_DIR", str(tmp_path / "numba"))
-    assert jit.cache_base() == tmp_path / "numba" / "caffelike"
+    assert cache.cache_base() == tmp_path / "numba" / "caffelike"
     monkeypatch.setenv("CAFFELIKE_CACHE_DIR", str(tmp_path / "own"))
-    assert jit.cache_base() == tmp_path / "own"
+    assert cache.cache_base() == tmp_path / "own"
 
 
 def test_with_globals():

@@ -22,9 +22,9 @@ _MANY, _CACHED = 2 * COLUMNS, 2**19  # images; floats
 
 
 def streams(w: np.ndarray, images: int) -> bool:
-    """Whether these functions are for so many images: others are faster packed, and no slower where w stays in a cache.
+    """Whether products with so many images are for this file; others are for gemm.py.
 
-    Such small ones have no need of kernels that only they would use.
+    A large w is read faster as it lies; one that stays in a cache is packed as fast, by kernels that are there anyway.
     """
     return 0 < images <= (_MANY if w.size > _CACHED else COLUMNS) and len(w) >= images // 2
 
