@@ -3,11 +3,13 @@
 Some planes at a time are walked as if they were one long row, so that vectors are full however small the images.
 """
 
+from functools import lru_cache
+
 import numpy as np
 
-from caffelike.kernels.cpu.windows import FLT_MAX
+from caffelike.kernels.cpu.windows import FLT_MAX, max_same
 from caffelike.kernels.launch import get_num_threads, scratch, task
-from caffelike.kernels.vector import ask
+from caffelike.kernels.vector import LANES, ask
 
 _WORK = 2048  # pixels at a time, more or less: all that is needed of them stays in the first-level cache
 
@@ -18,6 +20,9 @@ def forward(x: np.ndarray, y: np.ndarray, argmax: np.ndarray, size: Sizes, kerne
     """y and argmax (places in the window; empty: not wanted), flat, from x; size: (H, W, ...)."""
     pixels, width = size[0] * size[1], size[1]
     planes, grain = _shares(x.size, pixels)
+    if kernel == (3, 3) and pad == (1, 1) and pixels:  # all of a window fits into registers
+        _three(planes, grain, x, y, argmax, size[:2], _columns(*size[:2]))
+        return
     numbers = np.tile(np.arange(pixels, dtype=np.int32), grain)
     columns = numbers % np.int32(width)
     best = scratch("pooling", get_num_threads() * grain * pixels)
@@ -38,6 +43,21 @@ def backward(dy: np.ndarray, argmax: np.ndarray, dx: np.ndarray, size: Sizes, ke
 def _shares(count: int, pixels: int) -> tuple[int, int]:
     """How many planes there are, and how many of them to take at a time."""
     return count // max(1, pixels), max(1, _WORK // max(1, pixels))
+
+
+@lru_cache
+def _columns(height: int, width: int) -> np.ndarray:
+    """The column of each pixel, in whole vectors."""
+    return np.arange(-(-height * width // LANES) * LANES, dtype=np.int32) % np.int32(width)
+
+
+@task
+def _three(worker, lo, hi, x, y, argmax, size, columns):
+    """The planes lo..hi, windows of 3x3."""
+    pixels = size[0] * size[1]
+    for p in range(lo, hi):
+        ask(x, (p + 1) * pixels, pixels)
+        max_same(x, p * pixels, size, columns, y, argmax)
 
 
 @task

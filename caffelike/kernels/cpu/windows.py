@@ -349,3 +349,57 @@ def max_gradient_tiles(typingctx, dy, start, places, n, dx, to, column, size, ou
 
     i, pair = types.intp, types.UniTuple(types.intp, 2)
     return types.void(dy, i, places, i, dx, i, i, pair, pair), codegen
+
+
+def _around(e: Emit, size: Any, columns: Any, number: Any) -> list:
+    """The 3x3 pixels around LANES pixels from `number` of a plane, row by row: [(which are inside, how far off)].
+
+    columns: of the pixels.
+    """
+    b = e.b
+    height, width = (b.extract_value(size, k) for k in (0, 1))
+    pixels = b.mul(height, width)
+    here = e.first(b.sub(pixels, number))
+    above, below = b.not_(e.first(b.sub(width, number))), e.first(b.sub(b.sub(pixels, width), number))
+    left, right = (b.icmp_signed("!=", columns, _small(e, edge)) for edge in (e.int(0), b.sub(width, e.int(1))))
+    found = []
+    for row, inside in ((-1, b.and_(above, here)), (0, here), (1, below)):
+        for column, there in ((-1, left), (0, None), (1, right)):
+            mask = inside if there is None else b.and_(inside, there)
+            found.append((mask, b.add(b.mul(width, e.int(row)), e.int(column))))
+    return found
+
+
+@intrinsic
+def max_same(typingctx, x, start, size, columns, y, places):
+    """A plane y[start:] of the maxima of the 3x3 pixels around each pixel of x[start:], and where they were found.
+
+    size: (height, width); columns: int32, of each pixel, in whole vectors. Values and `places` as in max_row_1.
+    """
+
+    def codegen(context, builder, given, values):
+        b, e = builder, Emit(builder)
+        x, y, taken = (e.array(context, given.args[k], values[k], values[1]) for k in (0, 4, 5))
+        wanted = b.icmp_signed(">", context.make_array(given.args[5])(context, b, values[5]).nitems, e.int(0))
+        size, columns = values[2], e.array(context, given.args[3], values[3], e.int(0))
+        pixels = b.mul(b.extract_value(size, 0), b.extract_value(size, 1))
+
+        def vector(k: Any, _: list) -> list:
+            number = b.mul(k, e.int(LANES))
+            place, best, where = e.at(x, number), e.const(float(-FLT_MAX)), _place(e, taken, e.int(9))
+            column = b.load(b.bitcast(e.at(columns, number), _NUMBERS.as_pointer()), align=4)
+            for tap, (mask, offset) in enumerate(_around(e, size, column, number)):
+                found = e.masked_load(e.at(place, offset), mask, float(-FLT_MAX))
+                better = b.fcmp_ordered(">", found, best)
+                best, where = b.select(better, found, best), b.select(better, _place(e, taken, e.int(tap)), where)
+            mask = e.first(b.sub(pixels, number))
+            e.masked_store(best, e.at(y, number), mask)
+            with b.if_then(wanted):
+                _store_places(e, where, e.at(taken, number), mask)
+            return []
+
+        e.loop(b.sdiv(b.add(pixels, e.int(LANES - 1)), e.int(LANES)), [], vector)
+        return context.get_dummy_value()
+
+    i = types.intp
+    return types.void(x, i, types.UniTuple(i, 2), columns, y, places), codegen
