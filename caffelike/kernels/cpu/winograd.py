@@ -19,6 +19,7 @@ from caffelike.kernels.launch import get_num_threads, scratch, task
 from caffelike.kernels.vector import LANES
 
 _BLOCK = 112  # tiles a block should have: their products keep the register tile busy and stay in the cache
+_LARGEST = 150  # tiles in a block of one map; larger maps are cut
 _CACHED = 128 * 1024  # floats of transformed weights that stay in the L2 cache beside a panel
 
 
@@ -137,19 +138,38 @@ class Plan(NamedTuple):
     panel: int  # tiles in a panel of the products
 
 
+def _cost(tiles: int) -> float:
+    """Columns of products that so many tiles take, at the rate of whole panels."""
+    if _fits_wider(tiles):
+        return tiles // WIDER * (COLUMNS + LANES / ROWS)
+    vectors = -(-(tiles % COLUMNS) // LANES)
+    return tiles // COLUMNS * COLUMNS + vectors * LANES * (1.3 if vectors == 1 else 1.05)
+
+
+def _fits_wider(tiles: int) -> bool:
+    return LANES == 16 and tiles % WIDER == 0
+
+
+def _rows_of_block(maps: int, down: int, across: int, threads: int) -> int:
+    """How many rows of tiles make a block of a large map, by the time of the thread that has most to do."""
+
+    def time(rows: int) -> float:
+        full, rest = divmod(down, rows)
+        whole, all_of_it = _cost(rows * across), full * _cost(rows * across) + _cost(rest * across)
+        return max(-(-maps * full // threads) * whole, maps * all_of_it / threads)
+
+    return min(range(1, max(1, _LARGEST // across) + 1), key=lambda rows: (time(rows), -rows))
+
+
 @lru_cache(maxsize=512)
 def plan_of(maps: int, groups: int, out: tuple[int, int], m: int, threads: int) -> Plan:
     """Blocks of about _BLOCK tiles; nothing here changes the order in which numbers are added."""
     down, across = -(-out[0] // m), -(-out[1] // m)
     own = down * across
-    panel = WIDER if own == WIDER and LANES == 16 else COLUMNS
-    each = own if panel == WIDER else -(-own // LANES) * LANES
-    if own > 2 * _BLOCK:
-        block_rows, block_maps = -(-_BLOCK // across), 1
+    each = own if _fits_wider(own) else -(-own // LANES) * LANES
+    if own > _LARGEST:
+        block_rows, block_maps = _rows_of_block(maps * groups, down, across, threads), 1
         per_map = -(-down // block_rows)
-        while per_map * maps * groups % threads and block_rows > 1 and (block_rows - 1) * across >= _BLOCK // 2:
-            block_rows -= 1  # an even number of blocks
-            per_map = -(-down // block_rows)
     else:
         block_rows, per_map = down, 1
         most = max(1, min(maps, _BLOCK // each))
@@ -157,12 +177,13 @@ def plan_of(maps: int, groups: int, out: tuple[int, int], m: int, threads: int) 
         even = [n for n in sizes if -(-maps // n) * groups % threads == 0 and n * each >= _BLOCK // 3]
         block_maps = (even or sizes)[0]
     blocks = -(-maps // block_maps) * per_map * groups
-    shared = blocks < threads or (per_map == 1 and 2 * maps * own < threads * _BLOCK)
+    shared = 2 * blocks <= threads or (per_map == 1 and 2 * maps * own < threads * _BLOCK)
     if shared:
         block_rows = down
         block_maps = max(1, min(maps, 2 * _BLOCK // each))
         blocks = -(-maps // block_maps) * groups
     tiles = block_maps * (each if block_rows == down else -(-block_rows * across // LANES) * LANES)
+    panel = WIDER if down % block_rows == 0 and _fits_wider(block_rows * across) else COLUMNS
     return Plan(down, across, block_rows, block_maps, blocks, shared, each, tiles, panel)
 
 
