@@ -191,14 +191,11 @@ def plan_of(
     maps = n * groups
     if threads == 1 or maps >= 4 * threads or maps % threads == 0:
         across = down = 1
-    else:  # split maps as well, pixels first: row parts pack the same panels again
+    else:  # split maps as well: their pixels, or where that gives uneven parts their rows, which packs panels again
         wanted = threads if 2 * maps * rows * depth * pixels < 100_000_000 else 2 * threads
-        share = -(-wanted // maps)
-        # A row part packs the panels again, but needs its own part of the weights only: better where these are larger
-        across = 1 if rows > pixels else min(share, strips)
-        down = min(panels, share) if across < min(threads, share) else 1
-        if down > 1:
-            across = 1
+        across, down, least = min(-(-wanted // maps), strips), 1, -(-threads // maps)
+        if across < least or (rows > pixels and -(-strips // least) * panel * least > 1.12 * pixels):
+            across, down = 1, min(panels, least)
     if not planes.image and down == 1:  # planes of a part should stay in the L2 cache while panels are packed from them
         across = max(across, min(strips // 8, planes.size // 100_000))
         band = -(-strips // across) * panel  # pixels; they begin anywhere in a row
