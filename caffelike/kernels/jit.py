@@ -1,6 +1,7 @@
 """Compiling kernels: the decorators `kernel` and `shared`; cache.py says where they are kept."""
 
 import contextlib
+import threading
 from collections.abc import Callable, Iterator
 from types import FunctionType
 from typing import Any
@@ -10,6 +11,7 @@ import numba
 from llvmlite import ir
 from numba import types
 from numba.core import cgutils
+from numba.core.dispatcher import Dispatcher
 from numba.extending import intrinsic
 
 from caffelike.kernels import cache, turns
@@ -28,32 +30,62 @@ def caching() -> Iterator[bool]:
         numba.config.CACHE_DIR = before
 
 
-def kernel(function: Callable | None = None, *, fastmath: frozenset[str] = frozenset()) -> Any:
+def kernel(function: Callable | None = None, *, fastmath: frozenset[str] = frozenset(), inner: bool = False) -> Any:
     """Compile a function on its first call: no GIL, division by zero gives infinity, kept on disk.
 
     fastmath: LLVM flags, e.g. `SUMS`. Pass float32 arrays, ints and float32 numbers; never capture another
-    compiled function in a closure (it would miss the cache for ever), name it as a module global.
+    compiled function in a closure (it would miss the cache for ever), name it as a module global. inner: only tasks
+    call it; others have what they need of shared functions published when they are defined.
     """
     if function is None:
-        return lambda f: kernel(f, fastmath=fastmath)
+        return lambda f: kernel(f, fastmath=fastmath, inner=inner)
+    if not inner:
+        publish(function)
     with caching() as cached:
-        return numba.njit(function, nogil=True, error_model="numpy", cache=cached, fastmath=set(fastmath))
+        return numba.njit(
+            function, nogil=True, error_model="numpy", cache=cached, fastmath=set(fastmath), no_cfunc_wrapper=True
+        )
 
 
 def shared(signature: Any) -> Callable[[Callable], Any]:
     """Compile a function once for all kernels: they call it by its address, so its code is not in each of them.
 
     signature: of scalars and pointers, e.g. `types.void(types.CPointer(types.float32), types.intp)`. The name is
-    published to the linker as `caffelike_<name>` when the module is imported, before any kernel can be loaded.
+    published to the linker as `caffelike_<name>` before a kernel that calls it is loaded; see `publish`.
     """
 
     def decorate(function: Callable) -> Any:
         symbol = f"caffelike_{function.__name__}"
-        compiled = compile_shared(signature, function)
-        llvmlite.binding.add_symbol(symbol, compiled.address)
-        return calling(symbol, signature, function.__doc__, compiled)
+        call = calling(symbol, signature, function.__doc__)
+        call.make_public = lambda: _publish(symbol, signature, function)
+        return call
 
     return decorate
+
+
+_public: dict[str, Any] = {}  # the compiled shared functions by symbol
+_publishing = threading.RLock()
+
+
+def _publish(symbol: str, signature: Any, function: Callable) -> None:
+    with _publishing:
+        if symbol not in _public:
+            publish(function)
+            _public[symbol] = compile_shared(signature, function)
+            llvmlite.binding.add_symbol(symbol, _public[symbol].address)
+
+
+def publish(function: Callable) -> None:
+    """Compile, or load, all shared functions that `function` calls, itself or through kernels.
+
+    Before `function` is compiled or loaded: the linker would end the process. Tasks do it when they are first called.
+    """
+    for name in function.__code__.co_names:
+        called = function.__globals__.get(name)
+        if isinstance(called, Dispatcher):
+            publish(called.py_func)
+        elif hasattr(called, "make_public"):
+            called.make_public()
 
 
 def with_globals(function: Callable, name: str, **names: Any) -> Callable:
@@ -69,7 +101,7 @@ def with_globals(function: Callable, name: str, **names: Any) -> Callable:
 
 def at_address(signature: Any) -> Any:
     """An intrinsic f(address, ...) that calls a function of this signature, which `compile_shared` gave, by address."""
-    return calling(None, signature, None, None)
+    return calling(None, signature, None)
 
 
 def compile_shared(signature: Any, function: Callable) -> Any:
@@ -78,7 +110,7 @@ def compile_shared(signature: Any, function: Callable) -> Any:
         return numba.cfunc(signature, nopython=True, error_model="numpy", cache=cached)(function)
 
 
-def calling(symbol: str | None, signature: Any, doc: str | None, keep: Any) -> Any:
+def calling(symbol: str | None, signature: Any, doc: str | None) -> Any:
     """An intrinsic that calls the published `symbol`; an array may stand where a pointer is expected.
 
     A pointer argument is given as two: the array and the index of the element that it points to. Without a symbol
@@ -112,5 +144,5 @@ def calling(symbol: str | None, signature: Any, doc: str | None, keep: Any) -> A
             wanted += [kinds[len(wanted)], types.intp] if pointer else [kind]
         return types.void(types.StarArgTuple(wanted)), call
 
-    shared_call.__doc__, shared_call.compiled = doc, keep
+    shared_call.__doc__ = doc
     return shared_call

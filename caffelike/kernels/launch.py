@@ -27,7 +27,7 @@ from numba.core.typing import signature as make_signature
 from numba.extending import intrinsic
 
 from caffelike.kernels import turns
-from caffelike.kernels.jit import caching, with_globals
+from caffelike.kernels.jit import caching, publish, with_globals
 
 if "NUMBA_THREADING_LAYER" not in os.environ and "NUMBA_THREADING_LAYER_PRIORITY" not in os.environ:
     # A launch costs about 1 us with omp, 10 with tbb, 80 with workqueue; but tbb may be an old system library.
@@ -179,12 +179,15 @@ def _emit_entry(context: Any, entry: Any, block: Any, work: Callable, args: Any,
     """All chunks that worker, worker + 1, ... (round about) should do and have not begun yet."""
     flags = compiler.Flags()
     flags.nrt, flags.error_model = True, "numpy"
+    flags.no_compile = flags.no_cpython_wrapper = flags.no_cfunc_wrapper = True
     if fastmath:
         flags.fastmath = set(fastmath)  # type: ignore[misc, assignment]
     given = make_signature(types.void, types.intp, types.intp, types.intp, *args)
     builder = ir.IRBuilder(entry.append_basic_block("entry"))
-    # caching: Numba would take what it compiled for another copy of the same source (see with_globals)
-    compiled = context.compile_subroutine(builder, work, given, flags=flags, caching=False)
+    # into the caller's library: one of its own would be optimised and made machine code of as well, for nobody
+    compiled = compiler.compile_internal(
+        context.typing_context, context, context.active_code_library, work, given.args, types.void, flags, {}
+    )
     pointer, worker = builder.bitcast(entry.args[0], block), entry.args[1]
     threads, chunks, n, grain, counters, values = (
         builder.load(cgutils.gep_inbounds(builder, pointer, 0, i)) for i in range(6)
@@ -220,11 +223,15 @@ class Task:
     def __init__(self, work: Callable, fastmath: frozenset[str]):
         self.work, self.__doc__, self.__name__ = work, work.__doc__, work.__name__
         driver = with_globals(_driver, f"{work.__module__}.{work.__qualname__}", run=_make_run(work, fastmath))
+        self._ready = False
         with caching() as cached:
-            self.run = numba.njit(nogil=True, error_model="numpy", cache=cached)(driver)
+            self.run = numba.njit(nogil=True, error_model="numpy", cache=cached, no_cfunc_wrapper=True)(driver)
 
     def __call__(self, n: int, grain: int, *args: Any) -> None:
         """Do items 0..n in chunks of `grain`; args: C-contiguous arrays, ints, floats (no None, no keywords)."""
+        if not self._ready:
+            publish(self.work)
+            self._ready = True
         if turns.locks and not self._compile_in_turn(n, grain, args):
             return
         threads = min(_threads, -(-n // grain))

@@ -118,15 +118,15 @@ def _turn_back(typingctx, source, j, to, i, pitch, images, n, floor):
     return types.void(source, n, to, n, n, n, n, types.float32), codegen
 
 
-@kernel
-def _to_images(buffer, start, to, unit, begin, pixels, channels, size, images, floor):
+@shared(types.void(_FLOATS, _FLOATS, *[_INT] * 6, types.float32))
+def to_images(buffer, to, unit, begin, pixels, channels, size, images, floor):
     """Pixels begin .. begin + pixels of a unit's maps (of `size`) from [channel][pixel][WIDE], at least floor each."""
     for half in range(0, WIDE, LANES):
         first = unit * WIDE + half
         for c in range(channels if first < images else 0):
             for p in range(0, pixels, LANES):
                 _turn_back(
-                    buffer, start + (c * pixels + p) * WIDE + half, to, (first * channels + c) * size + begin + p,
+                    buffer, (c * pixels + p) * WIDE + half, to, (first * channels + c) * size + begin + p,
                     channels * size, images - first, min(LANES, pixels - p), floor,
                 )  # fmt: skip
 
@@ -270,7 +270,7 @@ def _convolve(
                         min(block, depth - k), buffer, mine + (m * ROWS * pixels + (line - top) * width) * WIDE,
                         pixels * WIDE, width, steps[1], WIDE, bias, m * ROWS, _ADD if k else flags,
                     )  # fmt: skip
-        _to_images(buffer, mine, y, u, top * width, pixels, rows, height * width, images, floor)
+        to_images(buffer, mine, y, 0, u, top * width, pixels, rows, height * width, images, floor)
 
 
 _SHARE = 8192  # floats of results that a thread makes at a time: they stay in the L2 cache
@@ -347,7 +347,9 @@ def _spread(worker, lo, hi, d, unit, pitch, packed, offsets, out, images, sizes,
         u, part = item // parts, item % parts
         top, bottom = height * part // parts, height * (part + 1) // parts
         pixels = (bottom - top) * width
-        buffer[mine : mine + blocks * ROWS * pixels * WIDE] = 0
+        sums = buffer[mine : mine + blocks * ROWS * pixels * WIDE]
+        for i in range(sums.size):
+            sums[i] = 0
         for b in range(blocks):
             for line in range(top, bottom):
                 to = mine + (b * ROWS * pixels + (line - top) * width) * WIDE
@@ -366,7 +368,7 @@ def _spread(worker, lo, hi, d, unit, pitch, packed, offsets, out, images, sizes,
                                 to + (at + first * stride[1]) * WIDE, pixels * WIDE, last - first, step,
                                 stride[1] * WIDE, buffer, 0, _ADD,
                             )  # fmt: skip
-        _to_images(buffer, mine, out, u, top * width, pixels, channels, height * width, images, np.float32(-np.inf))
+        to_images(buffer, mine, out, 0, u, top * width, pixels, channels, height * width, images, np.float32(-np.inf))
 
 
 @intrinsic

@@ -163,7 +163,8 @@ def _gradient(worker, lo, hi, probability, label, factors, dx, classes, whole, i
         here = np.trunc(label[i])
         p, there = probability[i * classes : (i + 1) * classes], dx[i * classes : (i + 1) * classes]
         if here == ignored:
-            there[:] = 0
+            for c in range(classes):
+                there[c] = 0
             continue
         for c in range(classes):
             there[c] = (p[c] * total - base) * factor

@@ -43,7 +43,7 @@ def _whole(numbers):
     return (numbers + LANES - 1) // LANES * LANES
 
 
-@kernel
+@kernel(inner=True)
 def _products(u, start, v, v_start, m, m_start, channels, rows, tiles, panel, first, last):
     """m[point][row][tile] = sum over c of u[point][row][c] * v[point][c][tile] for points first..last."""
     height, line = (rows + ROWS - 1) // ROWS * ROWS, _whole(tiles)
