@@ -10,6 +10,8 @@ Kernels and definitions offer what is possible under fixed names; the graph know
                                   says that a third layer follows
              merges(...)          which of the arguments `add` and `halved` forward_packed takes: it adds to what y
                                   holds; it gives the maxima of squares of 2x2 only
+             backward_<stem>_<stem>(...) of a layer that adds: its gradients from those of the tops of the second layer
+                                  behind it, which reads what the one between, in place, makes of the sum
     definitions: affine(...)      (scale, shift) for each channel, of a layer that is nothing else
                  fold(weight, bias, scale, shift)  the weights that do that, too
                  adds(...), halves(...)  whether it is a sum of two bottoms, or the maxima of squares of 2x2
@@ -19,7 +21,7 @@ another blob (`merges`) is for those where blobs share memory: the blob between 
 """
 
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -187,6 +189,35 @@ def learned(nodes: list[Node], i: int, copies: Callable[[int], bool]) -> Learned
         return None
     third = len(behind) == 2 and not copies(i + 2) and _does(forward, behind[1], flag=True)
     return Learned([first, *behind[: 1 + third]], forward, backward)
+
+
+def handed_on(nodes: Sequence[Node], i: int, copies: Callable[[int], bool]) -> Callable | None:
+    """The kernel that does the backward passes of layer i, which adds, and the two behind it in one; None: none.
+
+    copies: whether the plan keeps a copy of a layer's bottom or top for backward.
+    """
+    if i + 3 > len(nodes):
+        return None
+    first, second, third = nodes[i : i + 3]
+    adds = first.layer.definition("adds")
+    if adds is None or not adds(*bind(adds, first.layer, {})):
+        return None
+    alone = len(first.top) == len(second.bottom) == len(third.bottom) == 1
+    same = alone and first.top[0] is second.bottom[0] is third.bottom[0] and second.in_place(0)
+    if not same or any(any(node.loss_weights) or not node.needs_backward for node in (first, second, third)):
+        return None
+    function = _kernel(first, f"backward_{second.layer.stem()}_{third.layer.stem()}")
+    if function is None or copies(i) or copies(i + 1) or not _does(function, second):
+        return None
+    return function
+
+
+def bind_handed_on(function: Callable, nodes: list[Node], values: list[dict[str, Any]]) -> Step:
+    """The step; values by name of each of the three: a name means the earliest layer's."""
+    named: dict[str, Any] = {}
+    for node, its in zip(reversed(nodes), reversed(values), strict=True):
+        named |= its | node.layer.options
+    return function, tuple(named[name] for name in parameters(function))
 
 
 def _kernel(node: Node, name: str, on: str = device.CPU) -> Callable | None:

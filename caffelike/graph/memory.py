@@ -15,7 +15,7 @@ from typing import NamedTuple
 import numpy as np
 
 from caffelike.blob import Blob, Storage, aligned_zeros
-from caffelike.graph.fuse import Merge, merges
+from caffelike.graph.fuse import Merge, handed_on, merges
 from caffelike.graph.node import Node
 from caffelike.layer import HostLayer
 
@@ -192,6 +192,11 @@ def _sorted(
         for blob, wanted in zip(node.bottom, node.bottom_backward, strict=True):
             if wanted:
                 use(blob.diff_storage, blob.count, back)
+    for i, node in enumerate(nodes if backward else []):
+        if handed_on(nodes, i, lambda _: False) is not None:  # it may be done where backward comes to the third layer
+            for blob, wanted in zip(node.bottom, node.bottom_backward, strict=True):
+                if wanted:
+                    use(blob.diff_storage, blob.count, 2 * len(nodes) - 1 - (i + 2))
     written = {id(b.diff_storage) for n in nodes for b, on in zip(n.bottom, n.bottom_backward, strict=True) if on}
     unwritten = {id(b.diff_storage) for n in nodes for b in (*n.bottom, *n.top)} - written
     kept.update(_ids(_unread(nodes)), unwritten)

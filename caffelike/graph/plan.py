@@ -305,13 +305,17 @@ class Plan:
         self._whole_backward[first_beta] = self._fuse_backward(all_steps, values_of)
 
     def _fuse_backward(self, steps: list[list[Step]], values_of: dict[int, dict[str, Any]]) -> list[list[Step]]:
-        """The steps with one for each chain that learns, at its last layer: backward comes to that first."""
+        """The steps with one for each chain that learns, or adds, at its last layer: backward comes to that first."""
         whole = list(steps)
         for last, chain in self._learned.items():
             first = last + 1 - len(chain.nodes)
             values = [values_of[i] for i in range(first, last + 1)]
             whole[first : last + 1] = [[] for _ in values]
             whole[last] = [chain.bind(chain.backward, values, self._kept(first))]
+        for i in range(len(whole) if self._shared else 0):
+            if i in values_of and (function := fuse.handed_on(self._nodes, i, self._keeps_copy)) is not None:
+                values = [values_of[k] for k in range(i, i + 3)]
+                whole[i : i + 3] = [], [], [fuse.bind_handed_on(function, self._nodes[i : i + 3], values)]
         return whole
 
     def _gradients(self, node: Node, i: int) -> list[dict[str, Any]]:

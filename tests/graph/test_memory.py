@@ -4,6 +4,7 @@ import pytest
 import caffelike
 from caffelike.blob import Storage
 from caffelike.graph.memory import Lease, place
+from caffelike.kernels.cpu import eltwise
 from caffelike.solvers import guard
 
 NET = """
@@ -248,3 +249,35 @@ def test_sums_and_maxima_are_made_by_the_convolution_before_them(build, case):
     inner = net.blobs["b"].data  # ends it
     np.testing.assert_array_equal(net.forward(x=x)["out"], wanted)
     assert inner.any()
+
+
+SLOPED = "relu_param { negative_slope: .1 }"
+RESIDUAL = {  # how many sums hand their gradients on in one step
+    "two readers": (layer("ReLU", "rs", "s", "s", more=SLOPED) + layer("Eltwise", "e", "e", "s", "s"), 1),
+    "three readers": (layer("ReLU", "rs", "s", "s") + layer("Eltwise", "e", "e", "s", "s", "s"), 1),
+    "two sums": (
+        layer("ReLU", "rs", "s", "s") + conv("d", "s") + layer("Eltwise", "t", "t", "d", "s")
+        + layer("ReLU", "rt", "t", "t") + layer("Eltwise", "e", "e", "t", "t"), 2,
+    ),
+    "one reader": (layer("ReLU", "rs", "s", "s") + layer("Power", "e", "e", "s"), 0),
+    "no ReLU": (layer("Eltwise", "e", "e", "s", "s"), 0),
+    "ReLU not in place": (layer("ReLU", "rs", "r", "s") + layer("Eltwise", "e", "e", "r", "r"), 0),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("case", RESIDUAL)
+def test_sums_hand_their_gradient_on_in_one_step(build, case, monkeypatch):
+    behind, count = RESIDUAL[case]
+    text = START + layer("Eltwise", "s", "s", "a", "b") + behind + layer("Pooling", "out", "out", "e", more=MEAN)
+    label = layer("Input", "label", "label", more="input_param { shape { dim: 2 } }")
+    results, calls, one_step = [], [], eltwise._hand_on
+    monkeypatch.setattr(eltwise, "_hand_on", lambda *args: (calls.append(args), one_step(*args)))
+    for share in (False, True):
+        caffelike.set_random_seed(5)
+        net = build(text + label + layer("SoftmaxWithLoss", "loss", "loss", "out", "label"), caffelike.TRAIN)
+        net.blobs["x"].data[...] = np.random.default_rng(2).standard_normal((2, 32, 16, 16))
+        if share:
+            net.share_memory()
+        results.append(passes(net))
+        assert len(calls) == (2 * count if share else 0)
+    same(*results)

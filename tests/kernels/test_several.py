@@ -60,3 +60,16 @@ def test_eltwise(shape, bottoms, operation, rng):
         arrays = {"dy": normal(rng, *shape), "xs": xs, "y": y, "winner": got.get("winner"), "dxs": dxs}
         for stable in (True, False):
             check("eltwise", "backward", ["dxs"], rtol=1e-5, **arrays, **options, stable=stable)
+
+
+@pytest.mark.parametrize("arriving", [0, 1, 2, 4])
+@pytest.mark.parametrize("unwanted", [None, 0, 1])
+def test_a_sum_hands_its_gradient_on(arriving, unwanted, rng):
+    dys = [rng.standard_normal((3, 5, 401)).astype(np.float32) for _ in range(arriving)]
+    y = rng.standard_normal((3, 5, 401)).astype(np.float32)
+    dxs = tuple(None if i == unwanted else np.full(y.shape, np.nan, np.float32) for i in range(2))
+    eltwise.backward_relu_split((None, *dys), y, dxs, 0.5)
+    total = sum(dys[1:], dys[0]) if dys else np.zeros_like(y)
+    for dx in dxs:
+        if dx is not None:
+            np.testing.assert_array_equal(dx, total * np.where(y > 0, np.float32(1), np.float32(0.5)))

@@ -51,6 +51,21 @@ def backward(
         _quotient_back(dy.size, GRAIN, dy.reshape(-1), y.reshape(-1), addresses(xs), addresses(dxs))
 
 
+def backward_relu_split(
+    dys: tuple[np.ndarray | None, ...], y: np.ndarray, dxs: tuple[np.ndarray | None, ...], negative_slope: float
+) -> None:
+    """Of the sum of two bottoms, ReLU in place on it (y) and Split behind that: the same to both bottoms.
+
+    dys: of Split's tops. Their sum passes ReLU where its value was positive.
+    """
+    arriving, leaving = ([a for a in arrays if a is not None] for arrays in (dys, dxs))
+    if not arriving:
+        for dx in leaving:
+            dx[...] = 0
+    elif leaving:
+        _hand_on(y.size, GRAIN, addresses(arriving), y.reshape(-1), addresses(leaving), np.float32(negative_slope))
+
+
 def _run(
     xs: tuple[np.ndarray, ...],
     y: np.ndarray,
@@ -63,6 +78,36 @@ def _run(
     winner = _NONE if winner is None else winner.reshape(-1)
     factors = np.array(coeff, np.float32)
     _combine(y.size, GRAIN, addresses(xs), y.reshape(-1), winner, _CODES[operation], factors, clip, slope)
+
+
+_LINE = 2048  # values at a time: they stay in the first-level cache
+
+
+@task
+def _hand_on(worker, lo, hi, arriving, y, leaving, slope):
+    """The values lo..hi of each of `leaving`: the sum of `arriving` where y > 0, slope times it elsewhere."""
+    one = np.float32(1)
+    for at in range(lo, hi, _LINE):
+        n = min(_LINE, hi - at)
+        passed, total = y[at : at + n], values(leaving[0] + 4 * at, n)
+        first = values(arriving[0] + 4 * at, n)
+        if arriving.size == 2:
+            second = values(arriving[1] + 4 * at, n)
+            for i in range(n):
+                total[i] = (first[i] + second[i]) * (one if passed[i] > 0 else slope)
+        else:
+            for i in range(n):
+                total[i] = first[i]
+            for k in range(1, arriving.size):
+                more = values(arriving[k] + 4 * at, n)
+                for i in range(n):
+                    total[i] += more[i]
+            for i in range(n):
+                total[i] *= one if passed[i] > 0 else slope
+        for k in range(1, leaving.size):
+            other = values(leaving[k] + 4 * at, n)
+            for i in range(n):
+                other[i] = total[i]
 
 
 @task
