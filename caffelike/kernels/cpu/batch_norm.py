@@ -11,6 +11,7 @@ from caffelike.kernels.cpu.channel import (
 )
 from caffelike.kernels.jit import kernel
 from caffelike.kernels.launch import task
+from caffelike.kernels.vector import fence
 
 _GRAIN = 1 << 14  # values in a chunk, more or less
 _NONE = np.empty(0, np.float32)
@@ -147,6 +148,7 @@ def _channels(
         for n in range(images):
             at = (n * mean.size + c) * inner
             plane_forward(x, kept, y, at, inner, centre, np.float32(1) / root, a, b, slope)
+    fence()
 
 
 @kernel

@@ -8,7 +8,7 @@ from typing import Any
 from numba import types
 from numba.extending import intrinsic
 
-from caffelike.kernels.vector import Emit
+from caffelike.kernels.vector import I64, Emit
 
 _N, _F = types.intp, types.float32
 
@@ -48,7 +48,8 @@ def plane_squares(typingctx, x, at, n, centre):
 def plane_forward(typingctx, x, kept, y, at, n, centre, factor, scale, bias, slope):
     """kept = (x - centre) factor and y = max(v, 0) + slope min(v, 0) of v = kept scale + bias, at : at + n of all.
 
-    slope 1: y = v. Any two of the arrays may be the same.
+    slope 1: y = v. Any two of the arrays may be the same. kept by itself is for much later: where it begins at a
+    multiple of a vector it goes past the caches (`fence` afterwards).
     """
 
     def codegen(context, builder, given, values):
@@ -56,16 +57,25 @@ def plane_forward(typingctx, x, kept, y, at, n, centre, factor, scale, bias, slo
         source, between, target = (e.array(context, given.args[k], values[k], values[3]) for k in range(3))
         centre, factor, scale, bias, slope = (e.splat(v) for v in values[5:])
 
-        def step(i: Any, mask: Any) -> list:
-            normal = b.fmul(b.fsub(_load(e, source, i, mask), centre), factor)
-            _store(e, normal, between, i, mask)
-            value = b.fadd(b.fmul(normal, scale), bias)
-            above = b.fcmp_ordered(">", value, e.const(0))
-            below = b.fmul(slope, b.select(above, e.const(0), value))
-            _store(e, b.fadd(b.select(above, value, e.const(0)), below), target, i, mask)
-            return []
+        def run(keep: Any) -> None:
+            def step(i: Any, mask: Any) -> list:
+                normal = b.fmul(b.fsub(_load(e, source, i, mask), centre), factor)
+                keep(e, normal, between, i, mask)
+                value = b.fadd(b.fmul(normal, scale), bias)
+                above = b.fcmp_ordered(">", value, e.const(0))
+                below = b.fmul(slope, b.select(above, e.const(0), value))
+                _store(e, b.fadd(b.select(above, value, e.const(0)), below), target, i, mask)
+                return []
 
-        e.sweep(values[4], 0, step)
+            e.sweep(values[4], 0, step)
+
+        apart = b.icmp_unsigned("!=", between, target)
+        beyond = b.and_(b.ptrtoint(between, I64), e.int(4 * e.width - 1))
+        with b.if_else(b.and_(apart, b.icmp_unsigned("==", beyond, e.int(0)))) as (streamed, plain):
+            with streamed:
+                run(_stream)
+            with plain:
+                run(_store)
         return context.get_dummy_value()
 
     return types.void(x, kept, y, _N, _N, _F, _F, _F, _F, _F), codegen
@@ -130,3 +140,10 @@ def _store(e: Emit, value: Any, pointer: Any, i: Any, mask: Any) -> None:
         e.store(value, there)
     else:
         e.masked_store(value, there, mask)
+
+
+def _stream(e: Emit, value: Any, pointer: Any, i: Any, mask: Any) -> None:
+    if mask is None:
+        e.stream(value, e.at(pointer, i))
+    else:
+        _store(e, value, pointer, i, mask)
