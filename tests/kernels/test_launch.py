@@ -132,3 +132,54 @@ print(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]))
 work()
 """
     assert run(code) == ["1"]
+
+
+@task
+def _add_one(worker, lo, hi, x):
+    for i in range(lo, hi):
+        x[i] += 1
+
+
+def test_a_call_that_only_launches_is_worked_out_once():
+    x, calls = np.zeros(5, np.float32), []
+
+    def twice(x, sound):
+        calls.append(launch.scratch("a test's own", 10).size)
+        for _ in range(2):
+            _add_one(x.size, 2, x)
+        if sound:
+            launch.only_launches()
+
+    repeated = launch.Repeated(twice, (x, True))
+    for _ in range(5):
+        repeated()
+    assert (len(calls), x.tolist()) == (2, [10] * 5)
+
+    def elsewhere():
+        thread = threading.Thread(target=repeated)
+        thread.start()
+        thread.join()
+
+    for change in (lambda: launch.scratch("a test's own", 1 << 20), elsewhere, launch.change_settings):
+        del calls[:]
+        change()
+        for _ in range(3):
+            repeated()
+        assert len(calls) == 1 + (change is elsewhere)
+    other = launch.Repeated(twice, (x, False))
+    del calls[:]
+    for _ in range(5):
+        other()
+    assert len(calls) == 5
+
+
+@two
+def test_another_number_of_threads_is_another_setting():
+    calls = []
+    repeated = launch.Repeated(lambda: (calls.append(0), launch.only_launches()), ())
+    for threads in (1, 2, 2, 1):
+        launch.set_num_threads(threads)
+        for _ in range(3):
+            repeated()
+    launch.set_num_threads(most)
+    assert len(calls) == 4
