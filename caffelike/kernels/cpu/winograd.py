@@ -18,7 +18,8 @@ from caffelike.kernels.jit import kernel
 from caffelike.kernels.launch import get_num_threads, scratch, task
 from caffelike.kernels.vector import LANES
 
-_BLOCK = 112  # tiles a block should have: their products keep the register tile busy and stay in the cache
+_BLOCK = 112  # tiles that a block of whole maps may have
+_FAR = 300  # tiles of a block of whole maps that would take twice as long, for their products leave the caches
 _LARGEST = 150  # tiles in a block of one map; larger maps are cut
 _CACHED = 128 * 1024  # floats of transformed weights that stay in the L2 cache beside a panel
 
@@ -150,32 +151,32 @@ def _fits_wider(tiles: int) -> bool:
     return LANES == 16 and tiles % WIDER == 0
 
 
-def _rows_of_block(maps: int, down: int, across: int, threads: int) -> int:
-    """How many rows of tiles make a block of a large map, by the time of the thread that has most to do."""
+def _in_block(times: int, pieces: int, tiles: int, threads: int, most: int, far: float = float("inf")) -> int:
+    """How many pieces of so many tiles make a block, by the time of the thread that has most to do.
 
-    def time(rows: int) -> float:
-        full, rest = divmod(down, rows)
-        whole, all_of_it = _cost(rows * across), full * _cost(rows * across) + _cost(rest * across)
-        return max(-(-maps * full // threads) * whole, maps * all_of_it / threads)
+    `times` times there are `pieces`. far: tiles of a block that take twice the time, for they leave the caches.
+    """
 
-    return min(range(1, max(1, _LARGEST // across) + 1), key=lambda rows: (time(rows), -rows))
+    def time(n: int) -> float:
+        full, rest = divmod(pieces, n)
+        whole, all_of_it = _cost(n * tiles), full * _cost(n * tiles) + _cost(rest * tiles)
+        return max(-(-times * full // threads) * whole, times * all_of_it / threads) * (1 + n * tiles / far)
+
+    return min(range(1, max(1, most // tiles) + 1), key=lambda n: (time(n), -n))
 
 
 @lru_cache(maxsize=512)
 def plan_of(maps: int, groups: int, out: tuple[int, int], m: int, threads: int) -> Plan:
-    """Blocks of about _BLOCK tiles; nothing here changes the order in which numbers are added."""
+    """What the blocks are; nothing here changes the order in which numbers are added."""
     down, across = -(-out[0] // m), -(-out[1] // m)
     own = down * across
     each = own if _fits_wider(own) else -(-own // LANES) * LANES
     if own > _LARGEST:
-        block_rows, block_maps = _rows_of_block(maps * groups, down, across, threads), 1
+        block_rows, block_maps = _in_block(maps * groups, down, across, threads, _LARGEST), 1
         per_map = -(-down // block_rows)
     else:
         block_rows, per_map = down, 1
-        most = max(1, min(maps, _BLOCK // each))
-        sizes = [-(-maps // runs) for runs in range(max(1, -(-maps // most)), maps + 1)] or [1]
-        even = [n for n in sizes if -(-maps // n) * groups % threads == 0 and n * each >= _BLOCK // 3]
-        block_maps = (even or sizes)[0]
+        block_maps = max(1, min(maps, _in_block(groups, maps, each, threads, _BLOCK, _FAR)))
     blocks = -(-maps // block_maps) * per_map * groups
     shared = 2 * blocks <= threads or (per_map == 1 and 2 * maps * own < threads * _BLOCK)
     if shared:
