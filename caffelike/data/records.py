@@ -266,22 +266,27 @@ class _Plain:
     def find_all(self, values: list[Any]) -> tuple[Sequence[np.ndarray] | np.ndarray, list[int]] | None:
         """(values (channels, height, width), labels) of records that are all of the known form; None for others.
 
-        The values are one array where the records are short (one by one, digits of 28x28 would take ten times longer
-        in Python than in the kernel), else views of where they lie.
+        The values are one array where the records are short and equally long (one by one, digits of 28x28 would take
+        ten times longer in Python than in the kernel), else views of where they lie.
         """
         head, shape, end, labels = self._form
-        size = len(head)
+        size, length = len(head), len(values[0])
         if not size:
             return None
-        found = []
+        found: list[Any] = []
+        if end <= _SHORT and end <= length and set(map(len, values)) == {length}:
+            table = np.frombuffer(b"".join(values), np.uint8).reshape(-1, length)
+            endings, width = table[:, end:].tobytes(), length - end
+            found = [labels.get(endings[i * width : (i + 1) * width]) for i in range(len(values))]
+            if None in found or (table[:, :size] != np.frombuffer(head, np.uint8)).any():
+                return None
+            return np.ascontiguousarray(table[:, size:end]).reshape(-1, *shape), found
         for value in values:
             label = labels.get(bytes(value[end:]))
             if label is None or len(value) < end or bytes(value[:size]) != head:
                 return None
             found.append(label)
-        if end > _SHORT:
-            return [np.frombuffer(value, np.uint8, end - size, size).reshape(shape) for value in values], found
-        return np.frombuffer(b"".join([value[size:end] for value in values]), np.uint8).reshape(-1, *shape), found
+        return [np.frombuffer(value, np.uint8, end - size, size).reshape(shape) for value in values], found
 
 
 def _text(key: bytes) -> str:
