@@ -1,14 +1,15 @@
 """`caffelike train`: train or fine-tune a model."""
 
-from contextlib import closing
+from contextlib import closing, nullcontext
 from typing import Any
 
 import click
 
-from caffelike import device, log
+from caffelike import ahead, device, log
 from caffelike.cli import _options, _terminal
 from caffelike.cli._signals import Signals
 from caffelike.errors import CaffelikeError, DeviceError
+from caffelike.schema import TRAIN
 
 
 @click.command()
@@ -86,7 +87,9 @@ def command(
         del param.weights[:]
     if weights:
         param.weights.append(weights)
-    with mpi.world() as world:
+    source = definition.training_file(param, path)
+    beside = ahead.compiling(source, TRAIN, level, stage, param.type) if source else nullcontext()
+    with mpi.world() as world, beside if world.size == 1 else nullcontext():
         with skipping_bad_records(skip_bad_records), synchronised(world, sync_bn):
             trained = get_solver(param, filename=path, check_finite=guard)
         world.join(trained)

@@ -236,11 +236,10 @@ class Task:
         """Do items 0..n in chunks of `grain`; args: C-contiguous arrays, ints, floats (no None, no keywords)."""
         if (noted := getattr(_local, "noted", None)) is not None:
             noted.append((self, n, grain, args))
-        if not self._ready:
-            publish(self.work)
-            self._ready = True
-        if turns.locks and not self._compile_in_turn(n, grain, args):
-            return
+        if turns.ahead or not self._ready:
+            self._prepare(n, grain, args)
+            if turns.ahead:
+                return
         threads = min(_threads, -(-n // grain))
         if threads <= 1:
             self.run(1, 0, n, grain, *args)
@@ -260,14 +259,14 @@ class Task:
         finally:
             numba.set_num_threads(before)
 
-    def _compile_in_turn(self, *args: Any) -> bool:
-        """Compile for these arguments unless another process is at it; whether the task is to run then."""
-        given = tuple(map(numba.typeof, (1, 0, *args)))
-        if given not in self.run.overloads:
+    def _prepare(self, *args: Any) -> None:
+        """Publish what the first call needs; beside another process compile for these arguments, unless it is at it."""
+        publish(self.work)
+        if turns.locks:
             with turns.turn(self.run.py_func.__qualname__, wait=not turns.ahead) as mine:
                 if mine:
-                    self.run.compile(given)
-        return not turns.ahead
+                    self.run.compile(tuple(map(numba.typeof, (1, 0, *args))))
+        self._ready = True
 
 
 def task(work: Callable | None = None, *, fastmath: frozenset[str] = frozenset()) -> Any:

@@ -81,6 +81,12 @@ def train_entry(param: Any, filename: str) -> tuple[str, Any]:
     return given[0], getattr(param, given[0])
 
 
+def training_file(param: Any, filename: str) -> str | None:
+    """The prototxt of the net to be trained; None where the solver's own file holds it. Raises SolverError."""
+    _, value = train_entry(param, filename)
+    return _found(value, filename) if isinstance(value, str) else None
+
+
 def training_net(param: Any, filename: str) -> Net:
     """Build the net to be trained and copy `weights:` into it. Raises SolverError unless one field names it."""
     field, value = train_entry(param, filename)
