@@ -598,8 +598,9 @@ def correlate_weights(maps: np.ndarray, d: np.ndarray, out: np.ndarray, window: 
         return
     depth, panels = channels * taps, -(-rows // ROWS)
     strips = -(-depth // COLUMNS)
-    # Few tiles of output: runs of maps go to separate sums. Their number depends on shapes alone.
-    runs = max(1, min(n, 32 // (groups * strips)))
+    # Few tiles of output: runs of maps go to separate sums, few of large ones. Their number depends on shapes alone.
+    runs = max(1, min(n, 32 // (groups * strips), max(2, 262144 // out.size)))
+    runs -= runs % 2 if runs > 1 else 0  # three would keep one of two threads waiting
     ranges = max(1, min(strips, -(-threads // (groups * runs))))  # each packs d for itself: no more than needed
     block = depth_of_block(height * width)
     together = max(1, min(n // runs, DEPTH // (height * width)))
