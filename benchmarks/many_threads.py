@@ -45,12 +45,10 @@ class Recorder:
 
         run_of.__call__ = one_by_one  # type: ignore[method-assign]
         launch._threads = self.threads
-        launch.change_settings()  # what to launch depends on the number
         return self
 
     def __exit__(self, *_: Any) -> None:
         launch.Task.__call__, launch._threads = self._before  # type: ignore[method-assign]
-        launch.change_settings()
 
 
 @launch.task

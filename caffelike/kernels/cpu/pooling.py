@@ -16,7 +16,7 @@ from caffelike.kernels.cpu.windows import (
     max_row_any,
 )
 from caffelike.kernels.jit import kernel
-from caffelike.kernels.launch import only_launches, repeats, task
+from caffelike.kernels.launch import task
 from caffelike.kernels.vector import LANES, ask
 
 Sizes = tuple[int, ...]
@@ -26,7 +26,6 @@ _WORK = 16384  # pixels looked at in a chunk, more or less
 _NONE = np.empty(0, np.uint8)
 
 
-@repeats
 def forward(
     x: np.ndarray,
     y: np.ndarray,
@@ -62,13 +61,10 @@ def forward(
         _largest(planes, _grain(size, kernel), x1, y1, argmax.reshape(-1), size, kernel, stride, pad)
     else:
         stochastic.forward(x1, y1, argmax.reshape(-1), size, kernel, stride, key if train else None)
-    if mask is None and method == "MAX":
-        only_launches()
     if mask is not None:
         volume.indices(argmax, mask, (1, *x.shape[2:]), (1, *kernel), (1, *stride), (0, *pad))
 
 
-@repeats
 def backward(
     dy: np.ndarray,
     x: np.ndarray,
@@ -99,7 +95,6 @@ def backward(
             _largest_back(planes, grain, dy1, argmax1, dx1, size, kernel, stride, pad)
         else:
             _to_argmax(planes, grain, dy1, argmax1, dx1, size, kernel, stride, pad)
-        only_launches()
     elif method == "AVE":
         average.backward(dy1, dx1, size, kernel, stride, pad, include_pad)
     else:
