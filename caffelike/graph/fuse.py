@@ -30,17 +30,10 @@ from caffelike import device
 from caffelike.binding import bind, by_name
 from caffelike.blob import Blob, Storage
 from caffelike.graph.node import Node, Step
-from caffelike.kernels.launch import Repeated
 from caffelike.layer import HostLayer, parameters
 from caffelike.schema import TRAIN
 
 Values = Callable[[Node], dict[str, Any]]  # a node's arrays by name
-
-
-def repeated(step: Step) -> Step:
-    """The step, or one that only repeats its launches where a kernel allows that."""
-    function, arguments = step
-    return (Repeated(function, arguments), ()) if getattr(function, "repeats", False) else step
 
 
 def packed(node: Node, values: Values) -> Step | None:
@@ -306,15 +299,14 @@ class _Packed:
         shapes = (v.shape if isinstance(v, np.ndarray) else v for v in sources)
         self._key = (pack, *shapes, *(other.name for other, _ in affine))
         self._made: dict[str, Any] | None = None  # what the arguments were put together from
-        self._step: Step = (function, ())
+        self._arguments: list[Any] = []
 
     def __call__(self) -> None:
         made = self._storage.derived(self._key, self._make, self._others)
         if made is not self._made:
             values = self._values | made
-            self._made, self._step = made, repeated((self._function, tuple(values[name] for name in self._order)))
-        function, arguments = self._step
-        function(*arguments)
+            self._made, self._arguments = made, [values[name] for name in self._order]
+        self._function(*self._arguments)
 
     def _make(self) -> dict[str, Any]:
         """Values to put in place of the layer's own: `packed`, and with folding weight and bias."""

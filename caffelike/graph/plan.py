@@ -135,7 +135,6 @@ class Plan:
             elif (found := fuse.chain(self._nodes, i, self.values, self._keeps_copy)) is not None:
                 step, length = found
                 self._whole[i], done = [step], i + length
-            self._whole[i] = list(map(fuse.repeated, self._whole[i]))
 
     def _fuse_on_gpu_from(self, start: int) -> None:
         for i in range(start, len(self._nodes) - 1):
@@ -317,7 +316,7 @@ class Plan:
             if i in values_of and (function := fuse.handed_on(self._nodes, i, self._keeps_copy)) is not None:
                 values = [values_of[k] for k in range(i, i + 3)]
                 whole[i : i + 3] = [], [], [fuse.bind_handed_on(function, self._nodes[i : i + 3], values)]
-        return [list(map(fuse.repeated, steps)) for steps in whole]
+        return whole
 
     def _gradients(self, node: Node, i: int) -> list[dict[str, Any]]:
         """Values for backward: arrays and diffs by name, one dictionary for each pair of a pairwise layer."""

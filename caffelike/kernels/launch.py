@@ -9,7 +9,6 @@ on how many threads there are, so results have the same bits for any number of t
 import mmap
 import os
 import threading
-import weakref
 from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext, suppress
 from typing import Any
@@ -48,7 +47,6 @@ def _most() -> int:
     return 1 if _forked else int(numba.config.NUMBA_NUM_THREADS)
 
 
-_local = threading.local()  # scratch arrays by role, and what is noted for `Repeated`
 _forked = False  # this process came out of a fork, the workers did not
 _threads = _default_threads()
 _starting = threading.Lock()
@@ -68,9 +66,7 @@ def set_num_threads(n: int) -> None:
     global _threads
     if not 1 <= n <= _most():
         raise ValueError(f"The number of threads must be from 1 to {_most()} (NUMBA_NUM_THREADS), not {n}.")
-    if n != _threads:
-        _threads = n
-        change_settings()
+    _threads = n
 
 
 def _after_fork_in_child() -> None:
@@ -78,7 +74,6 @@ def _after_fork_in_child() -> None:
     global _forked, _threads
     if _fork_address:
         _forked, _threads = True, 1
-        change_settings()
 
 
 if hasattr(os, "register_at_fork"):
@@ -234,8 +229,6 @@ class Task:
 
     def __call__(self, n: int, grain: int, *args: Any) -> None:
         """Do items 0..n in chunks of `grain`; args: C-contiguous arrays, ints, floats (no None, no keywords)."""
-        if (noted := getattr(_local, "noted", None)) is not None:
-            noted.append((self, n, grain, args))
         if turns.ahead or not self._ready:
             self._prepare(n, grain, args)
             if turns.ahead:
@@ -280,75 +273,9 @@ def task(work: Callable | None = None, *, fastmath: frozenset[str] = frozenset()
     return Task(work, fastmath)
 
 
-# Calls that repeat ----------------------------------------------------------------------------------------------
-
-_settings = 0  # a number that differs when a call with the same arguments might launch other things
-
-
-_repeated: weakref.WeakSet = weakref.WeakSet()
-
-
-class Repeated:
-    """A call with these arguments that, from the third time on, only does the launches that it made the second time.
-
-    Between two layers the processor forgets the Python code that works out what to launch: it takes 30 to 50 us then,
-    a few of which are left. The function has to say `only_launches()`, or it is called anew every time.
-    """
-
-    def __init__(self, function: Callable, arguments: tuple):
-        self.function, self.arguments = function, arguments
-        self._launches: list[tuple] = []
-        self._made_for: tuple[int, int] | None = None
-        self._called = False
-        _repeated.add(self)
-
-    def __call__(self) -> None:
-        """Do it."""
-        now = _settings, threading.get_ident()  # scratch memory is a thread's own
-        if self._made_for == now:
-            for run, n, grain, args in self._launches:
-                run(n, grain, *args)
-        elif self._called:
-            self._note(now)
-        else:  # scratch memory may grow during the first pass
-            self.function(*self.arguments)
-            self._called = True
-
-    def _note(self, now: tuple[int, int]) -> None:
-        _local.noted, _local.only_launches = [], False
-        try:
-            self.function(*self.arguments)
-        finally:
-            noted, _local.noted = _local.noted, None
-        if _local.only_launches and _settings == now[0]:
-            self._launches, self._made_for = noted, now
-
-    def forget(self) -> None:
-        """Let go of the arrays of its launches."""
-        self._launches, self._made_for = [], None
-
-
-def repeats(function: Callable) -> Callable:
-    """Say that it is worth making a `Repeated` of calls of this kernel."""
-    function.repeats = True  # type: ignore[attr-defined]
-    return function
-
-
-def only_launches() -> None:
-    """Say that the call under way does nothing but launch tasks, which depend on its arguments' shapes alone."""
-    _local.only_launches = True
-
-
-def change_settings() -> None:
-    """Say that calls may launch other things from here on."""
-    global _settings
-    _settings += 1
-    for call in list(_repeated):
-        call.forget()
-
-
 # Scratch memory -------------------------------------------------------------------------------------------------
 
+_local = threading.local()
 _HUGE = 2**22  # bytes from which on an array is worth huge pages
 
 
@@ -360,7 +287,6 @@ def scratch(role: str, size: int) -> np.ndarray:
     have = _local.__dict__.get(role)
     if have is None or have.size < size:
         have = _local.__dict__[role] = None  # first, or both would be there at once
-        change_settings()
         have = _local.__dict__[role] = _pages(size)
     return have
 

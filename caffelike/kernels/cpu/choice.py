@@ -4,7 +4,6 @@ import os
 from functools import lru_cache
 
 from caffelike.kernels.cpu.correlate import Window
-from caffelike.kernels.launch import change_settings
 from caffelike.kernels.vector import LANES
 
 # Few channels gain little, and nets so small are trained to see whether they follow Caffe's loss curve digit by digit.
@@ -20,7 +19,6 @@ def set_direct(direct: bool) -> None:
     """
     global _direct
     _direct = direct
-    change_settings()
 
 
 def best_form(window: Window, maps: tuple[int, ...], out: tuple[int, ...], groups: int) -> int:

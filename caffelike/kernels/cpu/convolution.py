@@ -20,7 +20,7 @@ from caffelike.kernels.cpu.correlate import (
 )
 from caffelike.kernels.cpu.gemm import gemm
 from caffelike.kernels.jit import SUMS
-from caffelike.kernels.launch import aligned, only_launches, repeats, scratch, task
+from caffelike.kernels.launch import aligned, scratch, task
 
 Ints = tuple[int, ...]
 
@@ -100,7 +100,6 @@ def pack(
     return winograd.pack_weights(weight, group, False, m, aligned(winograd.packed_size(weight, group, False, m)))
 
 
-@repeats
 def forward_packed(
     x: np.ndarray,
     weight: np.ndarray,
@@ -142,7 +141,6 @@ def _forward(x, weight, bias, y, kernel, stride, pad, dilation, group, relu, pac
     window = plane_window(kernel, stride, pad, dilation)
     if window is not None:
         _slide(as_planes(x), weight, bias, as_planes(y), window, group, False, relu, packed, add, halved)
-        _say_what_was_done(window, x, y, group)
         return
     if bias is not None:
         y[...] = bias.reshape(-1, *(1,) * len(kernel))
@@ -196,7 +194,6 @@ def _columns(a: np.ndarray, kernel: Ints, out: Ints) -> np.ndarray:
     return scratch("columns", rows * pixels)[: rows * pixels].reshape(rows, pixels)
 
 
-@repeats
 def backward(
     dy: np.ndarray,
     x: np.ndarray,
@@ -225,14 +222,6 @@ def backward(
         weight_gradient(x, dy, dweight, kernel, stride, pad, dilation, group, beta)
     if dx is not None:
         map_gradient(dy, weight, None, dx, kernel, stride, pad, dilation, group)
-    if window is not None:
-        _say_what_was_done(window, x, dy, group)
-
-
-def _say_what_was_done(window, x, y, group):
-    """Products and Winograd's forms, forward and backward, are launches and nothing else."""
-    if x.size and y.size and _form(window, as_planes(x).shape, as_planes(y).shape, group) >= _DIRECT:
-        only_launches()
 
 
 def weight_gradient(x, dy, dweight, kernel, stride, pad, dilation, group, beta):

@@ -3,14 +3,13 @@
 import numpy as np
 
 from caffelike.kernels.cpu.several import GRAIN, addresses, values
-from caffelike.kernels.launch import only_launches, repeats, task
+from caffelike.kernels.launch import task
 
 _SUM, _PROD, _MAX = 0, 1, 2
 _CODES = {"SUM": _SUM, "PROD": _PROD, "MAX": _MAX}
 _NONE = np.empty(0, np.int32)
 
 
-@repeats
 def forward(
     xs: tuple[np.ndarray, ...], y: np.ndarray, winner: np.ndarray | None, operation: str, coeff: tuple[float, ...]
 ) -> None:
@@ -18,7 +17,6 @@ def forward(
     _run(xs, y, winner, operation, coeff, False, 0.0)
 
 
-@repeats
 def forward_relu(
     xs: tuple[np.ndarray, ...],
     y: np.ndarray,
@@ -31,7 +29,6 @@ def forward_relu(
     _run(xs, y, winner, operation, coeff, True, negative_slope)
 
 
-@repeats
 def backward(
     dy: np.ndarray,
     xs: tuple[np.ndarray, ...],
@@ -52,10 +49,8 @@ def backward(
         _product_back(dy.size, GRAIN, dy.reshape(-1), addresses(xs), addresses(dxs))
     else:
         _quotient_back(dy.size, GRAIN, dy.reshape(-1), y.reshape(-1), addresses(xs), addresses(dxs))
-    only_launches()
 
 
-@repeats
 def backward_relu_split(
     dys: tuple[np.ndarray | None, ...], y: np.ndarray, dxs: tuple[np.ndarray | None, ...], negative_slope: float
 ) -> None:
@@ -69,7 +64,6 @@ def backward_relu_split(
             dx[...] = 0
     elif leaving:
         _hand_on(y.size, GRAIN, addresses(arriving), y.reshape(-1), addresses(leaving), np.float32(negative_slope))
-        only_launches()
 
 
 def _run(
@@ -84,7 +78,6 @@ def _run(
     winner = _NONE if winner is None else winner.reshape(-1)
     factors = np.array(coeff, np.float32)
     _combine(y.size, GRAIN, addresses(xs), y.reshape(-1), winner, _CODES[operation], factors, clip, slope)
-    only_launches()
 
 
 _LINE = 2048  # values at a time: they stay in the first-level cache

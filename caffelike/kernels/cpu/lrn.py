@@ -3,13 +3,12 @@
 import numpy as np
 
 from caffelike.kernels.jit import kernel
-from caffelike.kernels.launch import get_num_threads, only_launches, repeats, scratch, task
+from caffelike.kernels.launch import get_num_threads, scratch, task
 from caffelike.kernels.vector import ask
 
 _PIXELS = 512  # of all channels at a time: what the next channels read again is still in the first-level cache
 
 
-@repeats
 def forward(x: np.ndarray, y: np.ndarray, region: str, size: int, alpha: float, beta: float, k: float) -> None:
     """y = x * scale^-beta, all (N, C, H, W)."""
     images, channels, height, width = x.shape
@@ -24,10 +23,8 @@ def forward(x: np.ndarray, y: np.ndarray, region: str, size: int, alpha: float, 
         grain = max(1, 4096 // max(1, height * width))
         factor = alpha / (size * size)
         _within(images * channels, grain, x1, y1, height, width, size, factor, beta, lines)
-    only_launches()
 
 
-@repeats
 def backward(
     dy: np.ndarray, x: np.ndarray, dx: np.ndarray, region: str, size: int, alpha: float, beta: float, k: float
 ) -> None:
@@ -48,7 +45,6 @@ def backward(
         grain = max(1, 4096 // max(1, height * width))
         factors = (alpha / (size * size), 2 * alpha * beta / (size * size), beta)
         _within_back(images * channels, grain, *arrays, height, width, size, factors, lines)
-    only_launches()
 
 
 # A choice inside a loop over pixels would keep it from becoming vector code: `beta` 0.75 has loops of its own.
