@@ -35,12 +35,13 @@ class Recorder:
         self.launches: list[tuple[str, int, int, float]] = []  # (task, items, grain, seconds)
 
     def __enter__(self) -> "Recorder":
-        self._before = launch.Task.__call__, launch._threads
+        self._before = launch.Task.__call__, launch._threads, launch.state
+        launch.state = object  # never the same: every launch comes by here
         launches, run_of = self.launches, launch.Task
 
         def one_by_one(task: Any, n: int, grain: int, *args: Any) -> None:
             start = time.perf_counter()
-            task.run(1, 0, n, grain, *args)
+            task.run(1, 0, n, grain, 0, *args)
             launches.append((task.work.__module__.rpartition(".")[2], n, grain, time.perf_counter() - start))
 
         run_of.__call__ = one_by_one  # type: ignore[method-assign]
@@ -48,7 +49,7 @@ class Recorder:
         return self
 
     def __exit__(self, *_: Any) -> None:
-        launch.Task.__call__, launch._threads = self._before  # type: ignore[method-assign]
+        launch.Task.__call__, launch._threads, launch.state = self._before  # type: ignore[method-assign]
 
 
 @launch.task

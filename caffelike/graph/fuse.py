@@ -298,15 +298,17 @@ class _Packed:
         sources = (values[name] for name in parameters(pack))
         shapes = (v.shape if isinstance(v, np.ndarray) else v for v in sources)
         self._key = (pack, *shapes, *(other.name for other, _ in affine))
-        self._made: dict[str, Any] | None = None  # what the arguments were put together from
-        self._arguments: list[Any] = []
+        self._made: dict[str, Any] | None = None  # what the step was put together from
+        self._step: Step = function, ()
 
     def __call__(self) -> None:
         made = self._storage.derived(self._key, self._make, self._others)
         if made is not self._made:
             values = self._values | made
-            self._made, self._arguments = made, [values[name] for name in self._order]
-        self._function(*self._arguments)
+            self._made = made
+            self._step = device.quick(self._function, tuple(values[name] for name in self._order))
+        run, arguments = self._step
+        run(*arguments)
 
     def _make(self) -> dict[str, Any]:
         """Values to put in place of the layer's own: `packed`, and with folding weight and bias."""

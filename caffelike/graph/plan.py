@@ -106,7 +106,11 @@ class Plan:
         self._whole_backward.clear()
         self._learned = {last: chain for last, chain in self._learned.items() if last < start}
         self._stale = False
-        (self._fuse_from if self._device == device.CPU else self._fuse_on_gpu_from)(start)
+        if self._device == device.CPU:
+            self._fuse_from(start)
+            self._whole[start:] = [[device.quick(*step) for step in steps] for steps in self._whole[start:]]
+        else:
+            self._fuse_on_gpu_from(start)
 
     def _bind_node(self, i: int) -> None:
         node = self._nodes[i]
@@ -302,7 +306,10 @@ class Plan:
             values_of[i] = gradients[0]
         self._unwritten += [own.blob for own in self._learnable if id(own.blob.diff_storage) not in written]
         self._backward[first_beta] = all_steps
-        self._whole_backward[first_beta] = self._fuse_backward(all_steps, values_of)
+        whole = self._fuse_backward(all_steps, values_of)
+        if self._device == device.CPU:
+            whole = [[device.quick(*step) for step in steps] for steps in whole]
+        self._whole_backward[first_beta] = whole
 
     def _fuse_backward(self, steps: list[list[Step]], values_of: dict[int, dict[str, Any]]) -> list[list[Step]]:
         """The steps with one for each chain that learns, or adds, at its last layer: backward comes to that first."""

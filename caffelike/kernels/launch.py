@@ -9,8 +9,8 @@ on how many threads there are, so results have the same bits for any number of t
 import mmap
 import os
 import threading
-from collections.abc import Callable
-from contextlib import AbstractContextManager, nullcontext, suppress
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager, nullcontext, suppress
 from typing import Any
 
 # Idle workers of GNU OpenMP spin before they sleep. About 20 us bridge the gaps between the layers of a net; its own
@@ -50,7 +50,8 @@ def _most() -> int:
 _forked = False  # this process came out of a fork, the workers did not
 _threads = _default_threads()
 _starting = threading.Lock()
-_guard: AbstractContextManager = nullcontext()  # a lock where the threading layer bears one launch at a time
+_NOTHING = nullcontext()
+_guard: AbstractContextManager = _NOTHING  # a lock where the threading layer bears one launch at a time
 
 
 def get_num_threads() -> int:
@@ -67,6 +68,7 @@ def set_num_threads(n: int) -> None:
     if not 1 <= n <= _most():
         raise ValueError(f"The number of threads must be from 1 to {_most()} (NUMBA_NUM_THREADS), not {n}.")
     _threads = n
+    changed()
 
 
 def _after_fork_in_child() -> None:
@@ -74,10 +76,62 @@ def _after_fork_in_child() -> None:
     global _forked, _threads
     if _fork_address:
         _forked, _threads = True, 1
+        changed()
 
 
 if hasattr(os, "register_at_fork"):
     os.register_at_fork(after_in_child=_after_fork_in_child)
+
+
+_epoch = 0
+
+
+on_change: list[Callable[[], None]] = []  # told by `changed`
+
+
+def changed() -> None:
+    """To be called when kernels may launch something else for the same arguments from now on."""
+    global _epoch
+    _epoch += 1
+    for tell in on_change:
+        tell()
+
+
+def state() -> tuple[int, int]:
+    """What launches depend on besides arguments: equal as long as they would be the same; scratch is a thread's own."""
+    return _epoch, threading.get_ident()
+
+
+# Launching again, see replay.py ---------------------------------------------------------------------------------
+
+
+@contextmanager
+def keeping(keep: Callable[[int, tuple], int]) -> Iterator[Callable[[], bool]]:
+    """Within it this thread's launches are put where `keep` says; gives what tells whether they were all that was done.
+
+    keep: gets the bytes for counters and the arguments of a launch; gives the address of so much memory and ROOM.
+    """
+    mine = _local.__dict__
+    mine["_keep"], mine["_by_hand"] = keep, False
+    try:
+        yield lambda: not mine["_by_hand"]
+    finally:
+        mine["_keep"] = None
+
+
+def guard() -> AbstractContextManager:
+    """To be held while something is launched."""
+    return _guard
+
+
+def fork_address() -> int:
+    """Of the function that runs an entry on several threads; 0 before the first such launch."""
+    return _fork_address
+
+
+def by_hand() -> None:
+    """Tell that something is done by other means than tasks or depends on values: repeating launches will not do."""
+    _local.__dict__["_by_hand"] = True
 
 
 # The parallel region --------------------------------------------------------------------------------------------
@@ -127,51 +181,78 @@ def _start() -> None:
 
 
 def _make_run(work: Callable, fastmath: frozenset[str]) -> Any:
-    """The intrinsic run(threads, fork, n, grain, args): all chunks of `work` on that many threads.
+    """The intrinsic run(threads, fork, n, grain, keep, args): all chunks of `work` on that many threads.
 
-    fork: the address of `_fork`. The arguments and the chunk counters lie on the caller's stack; `entry` is what each
+    fork: the address of `_fork`. The arguments and the chunk counters lie on the caller's stack, or from the address
+    `keep` on, if that is not 0: first the counters, then the block that `relaunch` starts again. `entry` is what each
     thread executes. It is the only machine code made of `work`, and none of it goes through Numba's slow parallel
     transform.
     """
 
     @intrinsic
-    def run(typingctx, threads, fork, n, grain, args):
+    def run(typingctx, threads, fork, n, grain, keep, args):
         def codegen(context, builder, given, values):
-            threads, fork, n, grain, args = values
-            zero, one = ir.Constant(I64, 0), ir.Constant(I64, 1)
+            threads, fork, n, grain, keep, args = values
+            args = _borrowed(context, builder, given.args[5], args)
+            one = ir.Constant(I64, 1)
             threads = builder.select(builder.icmp_signed("<", threads, one), one, threads)
             chunks = builder.sdiv(builder.add(n, builder.sub(grain, one)), grain)
-            counters = builder.alloca(I64, builder.mul(threads, ir.Constant(I64, _LINE)))
-            block = builder.alloca(ir.LiteralStructType([I64, I64, I64, I64, counters.type, args.type]))
-            for i, value in enumerate((threads, chunks, n, grain, counters, args)):
-                builder.store(value, cgutils.gep_inbounds(builder, block, 0, i))
-            with cgutils.for_range(builder, threads) as loop:
-                first = builder.sdiv(builder.mul(loop.index, chunks), threads)
-                builder.store(first, builder.gep(counters, [builder.mul(loop.index, ir.Constant(I64, _LINE))]))
+            lines = builder.mul(threads, ir.Constant(I64, _LINE))
+            counters = builder.alloca(I64, lines)
+            kind = ir.LiteralStructType([I64, I64, I64, counters.type, I64, I64, args.type])
+            if context.get_abi_sizeof(kind) > ROOM:
+                raise TypeError(f"A task's arguments take {context.get_abi_sizeof(kind)} bytes, more than {ROOM}.")
+            block = builder.alloca(kind)
+            kept = builder.icmp_signed("!=", keep, keep.type(0))
+            there = builder.inttoptr(keep, counters.type)
+            counters = builder.select(kept, there, counters)
+            block = builder.select(kept, builder.bitcast(builder.gep(there, [lines]), block.type), block)
             entry = ir.Function(
                 builder.module, ir.FunctionType(ir.VoidType(), [BYTES, I64]), f"{builder.function.name}.entry"
             )
             entry.linkage = "internal"
             entry.attributes.add("noinline")
-            _emit_entry(context, entry, block.type, work, given.args[4], fastmath)
-            data = builder.bitcast(block, BYTES)
-            alone = builder.icmp_signed("<=", threads, one)
-            with builder.if_else(alone) as (serial, parallel):
-                with serial:
-                    builder.call(entry, [data, zero])
-                with parallel:
-                    kind = ir.FunctionType(ir.VoidType(), [I64, I64, I64]).as_pointer()
-                    builder.call(
-                        builder.inttoptr(fork, kind),
-                        [builder.ptrtoint(entry, I64), builder.ptrtoint(data, I64), threads],
-                    )
+            _emit_entry(context, entry, kind.as_pointer(), work, given.args[5], fastmath)
+            for i, value in enumerate((builder.ptrtoint(entry, I64), threads, chunks, counters, n, grain, args)):
+                builder.store(value, cgutils.gep_inbounds(builder, block, 0, i))
+            emit_launch(builder, fork, builder.bitcast(block, I64.as_pointer()))
             return context.get_dummy_value()
 
-        return types.void(types.intp, types.intp, types.intp, types.intp, args), codegen
+        return types.void(types.intp, types.intp, types.intp, types.intp, types.intp, args), codegen
 
     return run
 
 
+def _borrowed(context: Any, builder: Any, kind: Any, value: Any) -> Any:
+    """An argument, or a tuple of them, with arrays that own nothing: whoever launches keeps them alive."""
+    if isinstance(kind, types.Array):
+        array = context.make_array(kind)(context, builder, value)
+        array.meminfo, array.parent = (cgutils.get_null_value(v.type) for v in (array.meminfo, array.parent))
+        return array._getvalue()
+    if not isinstance(kind, types.BaseTuple):
+        return value
+    parts = zip(kind, cgutils.unpack_tuple(builder, value, len(kind)), strict=True)
+    return context.make_tuple(builder, kind, [_borrowed(context, builder, *part) for part in parts])
+
+
+def emit_launch(builder: Any, fork: Any, block: Any) -> None:
+    """Reset the counters of a block and run its entry on its threads."""
+    one = ir.Constant(I64, 1)
+    entry, threads, chunks = (builder.load(builder.gep(block, [ir.Constant(I64, i)])) for i in range(3))
+    counters = builder.inttoptr(builder.load(builder.gep(block, [ir.Constant(I64, 3)])), block.type)
+    with cgutils.for_range(builder, threads) as loop:
+        first = builder.sdiv(builder.mul(loop.index, chunks), threads)
+        builder.store(first, builder.gep(counters, [builder.mul(loop.index, ir.Constant(I64, _LINE))]))
+    with builder.if_else(builder.icmp_signed("<=", threads, one)) as (serial, parallel):
+        with serial:
+            kind = ir.FunctionType(ir.VoidType(), [BYTES, I64]).as_pointer()
+            builder.call(builder.inttoptr(entry, kind), [builder.bitcast(block, BYTES), ir.Constant(I64, 0)])
+        with parallel:
+            kind = ir.FunctionType(ir.VoidType(), [I64, I64, I64]).as_pointer()
+            builder.call(builder.inttoptr(fork, kind), [entry, builder.ptrtoint(block, I64), threads])
+
+
+ROOM = 2048  # bytes that a launch may take, but for its counters
 _LINE = 8  # counters lie so many numbers apart: a cache line each
 
 
@@ -189,8 +270,8 @@ def _emit_entry(context: Any, entry: Any, block: Any, work: Callable, args: Any,
         context.typing_context, context, context.active_code_library, work, given.args, types.void, flags, {}
     )
     pointer, worker = builder.bitcast(entry.args[0], block), entry.args[1]
-    threads, chunks, n, grain, counters, values = (
-        builder.load(cgutils.gep_inbounds(builder, pointer, 0, i)) for i in range(6)
+    threads, chunks, counters, n, grain, values = (
+        builder.load(cgutils.gep_inbounds(builder, pointer, 0, i)) for i in range(1, 7)
     )
     values = cgutils.unpack_tuple(builder, values)
     one = ir.Constant(I64, 1)
@@ -213,8 +294,8 @@ def _emit_entry(context: Any, entry: Any, block: Any, work: Callable, args: Any,
     builder.ret_void()
 
 
-def _driver(threads, fork, n, grain, *args):  # the code of every task's compiled function; `run` is its own
-    run(threads, fork, n, grain, args)  # noqa: F821
+def _driver(threads, fork, n, grain, keep, *args):  # the code of every task's compiled function; `run` is its own
+    run(threads, fork, n, grain, keep, args)  # noqa: F821
 
 
 class Task:
@@ -233,32 +314,32 @@ class Task:
             self._prepare(n, grain, args)
             if turns.ahead:
                 return
-        threads = min(_threads, -(-n // grain))
-        if threads <= 1:
-            self.run(1, 0, n, grain, *args)
-            return
-        if not _fork_address:
+        threads = max(1, min(_threads, -(-n // grain)))
+        if threads > 1 and not _fork_address:
             _start()
-        if _threads == _most():
-            with _guard:
-                self.run(threads, _fork_address, n, grain, *args)
+        if threads == 1 or _threads == _most():
+            keep = _local.__dict__.get("_keep")
+            address = 0 if keep is None else keep(8 * _LINE * threads, args)
+            with _guard if threads > 1 else _NOTHING:
+                self.run(threads, _fork_address, n, grain, address, *args)
             return
+        by_hand()
         # Numba's own number (of this Python thread, perhaps used by other code) decides how many workers wake up.
         before = numba.get_num_threads()
         numba.set_num_threads(_threads)
         try:
             with _guard:
-                self.run(threads, _fork_address, n, grain, *args)
+                self.run(threads, _fork_address, n, grain, 0, *args)
         finally:
             numba.set_num_threads(before)
 
-    def _prepare(self, *args: Any) -> None:
+    def _prepare(self, n: int, grain: int, args: tuple) -> None:
         """Publish what the first call needs; beside another process compile for these arguments, unless it is at it."""
         publish(self.work)
         if turns.locks:
             with turns.turn(self.run.py_func.__qualname__, wait=not turns.ahead) as mine:
                 if mine:
-                    self.run.compile(tuple(map(numba.typeof, (1, 0, *args))))
+                    self.run.compile(tuple(map(numba.typeof, (1, 0, n, grain, 0, args))))
         self._ready = True
 
 
@@ -286,6 +367,7 @@ def scratch(role: str, size: int) -> np.ndarray:
     """
     have = _local.__dict__.get(role)
     if have is None or have.size < size:
+        changed()
         have = _local.__dict__[role] = None  # first, or both would be there at once
         have = _local.__dict__[role] = _pages(size)
     return have

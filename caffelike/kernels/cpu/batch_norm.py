@@ -10,13 +10,15 @@ from caffelike.kernels.cpu.channel import (
     plane_sums_back,
 )
 from caffelike.kernels.jit import kernel
-from caffelike.kernels.launch import task
+from caffelike.kernels.launch import by_hand, task
+from caffelike.kernels.replay import replayable
 from caffelike.kernels.vector import fence
 
 _GRAIN = 1 << 14  # values in a chunk, more or less
 _NONE = np.empty(0, np.float32)
 
 
+@replayable
 def forward(
     x: np.ndarray,
     y: np.ndarray,
@@ -40,6 +42,7 @@ def forward(
     _forward(x, y, kept, *statistics, scale, bias, use_global_stats, fraction, eps, 1.0)
 
 
+@replayable
 def forward_scale(
     x: np.ndarray,
     y: np.ndarray,
@@ -68,17 +71,17 @@ def _forward(x, y, kept, mean, variance, factor, deviation, scale, bias, use_glo
     channels, images = mean.size, x.shape[0]
     inner = x.size // (images * channels)
     if use_global_stats:
+        by_hand()
         share = 0.0 if factor[0] == 0 else 1 / factor[0]
     else:
         share = -1.0
-        factor *= fraction
-        factor += 1
     deviation, scale, bias = (_NONE if a is None else a for a in (deviation, scale, bias))
-    arrays = (x.reshape(-1), kept.reshape(-1), y.reshape(-1), mean, variance, deviation, scale, bias)
+    arrays = (x.reshape(-1), kept.reshape(-1), y.reshape(-1), mean, variance, factor, deviation, scale, bias)
     grain = max(1, _GRAIN // (images * inner))
     _channels(channels, grain, *arrays, images, inner, share, fraction, eps, slope)
 
 
+@replayable
 def backward(
     dy: np.ndarray,
     y: np.ndarray,
@@ -99,6 +102,7 @@ def backward(
     _backward(dy, kept, deviation, scale, None, dx, dscale, dbias, use_global_stats, beta, 1.0)
 
 
+@replayable
 def backward_scale(
     dy: np.ndarray,
     kept: np.ndarray,
@@ -132,10 +136,13 @@ def _backward(dy, kept, deviation, scale, bias, dx, dscale, dbias, use_global_st
 
 @task
 def _channels(
-    worker, lo, hi, x, kept, y, mean, variance, deviation, scale, bias, images, inner, share, fraction, eps, slope
-):
-    """The channels lo..hi; share: of the running sums, negative: with the batch's own mean and variance."""
+    worker, lo, hi, x, kept, y, mean, variance, factor, deviation, scale, bias, images, inner, share, fraction, eps,
+    slope,
+):  # fmt: skip
+    """The channels lo..hi; share: of the running sums, negative: with the batch's own, which move `factor`, too."""
     slope = np.float32(slope)
+    if share < 0 and lo == 0:
+        factor[0] = factor[0] * np.float32(fraction) + np.float32(1)
     for c in range(lo, hi):
         if share < 0:
             centre, root = _own(c, x, mean, variance, images, inner, np.float32(fraction), eps)

@@ -4,6 +4,7 @@ import os
 from functools import lru_cache
 
 from caffelike.kernels.cpu.correlate import Window
+from caffelike.kernels.launch import changed
 from caffelike.kernels.vector import LANES
 
 # Few channels gain little, and nets so small are trained to see whether they follow Caffe's loss curve digit by digit.
@@ -19,6 +20,7 @@ def set_direct(direct: bool) -> None:
     """
     global _direct
     _direct = direct
+    changed()
 
 
 def best_form(window: Window, maps: tuple[int, ...], out: tuple[int, ...], groups: int) -> int:

@@ -20,7 +20,8 @@ from caffelike.kernels.cpu.correlate import (
 )
 from caffelike.kernels.cpu.gemm import gemm
 from caffelike.kernels.jit import SUMS
-from caffelike.kernels.launch import aligned, scratch, task
+from caffelike.kernels.launch import aligned, by_hand, scratch, task
+from caffelike.kernels.replay import replayable
 
 Ints = tuple[int, ...]
 
@@ -65,6 +66,7 @@ def algorithm(
     return f"Winograd F({m},{r})", len(x) * tiles * (m + r - 1) ** 2 * weight.size // r**2
 
 
+@replayable
 def forward(
     x: np.ndarray,
     weight: np.ndarray,
@@ -100,6 +102,7 @@ def pack(
     return winograd.pack_weights(weight, group, False, m, aligned(winograd.packed_size(weight, group, False, m)))
 
 
+@replayable
 def forward_packed(
     x: np.ndarray,
     weight: np.ndarray,
@@ -142,6 +145,7 @@ def _forward(x, weight, bias, y, kernel, stride, pad, dilation, group, relu, pac
     if window is not None:
         _slide(as_planes(x), weight, bias, as_planes(y), window, group, False, relu, packed, add, halved)
         return
+    by_hand()
     if bias is not None:
         y[...] = bias.reshape(-1, *(1,) * len(kernel))
     for a, b, m in matrices(x, y, weight, group):
@@ -194,6 +198,7 @@ def _columns(a: np.ndarray, kernel: Ints, out: Ints) -> np.ndarray:
     return scratch("columns", rows * pixels)[: rows * pixels].reshape(rows, pixels)
 
 
+@replayable
 def backward(
     dy: np.ndarray,
     x: np.ndarray,
@@ -237,6 +242,7 @@ def weight_gradient(x, dy, dweight, kernel, stride, pad, dilation, group, beta):
         else:
             winograd_weights.weight_gradient(maps, d, to, m, window.pad, group, beta != 0)
         return
+    by_hand()
     if beta == 0:
         dweight[...] = 0
     for a, b, m in matrices(x, dy, dweight, group):
@@ -259,6 +265,7 @@ def map_gradient(dy, weight, bias, dx, kernel, stride, pad, dilation, group):
         back = Window(window.kernel, (1, 1), reach, window.dilation)
         _slide(as_planes(dy), weight, bias, as_planes(dx), back, group, True)
         return
+    by_hand()
     for a, b, m in matrices(dx, dy, weight, group):
         columns = _columns(a, kernel, b.shape[1:])
         gemm(m, b.reshape(len(b), -1), columns, True, False, 0)

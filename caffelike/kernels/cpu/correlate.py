@@ -21,7 +21,7 @@ from caffelike.kernels.cpu.gemm import depth_of_block, lines
 from caffelike.kernels.cpu.pack import SLACK, pack_left, pack_planes, pack_right, pack_right_transposed
 from caffelike.kernels.cpu.tile import ADD, BIAS, COLUMNS, DEPTH, RELU, ROWS, WIDER, multiply
 from caffelike.kernels.jit import kernel
-from caffelike.kernels.launch import get_num_threads, scratch, task
+from caffelike.kernels.launch import by_hand, get_num_threads, scratch, task
 from caffelike.kernels.vector import LANES, Emit, ask
 
 Pair = tuple[int, ...]
@@ -590,6 +590,7 @@ def correlate_weights(maps: np.ndarray, d: np.ndarray, out: np.ndarray, window: 
     planes = planes_of(channels, size, window, False)
     height, width = d.shape[2:]
     if d.size == 0:
+        by_hand()
         if not add:
             out[...] = 0
         return

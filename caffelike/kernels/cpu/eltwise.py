@@ -3,13 +3,15 @@
 import numpy as np
 
 from caffelike.kernels.cpu.several import GRAIN, addresses, values
-from caffelike.kernels.launch import task
+from caffelike.kernels.launch import by_hand, task
+from caffelike.kernels.replay import replayable
 
 _SUM, _PROD, _MAX = 0, 1, 2
 _CODES = {"SUM": _SUM, "PROD": _PROD, "MAX": _MAX}
 _NONE = np.empty(0, np.int32)
 
 
+@replayable
 def forward(
     xs: tuple[np.ndarray, ...], y: np.ndarray, winner: np.ndarray | None, operation: str, coeff: tuple[float, ...]
 ) -> None:
@@ -17,6 +19,7 @@ def forward(
     _run(xs, y, winner, operation, coeff, False, 0.0)
 
 
+@replayable
 def forward_relu(
     xs: tuple[np.ndarray, ...],
     y: np.ndarray,
@@ -29,6 +32,7 @@ def forward_relu(
     _run(xs, y, winner, operation, coeff, True, negative_slope)
 
 
+@replayable
 def backward(
     dy: np.ndarray,
     xs: tuple[np.ndarray, ...],
@@ -51,6 +55,7 @@ def backward(
         _quotient_back(dy.size, GRAIN, dy.reshape(-1), y.reshape(-1), addresses(xs), addresses(dxs))
 
 
+@replayable
 def backward_relu_split(
     dys: tuple[np.ndarray | None, ...], y: np.ndarray, dxs: tuple[np.ndarray | None, ...], negative_slope: float
 ) -> None:
@@ -60,6 +65,7 @@ def backward_relu_split(
     """
     arriving, leaving = ([a for a in arrays if a is not None] for arrays in (dys, dxs))
     if not arriving:
+        by_hand()
         for dx in leaving:
             dx[...] = 0
     elif leaving:

@@ -9,7 +9,7 @@ import numpy as np
 
 from caffelike.kernels.cpu.pack import SLACK, pack_left, pack_right, pack_right_transposed
 from caffelike.kernels.cpu.tile import ADD, COLUMNS, DEPTH, ROWS, STREAM, multiply
-from caffelike.kernels.launch import get_num_threads, scratch, task
+from caffelike.kernels.launch import by_hand, get_num_threads, scratch, task
 from caffelike.kernels.vector import LANES, fence
 
 _WIDE = 16 * COLUMNS  # columns of B packed before they are used: long runs in memory, and still in the L2 cache
@@ -117,8 +117,10 @@ def gemm(a: np.ndarray, b: np.ndarray, c: np.ndarray, trans_a: bool, trans_b: bo
     """
     (rows, columns), depth = c.shape, a.shape[0 if trans_a else 1]
     if beta not in (0, 1):
+        by_hand()
         c *= np.float32(beta)
     if c.size == 0 or depth == 0:
+        by_hand()
         if beta == 0:
             c[...] = 0
         return

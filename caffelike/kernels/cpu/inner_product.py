@@ -10,7 +10,8 @@ import numpy as np
 from caffelike.kernels.cpu.gemm import gemm
 from caffelike.kernels.cpu.stream import add_rows, dot_rows, streams
 from caffelike.kernels.jit import SUMS
-from caffelike.kernels.launch import task
+from caffelike.kernels.launch import by_hand, task
+from caffelike.kernels.replay import replayable
 
 
 def _matrix(x: np.ndarray, axis: int) -> np.ndarray:
@@ -24,6 +25,7 @@ def algorithm(x: np.ndarray, weight: np.ndarray, axis: int, transpose: bool) -> 
     return ("stream" if streams(weight, images) else "product"), images * weight.size
 
 
+@replayable
 def forward(
     x: np.ndarray, weight: np.ndarray, bias: np.ndarray | None, y: np.ndarray, axis: int, transpose: bool
 ) -> None:
@@ -31,6 +33,7 @@ def forward(
     x, y = _matrix(x, axis), _matrix(y, axis)
     _times(x, weight, y, not transpose)
     if bias is not None:
+        by_hand()
         y += bias
 
 
@@ -44,6 +47,7 @@ def _times(x: np.ndarray, weight: np.ndarray, y: np.ndarray, rows: bool) -> None
         add_rows(weight, x, y)
 
 
+@replayable
 def backward(
     dy: np.ndarray,
     x: np.ndarray,

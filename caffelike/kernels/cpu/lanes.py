@@ -183,13 +183,13 @@ def _turned(role: str, maps: np.ndarray, pad: tuple[int, ...]) -> Turned:
     return Turned(values, pitch, unit)
 
 
-@kernel
-def _pack(weight, rows, row_pitch, outer, outer_pitch, depth, packed, panel, pitch):
+@task
+def _pack(worker, lo, hi, weight, rows, row_pitch, outer, outer_pitch, depth, packed, panel, pitch):
     """packed[b*panel + k*pitch + o*ROWS + r] = weight[(b*ROWS + r)*row_pitch + o*outer_pitch + k]; 0 below the last.
 
-    b counts blocks of rows, o < outer, k < depth.
+    b counts blocks of rows, from lo to hi, o < outer, k < depth.
     """
-    for first in range(0, rows, ROWS):
+    for first in range(lo * ROWS, hi * ROWS, ROWS):
         for k in range(0, depth, LANES):
             n = min(LANES, depth - k)
             for o in range(outer):
@@ -258,6 +258,9 @@ def _convolve(
     rows, height, width, depth = sizes
     blocks = (rows + ROWS - 1) // ROWS
     mine = worker * slot
+    own = mine + slot - blocks * ROWS  # the bias, in whole panels
+    for r in range(rows if flags else 0):
+        buffer[own + r] = bias[r]
     for item in range(lo, hi):
         u, part = item // parts, item % parts
         top, bottom = height * part // parts, height * (part + 1) // parts
@@ -268,7 +271,7 @@ def _convolve(
                     sweep(
                         packed, (m * depth + k) * ROWS, x, u * unit + line * steps[0], offsets, k,
                         min(block, depth - k), buffer, mine + (m * ROWS * pixels + (line - top) * width) * WIDE,
-                        pixels * WIDE, width, steps[1], WIDE, bias, m * ROWS, _ADD if k else flags,
+                        pixels * WIDE, width, steps[1], WIDE, buffer, own + m * ROWS, _ADD if k else flags,
                     )  # fmt: skip
         to_images(buffer, mine, y, 0, u, top * width, pixels, rows, height * width, images, floor)
 
@@ -297,8 +300,8 @@ def packed_size(weight: np.ndarray) -> int:
 
 def pack_weights(weight: np.ndarray, to: np.ndarray) -> np.ndarray:
     """The weights (M, C, kh, kw) in the order in which `convolve` reads them; returns `to`."""
-    depth = weight[0].size
-    _pack(weight.reshape(-1), len(weight), depth, 1, 0, depth, to, depth * ROWS, ROWS)
+    depth, blocks = weight[0].size, -(-len(weight) // ROWS)
+    _pack(blocks, blocks, weight.reshape(-1), len(weight), depth, 1, 0, depth, to, depth * ROWS, ROWS)
     return to
 
 
@@ -317,16 +320,13 @@ def convolve(
     depth, blocks = weight[0].size, -(-rows // ROWS)
     if packed is None:
         packed = pack_weights(weight, scratch("left", packed_size(weight)))
-    biases = NOTHING
-    if bias is not None:
-        biases = scratch("bias", blocks * ROWS)
-        biases[:rows] = bias
     turned = _turned("planes", x, window.pad)
     wide = width + 2 * window.pad[1]
     parts = max(1, min(height, blocks * ROWS * height * out_width * WIDE // _SHARE))
-    slot = (blocks * ROWS * -(-height // parts) * out_width + LANES) * WIDE
+    slot = (blocks * ROWS * -(-height // parts) * out_width + LANES) * WIDE + blocks * ROWS
     _convolve(
-        -(-n // WIDE) * parts, 1, turned.values, turned.unit, packed, biases, 0 if bias is None else _BIAS,
+        -(-n // WIDE) * parts, 1, turned.values, turned.unit, packed, NOTHING if bias is None else bias,
+        0 if bias is None else _BIAS,
         _taps(channels, wide, turned.pitch, window), y.reshape(-1), n, (rows, height, out_width, depth),
         _steps(wide, turned.pitch, window), parts, depth_of_block(depth), np.float32(0 if relu else -np.inf),
         scratch("columns", get_num_threads() * slot), slot,
@@ -459,7 +459,9 @@ def gradients(
     if dx is not None:
         blocks = -(-channels // ROWS)
         packed, step = scratch("left", blocks * ROWS * taps * rows), rows * ROWS
-        _pack(weight.reshape(-1), channels, taps, rows, channels * taps, taps, packed, taps * step, step)
+        _pack(
+            blocks, blocks, weight.reshape(-1), channels, taps, rows, channels * taps, taps, packed, taps * step, step
+        )
         parts = max(1, min(height, blocks * ROWS * height * width * WIDE // _SHARE))
         slot = (blocks * ROWS * -(-height // parts) * width + LANES) * WIDE
         _spread(

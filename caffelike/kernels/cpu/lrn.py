@@ -4,11 +4,13 @@ import numpy as np
 
 from caffelike.kernels.jit import kernel
 from caffelike.kernels.launch import get_num_threads, scratch, task
+from caffelike.kernels.replay import replayable
 from caffelike.kernels.vector import ask
 
 _PIXELS = 512  # of all channels at a time: what the next channels read again is still in the first-level cache
 
 
+@replayable
 def forward(x: np.ndarray, y: np.ndarray, region: str, size: int, alpha: float, beta: float, k: float) -> None:
     """y = x * scale^-beta, all (N, C, H, W)."""
     images, channels, height, width = x.shape
@@ -25,6 +27,7 @@ def forward(x: np.ndarray, y: np.ndarray, region: str, size: int, alpha: float, 
         _within(images * channels, grain, x1, y1, height, width, size, factor, beta, lines)
 
 
+@replayable
 def backward(
     dy: np.ndarray, x: np.ndarray, dx: np.ndarray, region: str, size: int, alpha: float, beta: float, k: float
 ) -> None:

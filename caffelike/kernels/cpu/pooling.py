@@ -16,7 +16,8 @@ from caffelike.kernels.cpu.windows import (
     max_row_any,
 )
 from caffelike.kernels.jit import kernel
-from caffelike.kernels.launch import task
+from caffelike.kernels.launch import by_hand, task
+from caffelike.kernels.replay import replayable
 from caffelike.kernels.vector import LANES, ask
 
 Sizes = tuple[int, ...]
@@ -26,6 +27,7 @@ _WORK = 16384  # pixels looked at in a chunk, more or less
 _NONE = np.empty(0, np.uint8)
 
 
+@replayable
 def forward(
     x: np.ndarray,
     y: np.ndarray,
@@ -60,11 +62,13 @@ def forward(
     elif method == "MAX":
         _largest(planes, _grain(size, kernel), x1, y1, argmax.reshape(-1), size, kernel, stride, pad)
     else:
+        by_hand()
         stochastic.forward(x1, y1, argmax.reshape(-1), size, kernel, stride, key if train else None)
     if mask is not None:
         volume.indices(argmax, mask, (1, *x.shape[2:]), (1, *kernel), (1, *stride), (0, *pad))
 
 
+@replayable
 def backward(
     dy: np.ndarray,
     x: np.ndarray,
@@ -98,6 +102,7 @@ def backward(
     elif method == "AVE":
         average.backward(dy1, dx1, size, kernel, stride, pad, include_pad)
     else:
+        by_hand()
         stochastic.backward(dy1, x.reshape(-1), dx1, size, kernel, stride)
 
 
