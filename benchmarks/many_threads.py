@@ -40,6 +40,7 @@ class Recorder:
         launches, run_of = self.launches, launch.Task
 
         def one_by_one(task: Any, n: int, grain: int, *args: Any) -> None:
+            task.prepare(n, grain, args)
             start = time.perf_counter()
             task.run(1, 0, n, grain, 0, *args)
             launches.append((task.work.__module__.rpartition(".")[2], n, grain, time.perf_counter() - start))

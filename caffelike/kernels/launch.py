@@ -311,7 +311,7 @@ class Task:
     def __call__(self, n: int, grain: int, *args: Any) -> None:
         """Do items 0..n in chunks of `grain`; args: C-contiguous arrays, ints, floats (no None, no keywords)."""
         if turns.ahead or not self._ready:
-            self._prepare(n, grain, args)
+            self.prepare(n, grain, args)
             if turns.ahead:
                 return
         threads = max(1, min(_threads, -(-n // grain)))
@@ -333,7 +333,7 @@ class Task:
         finally:
             numba.set_num_threads(before)
 
-    def _prepare(self, n: int, grain: int, args: tuple) -> None:
+    def prepare(self, n: int, grain: int, args: tuple) -> None:
         """Publish what the first call needs; beside another process compile for these arguments, unless it is at it."""
         publish(self.work)
         if turns.locks:
