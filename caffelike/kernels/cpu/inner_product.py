@@ -10,7 +10,7 @@ import numpy as np
 from caffelike.kernels.cpu.gemm import gemm
 from caffelike.kernels.cpu.stream import add_rows, dot_rows, streams
 from caffelike.kernels.jit import SUMS
-from caffelike.kernels.launch import by_hand, task
+from caffelike.kernels.launch import task
 from caffelike.kernels.replay import replayable
 
 
@@ -33,8 +33,7 @@ def forward(
     x, y = _matrix(x, axis), _matrix(y, axis)
     _times(x, weight, y, not transpose)
     if bias is not None:
-        by_hand()
-        y += bias
+        _add(len(y), max(1, 16384 // max(1, bias.size)), y.reshape(-1), bias)
 
 
 def _times(x: np.ndarray, weight: np.ndarray, y: np.ndarray, rows: bool) -> None:
@@ -68,6 +67,16 @@ def backward(
         gemm(left, right, dweight, True, False, beta)
     if dx is not None:
         _times(dy, weight, _matrix(dx, axis), transpose)
+
+
+@task
+def _add(worker, lo, hi, y, bias):
+    """Add the bias to the lines lo..hi of y."""
+    n = bias.size
+    for m in range(lo, hi):
+        line = y[m * n : (m + 1) * n]
+        for i in range(n):
+            line[i] += bias[i]
 
 
 @task(fastmath=SUMS)
