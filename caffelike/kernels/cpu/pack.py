@@ -13,7 +13,7 @@ from numba.extending import intrinsic
 
 from caffelike.kernels.cpu.tile import ROWS
 from caffelike.kernels.jit import shared
-from caffelike.kernels.vector import LANES, Emit, copy_first, copy_vector, prefetch
+from caffelike.kernels.vector import LANES, Emit, ask, copy_first, copy_vector
 
 SLACK = 64 * LANES
 _AHEAD = 8  # lines of a matrix in memory to ask for in advance: each is on another page
@@ -169,7 +169,7 @@ def pack_right(to, source, offsets, depth, first, width, run, rows, pitch, image
     if x + width <= run:  # one line, perhaps of a matrix that ends where it ends
         place = y // rows * image + y % rows * pitch + x
         for k in range(depth):
-            prefetch(source, offsets[min(k + _AHEAD, depth - 1)] + place)
+            ask(source, offsets[min(k + _AHEAD, depth - 1)] + place, width)
             d, s = k * padded, offsets[k] + place
             for v in range(0, width - LANES + 1, LANES):
                 copy_vector(to, d + v, source, s + v)
