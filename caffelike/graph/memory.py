@@ -46,8 +46,10 @@ class Shared:
     def __init__(self, nodes: Sequence[Node]):
         self._kept = list(_kept_arrays(nodes))
         self._parts = _joined(nodes)
-        inner, _, self.merged = _sorted(nodes, self._parts)
-        self._leases = inner + [lease for lease, _, _ in self._kept]
+        found, kept = _used(nodes, self._parts)
+        _hand_on(nodes, found)
+        self.merged = dict(_merge(nodes, found, kept, self._parts))
+        self._leases = _sorted(nodes, found, kept)[0] + [lease for lease, _, _ in self._kept]
         self.arena = aligned_zeros(place(self._leases))
         self.wanted = 4 * sum(lease.count for lease in self._leases)
         for lease in self._leases:
@@ -138,7 +140,10 @@ def _joined(nodes: Sequence[Node]) -> dict[int, Part]:
 
 @dataclass(frozen=True)
 class Needed:
-    """Bytes for the blobs of a net and what its layers keep: own, each by itself; shared, as `Shared` places them."""
+    """Bytes for the blobs of a net and what its layers keep: own, each by itself; shared, as `Shared` places them.
+
+    But for what kernels make of several layers at once: that is for who runs the net, and has loaded them.
+    """
 
     own: int
     shared: int
@@ -147,8 +152,8 @@ class Needed:
 def needed(nodes: Sequence[Node], backward: bool = True) -> Needed:
     """What passes through these layers take, without parameters: forward and, if wanted and needed, backward."""
     kept = [lease for lease, _, _ in _kept_arrays(nodes)]
-    apart, others, _ = _sorted(nodes, {}, backward)
-    together, _, _ = _sorted(nodes, _joined(nodes), backward)
+    apart, others = _sorted(nodes, *_used(nodes, {}, backward))
+    together, _ = _sorted(nodes, *_used(nodes, _joined(nodes), backward))
     fixed = 4 * sum(lease.count for lease in others) + sum(
         prod(saved.shape) * np.dtype(saved.dtype).itemsize
         for node in nodes
@@ -159,12 +164,12 @@ def needed(nodes: Sequence[Node], backward: bool = True) -> Needed:
     return Needed(fixed + own, fixed + 4 * place([*together, *kept]))
 
 
-def _sorted(
+def _used(
     nodes: Sequence[Node], parts: Mapping[int, Part], backward: bool = True
-) -> tuple[list[Lease], list[Lease], dict[int, Merge]]:
-    """All leases of blobs: those that may lie in an arena, and the others; and the merges that they allow for.
+) -> tuple[dict[int, Lease], set[int]]:
+    """The leases of all blobs' data and gradients by the id of their storage, and the ids of what is not to share.
 
-    The others: what layers without bottoms make (they may fill it once only), what layers see that work on blobs
+    Those: what layers without bottoms make (they may fill it once only), what layers see that work on blobs
     themselves, losses, outputs, and gradients that nobody writes (they are read as zeros).
     """
     found: dict[int, Lease] = {}
@@ -192,18 +197,27 @@ def _sorted(
         for blob, wanted in zip(node.bottom, node.bottom_backward, strict=True):
             if wanted:
                 use(blob.diff_storage, blob.count, back)
-    for i, node in enumerate(nodes if backward else []):
-        if handed_on(nodes, i, lambda _: False) is not None:  # it may be done where backward comes to the third layer
-            for blob, wanted in zip(node.bottom, node.bottom_backward, strict=True):
-                if wanted:
-                    use(blob.diff_storage, blob.count, 2 * len(nodes) - 1 - (i + 2))
     written = {id(b.diff_storage) for n in nodes for b, on in zip(n.bottom, n.bottom_backward, strict=True) if on}
     unwritten = {id(b.diff_storage) for n in nodes for b in (*n.bottom, *n.top)} - written
     kept.update(_ids(_unread(nodes)), unwritten)
-    merged = dict(_merge(nodes, found, kept, parts))
-    _join_gradients(nodes if backward else [], found, kept)
+    return found, kept
+
+
+def _sorted(nodes: Sequence[Node], found: dict[int, Lease], kept: set[int]) -> tuple[list[Lease], list[Lease]]:
+    """The leases that may lie in an arena, and the others."""
+    _join_gradients(nodes, found, kept)
     inner = {id(lease): lease for key, lease in found.items() if key not in kept and lease.count}
-    return list(inner.values()), [lease for key, lease in found.items() if key in kept], merged
+    return list(inner.values()), [lease for key, lease in found.items() if key in kept]
+
+
+def _hand_on(nodes: Sequence[Node], found: dict[int, Lease]) -> None:
+    """Have the gradients that `fuse.handed_on` writes early in use from where backward comes to the third layer."""
+    for i, node in enumerate(nodes):
+        if handed_on(nodes, i, lambda _: False) is not None:
+            for blob, wanted in zip(node.bottom, node.bottom_backward, strict=True):
+                if wanted:
+                    lease = found[id(blob.diff_storage)]
+                    lease.first = min(lease.first, 2 * len(nodes) - 1 - (i + 2))
 
 
 def _place(storage: Storage, parts: Mapping[int, Part]) -> int:
@@ -244,7 +258,7 @@ def _join_gradients(nodes: Sequence[Node], found: dict[int, Lease], kept: set[in
         if not (node.layer.backward_inplace and node.needs_backward and all(node.bottom_backward)):
             continue
         (bottom,), (top,) = ([id(b.diff_storage) for b in blobs] for blobs in (node.bottom, node.top))
-        if bottom == top or kept & {bottom, top}:
+        if bottom == top or kept & {bottom, top} or not {bottom, top} <= found.keys():
             continue
         above, below, back = found[top], found[bottom], 2 * len(nodes) - 1 - i
         if above.last == back == below.first and above.count == below.count:

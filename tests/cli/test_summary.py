@@ -1,6 +1,8 @@
 """caffelike summary, and the counting behind it."""
 
 import json
+import subprocess
+import sys
 
 import numpy as np
 import pytest
@@ -106,6 +108,25 @@ def test_memory_is_what_a_pass_takes(tmp_path, phase, share):
     taken = sum(array.nbytes for array in outside) + (shared.arena.nbytes if shared else 0)
     assert taken == (said.shared if share else said.blobs)
     assert said.parameters == net.arena_data.nbytes * (3 if phase == TRAIN else 1)
+
+
+def test_counting_asks_no_kernels(tmp_path):
+    """A sum that a convolution's kernel would make counts as any other blob, and Numba stays out of it."""
+    path = tmp_path / "net.prototxt"
+    conv = "convolution_param { num_output: 4 kernel_size: 1 }"
+    path.write_text(f"""
+layer {{ name: "x" type: "Input" top: "x" input_param {{ shape {{ dim: 1 dim: 4 dim: 8 dim: 8 }} }} }}
+layer {{ name: "a" type: "Convolution" bottom: "x" top: "a" {conv} }}
+layer {{ name: "b" type: "Convolution" bottom: "a" top: "b" {conv} }}
+layer {{ name: "c" type: "Convolution" bottom: "b" top: "c" {conv} }}
+layer {{ name: "s" type: "Eltwise" bottom: "a" bottom: "c" top: "s" }}
+layer {{ name: "y" type: "AbsVal" bottom: "s" top: "y" }}""")
+    code = f"""
+import sys
+from caffelike.summary import describe
+print(describe({str(path)!r}).inference.blobs, "numba" in sys.modules)"""
+    said = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout
+    assert said.split() == [str(6 * 4 * 256), "False"]
 
 
 def test_missing_data_says_what_helps(small, capsys):
