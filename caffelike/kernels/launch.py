@@ -119,9 +119,23 @@ def keeping(keep: Callable[[int, tuple], int]) -> Iterator[Callable[[], bool]]:
         mine["_keep"] = None
 
 
-def guard() -> AbstractContextManager:
-    """To be held while something is launched."""
-    return _guard
+def team() -> AbstractContextManager:
+    """To be held while something is launched: as many workers wake up as `set_num_threads` allows."""
+    if _threads == 1:
+        return _NOTHING
+    return _guard if _threads == _most() else _some_of_all()
+
+
+@contextmanager
+def _some_of_all() -> Iterator[None]:
+    # Numba's own number (of this Python thread, perhaps used by other code) decides how many workers wake up.
+    before = numba.get_num_threads()
+    numba.set_num_threads(_threads)
+    try:
+        with _guard:
+            yield
+    finally:
+        numba.set_num_threads(before)
 
 
 def fork_address() -> int:
@@ -184,7 +198,7 @@ def _make_run(work: Callable, fastmath: frozenset[str]) -> Any:
     """The intrinsic run(threads, fork, n, grain, keep, args): all chunks of `work` on that many threads.
 
     fork: the address of `_fork`. The arguments and the chunk counters lie on the caller's stack, or from the address
-    `keep` on, if that is not 0: first the counters, then the block that `relaunch` starts again. `entry` is what each
+    `keep` on, if that is not 0: first the counters, then the block that `emit_launch` starts. `entry` is what each
     thread executes. It is the only machine code made of `work`, and none of it goes through Numba's slow parallel
     transform.
     """
@@ -317,21 +331,10 @@ class Task:
         threads = max(1, min(_threads, -(-n // grain)))
         if threads > 1 and not _fork_address:
             _start()
-        if threads == 1 or _threads == _most():
-            keep = _local.__dict__.get("_keep")
-            address = 0 if keep is None else keep(8 * _LINE * threads, args)
-            with _guard if threads > 1 else _NOTHING:
-                self.run(threads, _fork_address, n, grain, address, *args)
-            return
-        by_hand()
-        # Numba's own number (of this Python thread, perhaps used by other code) decides how many workers wake up.
-        before = numba.get_num_threads()
-        numba.set_num_threads(_threads)
-        try:
-            with _guard:
-                self.run(threads, _fork_address, n, grain, 0, *args)
-        finally:
-            numba.set_num_threads(before)
+        keep = _local.__dict__.get("_keep")
+        address = 0 if keep is None else keep(8 * _LINE * threads, args)
+        with team() if threads > 1 else _NOTHING:
+            self.run(threads, _fork_address, n, grain, address, *args)
 
     def prepare(self, n: int, grain: int, args: tuple) -> None:
         """Publish what the first call needs; beside another process compile for these arguments, unless it is at it."""

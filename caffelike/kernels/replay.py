@@ -15,7 +15,7 @@ from llvmlite import ir
 from numba import types
 from numba.extending import intrinsic
 
-from caffelike.kernels import launch, turns
+from caffelike.kernels import launch
 from caffelike.kernels.jit import kernel
 
 Function = TypeVar("Function", bound=Callable)
@@ -60,7 +60,7 @@ class Replay:
         self._function, self._arguments = function, arguments
         self._notes: _Notes | None = None
         self._before: Any = None  # what the last call was under: it has compiled all, and scratch memory has its size
-        self._possible = True
+        self._impossible: Any = None  # what a call was under that did something by hand
         with _changing:
             _replays.add(self)
 
@@ -68,9 +68,9 @@ class Replay:
         """Do it."""
         state, notes = launch.state(), self._notes  # another thread may make it forget them meanwhile
         if notes is not None and notes.state == state:
-            with launch.guard():
+            with launch.team():
                 _all_again(launch.fork_address(), notes.blocks)
-        elif state != self._before or not self._possible or turns.ahead:
+        elif state != self._before or state == self._impossible:
             self._function(*self._arguments)
             self._before = launch.state()
         else:
@@ -91,8 +91,9 @@ class Replay:
 
         with launch.keeping(keep) as whole:
             self._function(*self._arguments)
-        self._possible = whole()
-        if self._possible and launch.state() == state:
+        if not whole():
+            self._impossible = state
+        elif launch.state() == state:
             self._notes = _Notes(state, np.array(addresses, np.int64), memory, arguments)
 
     def forget(self) -> None:

@@ -132,3 +132,21 @@ print(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]))
 work()
 """
     assert run(code) == ["1"]
+
+
+def test_fewer_threads_than_there_are_repeat_launches_too():
+    code = """
+from caffelike.kernels.replay import Replay
+launch.set_num_threads(2)
+a, c, calls = np.ones((200, 200), np.float32), np.empty((200, 200), np.float32), []
+def product():
+    calls.append(numba.get_num_threads())
+    gemm(a, a, c, False, False, 0)
+replay = Replay(product, ())
+for k in range(4):
+    a[...] = k
+    replay()
+    assert (c == 200 * k * k).all()
+print(len(calls), numba.get_num_threads())
+"""
+    assert run(code, NUMBA_NUM_THREADS="3") == ["2", "3"]
