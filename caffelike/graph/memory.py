@@ -164,9 +164,7 @@ def needed(nodes: Sequence[Node], backward: bool = True) -> Needed:
     return Needed(fixed + own, fixed + 4 * place([*together, *kept]))
 
 
-def _used(
-    nodes: Sequence[Node], parts: Mapping[int, Part], backward: bool = True
-) -> tuple[dict[int, Lease], set[int]]:
+def _used(nodes: Sequence[Node], parts: Mapping[int, Part], backward: bool = True) -> tuple[dict[int, Lease], set[int]]:
     """The leases of all blobs' data and gradients by the id of their storage, and the ids of what is not to share.
 
     Those: what layers without bottoms make (they may fill it once only), what layers see that work on blobs

@@ -71,7 +71,7 @@ def _publish(symbol: str, signature: Any, function: Callable) -> None:
     with _publishing:
         if symbol not in _public:
             publish(function)
-            _public[symbol] = compile_shared(signature, function)
+            _public[symbol] = _compile_shared(signature, function)
             llvmlite.binding.add_symbol(symbol, _public[symbol].address)
 
 
@@ -100,14 +100,23 @@ def with_globals(function: Callable, name: str, **names: Any) -> Callable:
 
 
 def at_address(signature: Any) -> Any:
-    """An intrinsic f(address, ...) that calls a function of this signature, which `compile_shared` gave, by address."""
+    """An intrinsic f(address, ...) that calls a function of this signature, which `address_of` gave."""
     return calling(None, signature, None)
 
 
-def compile_shared(signature: Any, function: Callable) -> Any:
+def _compile_shared(signature: Any, function: Callable) -> Any:
     """The compiled function of void `signature`; keep it as long as its `address` is in use."""
     with caching() as cached, turns.turn(function.__qualname__):
         return numba.cfunc(signature, nopython=True, error_model="numpy", cache=cached)(function)
+
+
+_addressed: list[Any] = []  # compiled functions whose addresses are in use
+
+
+def address_of(signature: Any, function: Callable, name: str, names: dict[str, Any]) -> int:
+    """Where the compiled copy `name` of a function lies that finds `names` among its globals, for `at_address`."""
+    _addressed.append(_compile_shared(signature, with_globals(function, name, **names)))
+    return _addressed[-1].address
 
 
 def calling(symbol: str | None, signature: Any, doc: str | None) -> Any:

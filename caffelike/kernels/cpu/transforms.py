@@ -15,7 +15,7 @@ from numba import types
 from numba.extending import intrinsic
 
 from caffelike.kernels.cpu.tile import ADD, BIAS, COLUMNS, HALVE, RELU, ROWS, WIDER
-from caffelike.kernels.jit import at_address, compile_shared, with_globals
+from caffelike.kernels.jit import address_of, at_address
 from caffelike.kernels.vector import LANES, Emit, ask, prefetch
 
 Matrix = list[list[Fraction]]
@@ -399,13 +399,6 @@ _WEIGHTS = types.void(*[_FLOATS] * 2, *[_INT] * 6)
 transform_input, transform_output = at_address(_INPUT), at_address(_OUTPUT)
 transform_weights = at_address(_WEIGHTS)
 
-_kept: list[Any] = []  # compiled functions whose addresses are in use
-
-
-def _address(signature: Any, function: Any, name: str, names: dict[str, Any]) -> int:
-    _kept.append(compile_shared(signature, with_globals(function, name, **names)))
-    return _kept[-1].address
-
 
 class Kind(NamedTuple):
     """F(m, r): addresses of its passes over inputs, outputs and weights."""
@@ -421,7 +414,7 @@ class Kind(NamedTuple):
 @lru_cache
 def kind(m: int, r: int) -> Kind:
     """F(m, r), compiled on first use."""
-    output = _address(_OUTPUT, _output, f"_output_{m}_{r}", _output_passes(m, r))
-    weights = _address(_WEIGHTS, _weights, f"_weights_{m}_{r}", _weight_passes(m, r))
-    inputs = _address(_INPUT, _input, f"_input_{m}_{r}", _input_passes(m, matrices(m, r)[2]))
+    output = address_of(_OUTPUT, _output, f"_output_{m}_{r}", _output_passes(m, r))
+    weights = address_of(_WEIGHTS, _weights, f"_weights_{m}_{r}", _weight_passes(m, r))
+    inputs = address_of(_INPUT, _input, f"_input_{m}_{r}", _input_passes(m, matrices(m, r)[2]))
     return Kind(m, r, m + r - 1, inputs, output, weights)

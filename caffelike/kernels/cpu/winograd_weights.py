@@ -17,7 +17,7 @@ from caffelike.kernels.cpu.gemm import lines
 from caffelike.kernels.cpu.pack import SLACK, transpose_lines
 from caffelike.kernels.cpu.tile import ADD, COLUMNS, ROWS, multiply
 from caffelike.kernels.cpu.transforms import Matrix, combine, matrices
-from caffelike.kernels.jit import at_address, compile_shared, kernel, with_globals
+from caffelike.kernels.jit import address_of, at_address, kernel
 from caffelike.kernels.launch import get_num_threads, scratch, task
 from caffelike.kernels.vector import LANES, Emit
 
@@ -171,13 +171,6 @@ _GRADIENT = types.void(*[_FLOATS] * 2, *[_INT] * 3)
 
 _transform_tiles, _transform_gradient = at_address(_TILES_TO), at_address(_GRADIENT)
 
-_kept: list[Any] = []  # compiled functions whose addresses are in use
-
-
-def _address(signature: Any, function: Any, name: str, names: dict[str, Any]) -> int:
-    _kept.append(compile_shared(signature, with_globals(function, name, **names)))
-    return _kept[-1].address
-
 
 class Kind(NamedTuple):
     """F(r, m) on the tiles of F(m, r): addresses of its passes over bottom, top and sums."""
@@ -190,9 +183,9 @@ class Kind(NamedTuple):
 @lru_cache
 def _kind(m: int, r: int) -> Kind:
     """Compiled on first use."""
-    bottom = _address(_TILES_TO, _tiles, f"_bottom_{m}_{r}", _tile_passes(m, matrices(m, r)[2], LANES))
-    top = _address(_TILES_TO, _tiles, f"_top_{m}_{r}", _tile_passes(m, matrices(r, m)[1], min(ROWS, LANES)))
-    return Kind(bottom, top, _address(_GRADIENT, _gradient, f"_gradient_{m}_{r}", _sum_passes(m, r)))
+    bottom = address_of(_TILES_TO, _tiles, f"_bottom_{m}_{r}", _tile_passes(m, matrices(m, r)[2], LANES))
+    top = address_of(_TILES_TO, _tiles, f"_top_{m}_{r}", _tile_passes(m, matrices(r, m)[1], min(ROWS, LANES)))
+    return Kind(bottom, top, address_of(_GRADIENT, _gradient, f"_gradient_{m}_{r}", _sum_passes(m, r)))
 
 
 # Passes over a block ----------------------------------------------------------------------------------------------
