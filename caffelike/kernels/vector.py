@@ -203,6 +203,28 @@ class Emit:
         b.position_at_end(done)
         return results
 
+    def over(self, n: Any, carried: list, step: Any) -> list:
+        """carried = step(at, carried, load) for all vectors of n elements; returns the last values.
+
+        `load` gives 0 beyond the end, where the last vector is not whole. Values stay in registers.
+        """
+        b = self.b
+        whole = b.sdiv(n, self.int(self.width))
+        done = b.mul(whole, self.int(self.width))
+
+        def one(k: Any, carried: list) -> list:
+            return step(b.mul(k, self.int(self.width)), carried, self.load)
+
+        carried = self.choose(
+            b.icmp_signed(">", whole, self.int(0)), lambda: self.loop(whole, carried, one), lambda: carried
+        )
+        mask = self.first(b.sub(n, done))
+        return self.choose(
+            b.icmp_signed(">", n, done),
+            lambda: step(done, carried, lambda pointer: self.masked_load(pointer, mask)),
+            lambda: carried,
+        )
+
     def sweep(self, n: Any, count: int, body: Any) -> list:
         """body(at, mask) for all vectors of n elements, of the last with a mask and else without (None).
 

@@ -72,18 +72,7 @@ def _tile(typingctx, d, i, x, j, pitch, depth, rows, columns, out, k, out_pitch,
                     result[k] = e.fma(value, other, sums[k])
             return result
 
-        zero = [e.const(0)] * (_ROWS * _COLUMNS)
-        whole = b.sdiv(depth, e.int(LANES))
-        done = b.mul(whole, e.int(LANES))
-        sums = e.choose(
-            b.icmp_signed(">", whole, e.int(0)),
-            lambda: e.loop(whole, zero, lambda q, sums: step(b.mul(q, e.int(LANES)), sums, e.load)),
-            lambda: zero,
-        )
-        mask = e.first(b.sub(depth, done))
-        sums = e.choose(
-            b.icmp_signed(">", depth, done), lambda: step(done, sums, lambda p: e.masked_load(p, mask)), lambda: sums
-        )
+        sums = e.over(depth, [e.const(0)] * (_ROWS * _COLUMNS), step)
         four = Emit(builder, _COLUMNS)
         mask = four.first(columns)
         for r in range(_ROWS):

@@ -108,16 +108,7 @@ def _dot(typingctx, w, wi, pitch, rows, x, depth, to, i):
                 result.append(e.fma(load(e.at(line, at)), vector, value))
             return result
 
-        zero = [e.const(0)] * _LINES
-        blocks = b.sdiv(depth, e.int(LANES))
-        done = b.mul(blocks, e.int(LANES))
-        sums = e.choose(
-            b.icmp_signed(">", blocks, e.int(0)),
-            lambda: e.loop(blocks, zero, lambda q, sums: step(b.mul(q, e.int(LANES)), sums, e.load)),
-            lambda: zero,
-        )
-        mask = e.first(b.sub(depth, done))
-        sums = step(done, sums, lambda p: e.masked_load(p, mask))
+        sums = e.over(depth, [e.const(0)] * _LINES, step)
         for r in reversed(range(_LINES)):  # lines that are not there write where the first will
             b.store(e.total(sums[r]), e.at(to, inside[r]))
         return context.get_dummy_value()
