@@ -27,7 +27,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from caffelike import device
-from caffelike.binding import bind, by_name
+from caffelike.binding import bind
 from caffelike.blob import Blob, Storage
 from caffelike.graph.node import Node, Step
 from caffelike.layer import HostLayer, parameters
@@ -93,8 +93,8 @@ def merges(nodes: list[Node]) -> Iterator[Merge]:
         then = nodes[last]
         if readers[id(top)] > 1 + len(followers) or then.needs_backward or len(then.top) != 1 or then.in_place(0):
             continue
-        able = kernel(*bind(kernel, node.layer, _values(node)))
-        rest = followers[len(_affine(node, followers, _values)) :]
+        able = kernel(*bind(kernel, node.layer, node.values()))
+        rest = followers[len(_affine(node, followers, Node.values)) :]
         clips = len(rest) == 1 and _does(packed, rest[0], flag=True)
         if "halved" in able and _is(then, "halves") and (clips or not rest):
             yield Merge(i, last, None)
@@ -125,15 +125,7 @@ def merged(nodes: list[Node], merge: Merge, values: Values, copies: Callable[[in
 def _is(node: Node, name: str) -> bool:
     """Whether the layer is what its definition's function of that name asks for."""
     function = node.layer.definition(name)
-    return function is not None and bool(function(*bind(function, node.layer, _values(node))))
-
-
-def _values(node: Node) -> dict[str, Any]:
-    """A node's bottoms, tops and parameters by name, for their shapes and for what parameters say."""
-    layer = node.layer
-    values = by_name(layer.bottoms, [b.raw_data for b in node.bottom])
-    values |= by_name(layer.tops, [t.raw_data for t in node.top])
-    return values | {name: blob.raw_data for name, blob in zip(layer.param_names, layer.blobs, strict=False)}
+    return function is not None and bool(function(*bind(function, node.layer, node.values())))
 
 
 def on_gpu(nodes: list[Node], i: int, values: Values, copies: Callable[[int], bool]) -> Step | None:
@@ -153,12 +145,10 @@ class Learned(NamedTuple):
     backward: Callable
 
     def bind(self, function: Callable, values: list[dict[str, Any]], kept: np.ndarray) -> Step:
-        """The step: values by name of each of the nodes; where they share a name, the earlier layer's."""
-        named: dict[str, Any] = {"relu": False, "negative_slope": 0.0}
-        for node, its in zip(reversed(self.nodes), reversed(values), strict=True):
-            absent = [way + n.strip("*?") for n in node.layer.params for way in ("", "d")]
-            named = dict.fromkeys(absent) | named | its | node.layer.options
-        named |= {node.layer.stem(): True for node in self.nodes[2:]} | {"kept": kept}
+        """The step: values by name of each of the nodes."""
+        absent = [way + n.strip("*?") for node in self.nodes for n in node.layer.params for way in ("", "d")]
+        named: dict[str, Any] = dict.fromkeys(absent) | {"relu": False, "negative_slope": 0.0}
+        named |= _together(self.nodes, values) | {node.layer.stem(): True for node in self.nodes[2:]} | {"kept": kept}
         return function, tuple(named[name] for name in parameters(function))
 
 
@@ -199,8 +189,7 @@ def handed_on(nodes: Sequence[Node], i: int, copies: Callable[[int], bool]) -> C
     if i + 3 > len(nodes):
         return None
     first, second, third = nodes[i : i + 3]
-    adds = first.layer.definition("adds")
-    if adds is None or not adds(*bind(adds, first.layer, {})):
+    if not _is(first, "adds"):
         return None
     alone = len(first.top) == len(second.bottom) == len(third.bottom) == 1
     same = alone and first.top[0] is second.bottom[0] is third.bottom[0] and second.in_place(0)
@@ -213,11 +202,17 @@ def handed_on(nodes: Sequence[Node], i: int, copies: Callable[[int], bool]) -> C
 
 
 def bind_handed_on(function: Callable, nodes: list[Node], values: list[dict[str, Any]]) -> Step:
-    """The step; values by name of each of the three: a name means the earliest layer's."""
+    """The step; values by name of each of the three."""
+    named = _together(nodes, values)
+    return function, tuple(named[name] for name in parameters(function))
+
+
+def _together(nodes: list[Node], values: list[dict[str, Any]]) -> dict[str, Any]:
+    """The nodes' values and options by name; where they share a name, the earliest layer's."""
     named: dict[str, Any] = {}
     for node, its in zip(reversed(nodes), reversed(values), strict=True):
         named |= its | node.layer.options
-    return function, tuple(named[name] for name in parameters(function))
+    return named
 
 
 def _kernel(node: Node, name: str, on: str = device.CPU) -> Callable | None:

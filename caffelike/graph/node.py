@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 
+from caffelike.binding import by_name
 from caffelike.blob import Blob
 from caffelike.layer import Layer
 
@@ -45,6 +46,13 @@ class Node:
     def name(self) -> str:
         """The layer's name."""
         return self.layer.name
+
+    def values(self, data: Callable[[Blob], Any] = lambda blob: blob.raw_data) -> dict[str, Any]:
+        """What `data` gives for its bottoms, tops and parameters, by the names that the layer declares."""
+        layer = self.layer
+        values = by_name(layer.bottoms, [data(b) for b in self.bottom])
+        values |= by_name(layer.tops, [data(t) for t in self.top])
+        return values | {name: data(blob) for name, blob in zip(layer.param_names, layer.blobs, strict=False)}
 
     def in_place(self, top: int) -> bool:
         """Whether top number `top` is the same blob as the bottom of that number."""

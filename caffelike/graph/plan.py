@@ -157,13 +157,7 @@ class Plan:
 
     def values(self, node: Node, place: Any = HOST) -> dict[str, Any]:
         """Arrays by name for `bind`, without gradients."""
-        layer, data = node.layer, place.data
-        values = by_name(layer.bottoms, [data(b) for b in node.bottom])
-        values |= by_name(layer.tops, [data(t) for t in node.top])
-        values |= {name: data(blob) for name, blob in zip(layer.param_names, layer.blobs, strict=False)}
-        values |= self._saved(node, place)
-        values["key"] = node.key
-        return values
+        return node.values(place.data) | self._saved(node, place) | {"key": node.key}
 
     def _saved(self, node: Node, place: Any) -> dict[str, Any]:
         arrays: dict[str, Any] = {}

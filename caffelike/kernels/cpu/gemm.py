@@ -70,8 +70,9 @@ def _product(worker, lo, hi, packed, b, offsets, transposed, c, rows, columns, d
 def depth_of_block(depth: int, unit: int = 1) -> int:
     """How many steps of k to take at a time: nearly equal blocks, multiples of `unit`, about DEPTH at most.
 
-    Where more than one is needed they are multiples of 8, as OpenBLAS cuts them: equal sums make max pooling meet the
-    same ties as Caffe, and LeNet's loss then follows Caffe's to 1e-7 instead of 1e-3 after 50 iterations.
+    Where more than one is needed they are multiples of 8; two are cut as OpenBLAS does (`_cuts`): equal sums make max
+    pooling meet the same ties as Caffe, and LeNet's loss then follows Caffe's to 1e-7 instead of 1e-3 after 50
+    iterations.
     """
     units = max(1, depth // unit)
     blocks = -(-units // max(1, DEPTH // unit))
