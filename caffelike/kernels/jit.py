@@ -1,6 +1,8 @@
 """Compiling kernels: the decorators `kernel` and `shared`; cache.py says where they are kept."""
 
 import contextlib
+import importlib
+import importlib.util
 import threading
 from collections.abc import Callable, Iterator
 from types import FunctionType
@@ -13,8 +15,30 @@ from numba import types
 from numba.core import cgutils
 from numba.core.dispatcher import Dispatcher
 from numba.extending import intrinsic
+from numba.np import linalg
 
 from caffelike.kernels import cache, turns
+
+
+def _leave_scipy() -> None:
+    """Import what Numba does with arrays, but not SciPy: it imports scipy.linalg only to see whether it may be used.
+
+    Every process would spend 17 MB and 0.2 s on it. A function with products of matrices in it still has Numba look
+    again, and import it, when it is compiled.
+    """
+
+    def look() -> None:
+        if importlib.util.find_spec("scipy") is None:
+            raise ImportError("SciPy is not installed.")
+
+    before, linalg.ensure_blas = linalg.ensure_blas, look
+    try:
+        importlib.import_module("numba.np.arraymath")
+    finally:
+        linalg.ensure_blas = before
+
+
+_leave_scipy()
 
 SUMS = frozenset({"contract", "reassoc", "nsz", "arcp"})
 """fastmath flags that let sums and products vectorise while NaN and infinity keep their meaning."""

@@ -66,6 +66,21 @@ def test_importing_the_package_does_not_load_numba():
     assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout == "False\n"
 
 
+def test_scipy_is_loaded_only_where_a_function_needs_it():
+    code = """
+import sys
+import numba, numpy as np
+from caffelike.kernels.cpu import relu
+x = np.array([-2, 3], np.float32)
+relu.forward(x, x, 0.5)
+print(*x, "scipy.linalg" in sys.modules)
+if numba.np.arraymath._HAVE_BLAS:
+    print(numba.njit(lambda a: np.dot(a, a))(x), "scipy.linalg" in sys.modules)
+"""
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout in ("-1.0 3.0 False\n", "-1.0 3.0 False\n10.0 True\n")
+
+
 SCRIPT = """
 import numpy as np
 from caffelike.kernels.cpu.columns import _walk, to_columns
