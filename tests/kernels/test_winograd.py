@@ -22,6 +22,7 @@ CASES = [
     (1, 1, 1, (5, 5), 5, (0, 0), 1),
     (2, 3, 9, (33, 15), 3, (1, 1), 1),  # M rows of tiles fill a vector
     (1, 4, 8, (21, 16), 5, (2, 2), 1),
+    (1, 8, 76, (8, 7), 3, (1, 1), 2),  # few tiles for their weights
 ]
 
 
@@ -57,10 +58,15 @@ def test_against_direct(case, mirrored, rng):
             winograd.convolve(x, w, bias, y, m, pad, group, mirrored)
             results.append(y)
             assert np.abs(y - wanted).max() <= 5e-6 * np.abs(wanted).max()
+        room = np.empty(winograd.packed_size(w, group, mirrored, m), np.float32)
+        results.append(np.empty_like(y))
+        packed = winograd.pack_weights(w, group, mirrored, m, room)
+        winograd.convolve(x, w, bias, results[-1], m, pad, group, mirrored, packed=packed)
         clipped = np.empty_like(y)
         winograd.convolve(x, w, bias, clipped, m, pad, group, mirrored, relu=True)
         launch.set_num_threads(most)
-        np.testing.assert_array_equal(results[0], results[-1])
+        for other in results[1:]:
+            np.testing.assert_array_equal(results[0], other)
         np.testing.assert_array_equal(clipped, np.maximum(y, 0))
 
 

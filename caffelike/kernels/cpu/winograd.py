@@ -4,6 +4,10 @@ A block of tiles (rows of a map, or several small maps) goes through three passe
 transform the input, n*n products of matrices over the channels, transform back with bias and clipping.
 Streams of one block lie a cache line more than their length apart: else all of them would share a cache set.
 With enough blocks each thread takes its own; otherwise all threads share one block and meet after each pass.
+
+While a net learns, its weights are others each time. Where there are few tiles for them, it takes long to write them
+transformed and to read them again: there a thread transforms those of some output channels at a time, and multiplies
+with them while they are in its cache.
 """
 
 from functools import lru_cache
@@ -22,6 +26,7 @@ _BLOCK = 112  # tiles that a block of whole maps may have
 _FAR = 300  # tiles of a block of whole maps that would take twice as long, for their products leave the caches
 _LARGEST = 150  # tiles in a block of one map; larger maps are cut
 _CACHED = 128 * 1024  # floats of transformed weights that stay in the L2 cache beside a panel
+_AT_ONCE = 160 * 1024  # floats of weights that are transformed and multiplied with while they are there
 
 
 @task
@@ -125,6 +130,34 @@ def _shared_output(worker, lo, hi, address, m, bias, y, first_map, g, n, sizes, 
         )  # fmt: skip
 
 
+@task
+def _fresh(worker, lo, hi, addresses, w, v, bias, y, g, sizes, pitches, mirrored, high, where, flags, u, m, m_slot, s,
+           s_slot):  # fmt: skip
+    """Blocks lo..hi of `high` output channels, of all maps: transform their weights, multiply, transform back."""
+    maps, groups, channels, _, _, rows, out_height, out_width, points = sizes
+    row_pitch, channel_pitch = pitches
+    down, across, each, panel = where
+    line, area = _whole(maps * each), out_height * out_width // (4 if flags & HALVE else 1)
+    here = worker * (points * (high * channels + LANES) + SLACK)
+    for item in range(lo, hi):
+        first = item * high
+        count = min(high, rows - first)
+        lines = (count + ROWS - 1) // ROWS * ROWS
+        for r in range(0, count, ROWS):
+            transform_weights(
+                addresses[0], w, g * rows * channels * min(row_pitch, channel_pitch) + (first + r) * row_pitch, u,
+                here + r * channels, min(ROWS, count - r), row_pitch, channels, channel_pitch, mirrored,
+                lines * channels + LANES,
+            )  # fmt: skip
+        _products(u, here, v, 0, m, worker * m_slot, channels, count, maps * each, panel, 0, points)
+        for i in range(maps):
+            transform_output(
+                addresses[1], m, worker * m_slot, y, ((i * groups + g) * rows + first) * area, bias,
+                g * rows + first if flags & BIAS else 0, s, worker * s_slot, 0, count, out_height, out_width, 0, down,
+                across, i * each, line, lines * line + LANES, flags,
+            )  # fmt: skip
+
+
 class Plan(NamedTuple):
     """How a convolution is cut into blocks."""
 
@@ -134,6 +167,7 @@ class Plan(NamedTuple):
     block_maps: int
     blocks: int
     shared: bool
+    fresh: bool  # the weights are transformed where they are used
     each: int  # tiles from map to map of a block
     tiles: int  # in the largest block
     panel: int  # tiles in a panel of the products
@@ -166,8 +200,11 @@ def _in_block(times: int, pieces: int, tiles: int, threads: int, most: int, far:
 
 
 @lru_cache(maxsize=512)
-def plan_of(maps: int, groups: int, out: tuple[int, int], m: int, threads: int) -> Plan:
-    """What the blocks are; nothing here changes the order in which numbers are added."""
+def plan_of(maps: int, groups: int, out: tuple[int, int], m: int, threads: int, untransformed: int) -> Plan:
+    """What the blocks are; nothing here changes the order in which numbers are added.
+
+    untransformed: of so many output channels (in a group) the weights have yet to be transformed.
+    """
     down, across = -(-out[0] // m), -(-out[1] // m)
     own = down * across
     each = own if _fits_wider(own) else -(-own // LANES) * LANES
@@ -179,13 +216,26 @@ def plan_of(maps: int, groups: int, out: tuple[int, int], m: int, threads: int) 
         block_maps = max(1, min(maps, _in_block(groups, maps, each, threads, _BLOCK, _FAR)))
     blocks = -(-maps // block_maps) * per_map * groups
     shared = 2 * blocks <= threads or (per_map == 1 and 2 * maps * own < threads * _BLOCK)
-    if shared:
+    fresh = untransformed >= 2 * maps * each  # measured: from there on it is the faster
+    if shared or fresh:
         block_rows = down
-        block_maps = max(1, min(maps, 2 * _BLOCK // each))
+        block_maps = maps if fresh else max(1, min(maps, 2 * _BLOCK // each))
         blocks = -(-maps // block_maps) * groups
     tiles = block_maps * (each if block_rows == down else -(-block_rows * across // LANES) * LANES)
     panel = WIDER if down % block_rows == 0 and _fits_wider(block_rows * across) else COLUMNS
-    return Plan(down, across, block_rows, block_maps, blocks, shared, each, tiles, panel)
+    return Plan(down, across, block_rows, block_maps, blocks, shared or fresh, fresh, each, tiles, panel)
+
+
+def _rows_at_once(rows: int, numbers: int, threads: int) -> int:
+    """How many output channels, of so many numbers each, a thread transforms the weights of before it multiplies."""
+    panels = -(-rows // ROWS)
+    most = max(1, min(_AT_ONCE // (numbers * ROWS), panels))
+
+    def time(n: int) -> int:  # of the thread that has most to do
+        blocks = -(-panels // n)
+        return -(-blocks // threads) * n
+
+    return ROWS * min(range(1, most + 1), key=lambda n: (time(n), -n))
 
 
 _NOTHING = np.zeros(1, np.float32)
@@ -205,11 +255,19 @@ def packed_size(weight: np.ndarray, groups: int, mirrored: bool, m: int) -> int:
 def pack_weights(weight: np.ndarray, groups: int, mirrored: bool, m: int, to: np.ndarray) -> np.ndarray:
     """The weights in the form that `convolve` multiplies with; returns `to`."""
     form, (rows, channels) = kind(m, weight.shape[3]), _rows_and_channels(weight, groups, mirrored)
-    taps, panels, points = form.r * form.r, -(-rows // ROWS), form.n * form.n
-    pitches = (taps, channels, rows * taps) if mirrored else (channels * taps, channels, taps)
+    panels, points = -(-rows // ROWS), form.n * form.n
+    row_pitch, channel_pitch = _pitches(rows, channels, form.r, mirrored)
     grain = max(1, 2048 // channels)
-    _weights(groups * panels, grain, form.weights, weight.reshape(-1), to, groups, rows, *pitches, mirrored, points)
+    _weights(
+        groups * panels, grain, form.weights, weight.reshape(-1), to, groups, rows, row_pitch, channels, channel_pitch,
+        mirrored, points,
+    )  # fmt: skip
     return to
+
+
+def _pitches(rows: int, channels: int, r: int, mirrored: bool) -> tuple[int, int]:
+    """From row to row and from channel to channel of the weights."""
+    return (r * r, rows * r * r) if mirrored else (channels * r * r, r * r)
 
 
 def convolve(
@@ -233,15 +291,18 @@ def convolve(
     form, threads = kind(m, weight.shape[3]), get_num_threads()
     n, (height, width), (out_height, out_width) = len(maps), maps.shape[2:], out.shape[2:]
     channels, rows, points = maps.shape[1] // groups, out.shape[1] // groups, form.n * form.n
-    plan = plan_of(n, groups, (out_height, out_width), m, threads)
-    if packed is None:
-        packed = pack_weights(weight, groups, mirrored, m, scratch("left", packed_size(weight, groups, mirrored, m)))
+    plan = plan_of(n, groups, (out_height, out_width), m, threads, rows if packed is None else 0)
     lines = -(-rows // ROWS) * ROWS
+    if plan.fresh:
+        lines = _rows_at_once(rows, channels * points, threads)
+        packed = scratch("left", threads * (points * (lines * channels + LANES) + SLACK))
+    elif packed is None:
+        packed = pack_weights(weight, groups, mirrored, m, scratch("left", packed_size(weight, groups, mirrored, m)))
     v_slot = points * (channels * plan.tiles + LANES) + SLACK
     m_slot = points * (lines * -(-plan.tiles // LANES) * LANES + LANES) + SLACK
     s_slot = form.n * m * ((plan.block_rows + form.n) * plan.across + 2 * LANES) + SLACK
-    workers = 1 if plan.shared else threads
-    v, products = scratch("right", workers * v_slot), scratch("products", workers * m_slot)
+    v = scratch("right", (1 if plan.shared else threads) * v_slot)
+    products = scratch("products", (threads if plan.fresh or not plan.shared else 1) * m_slot)
     s = scratch("planes", threads * s_slot)
     x, b = maps.reshape(-1), _NOTHING if bias is None else bias
     y = (out if halved is None else halved).reshape(-1)
@@ -265,6 +326,13 @@ def convolve(
                 channels, grain, form.input, x, first, g, count, small, pad, 0, plan.down, plan.across, each,
                 count * each, plan.panel, v, s, s_slot,
             )  # fmt: skip
+            if plan.fresh:
+                _fresh(
+                    -(-rows // lines), 1, (form.weights, form.output), weight.reshape(-1), v, b, y, g, sizes,
+                    _pitches(rows, channels, form.r, mirrored), mirrored, lines,
+                    (plan.down, plan.across, each, plan.panel), flags, packed, products, m_slot, s, s_slot,
+                )  # fmt: skip
+                continue
             _shared_products(
                 points, 1, packed, g * points * (lines * channels + LANES), v, products, channels, rows, count * each,
                 plan.panel,
