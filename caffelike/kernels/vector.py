@@ -166,9 +166,9 @@ class Emit:
             result.append(phi)
         return result
 
-    def prefetch(self, pointer: Any, write: bool = False) -> None:
-        """Ask for the cache line at `pointer` (any address will do), to read or to write it."""
-        args = [ir.Constant(I32, value) for value in (int(write), 3, 1)]  # keep in all levels, data
+    def prefetch(self, pointer: Any, write: bool = False, level: int = 1) -> None:
+        """Ask for the cache line at `pointer` (any address will do), to read or to write it; level: of the cache."""
+        args = [ir.Constant(I32, value) for value in (int(write), 4 - level, 1)]  # the last: data
         self.call("llvm.prefetch.p0", ir.VoidType(), self.b.bitcast(pointer, BYTES), *args)
 
     def transpose(self, rows: list) -> list:

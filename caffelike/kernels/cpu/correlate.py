@@ -19,7 +19,7 @@ from numba.extending import intrinsic
 from caffelike.kernels.cpu import dots
 from caffelike.kernels.cpu.gemm import depth_of_block, lines
 from caffelike.kernels.cpu.pack import SLACK, pack_left, pack_planes, pack_right, pack_right_transposed
-from caffelike.kernels.cpu.tile import ADD, BIAS, COLUMNS, DEPTH, RELU, ROWS, WIDER, multiply
+from caffelike.kernels.cpu.tile import ADD, BIAS, COLUMNS, DEPTH, RELU, ROWS, WIDER, multiply, multiply_asking
 from caffelike.kernels.jit import kernel
 from caffelike.kernels.launch import by_hand, get_num_threads, scratch, task
 from caffelike.kernels.vector import LANES, Emit, ask
@@ -140,6 +140,17 @@ def _correlate(worker, lo, hi, maps, packed, bias, out, offsets, sizes, stride, 
                     pack_right(buffer, mine, maps, source, offsets, k, kc, p, packing, pixels, 1, 0, 0)
                     if w == WIDER:
                         _pack_last(buffer, mine, maps, source + p + COLUMNS, offsets, k, kc)
+                    if w > 2 * LANES:
+                        place, following = source + left, k + kc
+                        if p + panel < right:
+                            place, following = source + p + panel, k
+                        elif following == depth:
+                            place, following = source + left + channels * height * width, 0
+                        multiply_asking(
+                            packed, a, buffer, mine, out, (ng * rows + top) * pixels + p, bias, g * rows + top,
+                            maps, place, offsets, min(following, depth - kc), bottom - top, w, kc, pixels, todo,
+                        )  # fmt: skip
+                        continue
                 else:
                     place = p - above * out_width
                     pack_right(

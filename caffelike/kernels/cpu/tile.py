@@ -26,7 +26,14 @@ _AHEAD = 2048  # floats; asking 8 KB ahead on A doubles the speed of weights tha
 
 
 def emit_tile(
-    e: Emit, machine: Machine, vectors: int, operands: tuple, sizes: tuple, flags: Any, extra: Any = None
+    e: Emit,
+    machine: Machine,
+    vectors: int,
+    operands: tuple,
+    sizes: tuple,
+    flags: Any,
+    extra: Any = None,
+    ahead: tuple | None = None,
 ) -> None:
     """C[rows, w] of one tile; operands: pointers A, B, C, bias; sizes: intp rows, w, kc, ldc.
 
@@ -34,6 +41,7 @@ def emit_tile(
     A block of k is summed from zero; C or the bias is added last, as BLAS does it: shorter chains round less, and the
     ties of max pooling then fall as in Caffe (LeNet's loss follows Caffe's to 1e-7 for hundreds of iterations).
     extra: pointer to one column of B more, `depth` numbers, whose sums lie in one vector, a lane a row; w must be full.
+    ahead: pointers to a place in memory and to `depth` offsets from it; all of those cache lines are asked for.
     """
     down = Emit(e.b, machine.rows)  # vectors that hold a column of A
     b, lanes = e.b, machine.lanes
@@ -54,6 +62,8 @@ def emit_tile(
         a = e.at(a_pointer, b.mul(k, e.int(machine.rows)))
         row = e.at(b_pointer, b.mul(k, e.int(vectors * lanes)))
         e.prefetch(e.at(a, _AHEAD))
+        if ahead is not None:
+            e.prefetch(e.at(ahead[0], b.load(e.at(ahead[1], k))), level=2)
         columns = [e.load(e.at(row, v * lanes)) for v in range(vectors)]
         result = []
         for r in range(machine.rows):
@@ -158,32 +168,53 @@ def _finish_column(e: Emit, sums: Any, places: list, bias: Any, inside: list, ro
             b.store(value, place)
 
 
+def _emit_from(context: Any, b: Any, kinds: Any, values: Any, vectors: int, wider: bool, ahead: Any = None) -> Any:
+    """emit_tile with the arguments of a tile."""
+    e = Emit(b)
+    array = lambda i, at: e.array(context, kinds[i], values[i], at)  # noqa: E731
+    operands = array(0, values[1]), array(2, e.int(0)), array(3, values[4]), array(5, values[6])
+    extra = e.at(operands[1], b.mul(values[9], e.int(vectors * LANES))) if wider else None
+    emit_tile(e, MACHINE, vectors, operands, tuple(values[7:11]), values[11], extra, ahead)
+    return context.get_dummy_value()
+
+
 def _make_tile(vectors: int, wider: bool = False) -> Any:
     @intrinsic
     def tile(typingctx, a, ai, b, c, ci, bias, bi, rows, width, depth, ldc, flags):
         n = types.intp
 
         def codegen(context, builder, given, values):
-            e = Emit(builder)
-            array = lambda i, at: e.array(context, given.args[i], values[i], at)  # noqa: E731
-            operands = array(0, values[1]), array(2, e.int(0)), array(3, values[4]), array(5, values[6])
-            extra = e.at(operands[1], builder.mul(values[9], e.int(vectors * LANES))) if wider else None
-            emit_tile(e, MACHINE, vectors, operands, tuple(values[7:11]), values[11], extra)
-            return context.get_dummy_value()
+            return _emit_from(context, builder, given.args, values, vectors, wider)
 
         return types.void(a, n, b, c, n, bias, n, n, n, n, n, n), codegen
 
     return tile
 
 
+def _make_asking(vectors: int, wider: bool = False) -> Any:
+    @intrinsic
+    def tile(typingctx, a, ai, b, c, ci, bias, bi, rows, width, depth, ldc, flags, source, i, offsets):
+        n = types.intp
+
+        def codegen(context, builder, given, values):
+            ahead = Emit(builder).at(values[12], values[13]), values[14]
+            return _emit_from(context, builder, given.args, values, vectors, wider, ahead)
+
+        return types.void(a, n, b, c, n, bias, n, n, n, n, n, n, source, n, offsets), codegen
+
+    return tile
+
+
 _tile1, _tile2, _tile3 = _make_tile(1), _make_tile(2), _make_tile(3)
 _tile_wider = _make_tile(MACHINE.vectors, wider=True)
+_asking3, _asking_wider = _make_asking(3), _make_asking(MACHINE.vectors, wider=True)
 
 WIDER = COLUMNS + 1
 """The width of a panel with one column more, which lies behind the others, [kc]: maps of 7x7 and 14x14 pixels are
 multiples of 49. Only where there are registers for it (AVX-512)."""
 
 _FLOATS = types.CPointer(types.float32)
+_INTS = types.CPointer(types.int64)
 _INT = types.intp
 
 
@@ -203,3 +234,24 @@ def multiply(a, b, c, bias, rows, width, depth, ldc, flags):
             _tile2(a, i * depth, b, c, i * ldc, bias, i, left, width, depth, ldc, flags)
         else:
             _tile1(a, i * depth, b, c, i * ldc, bias, i, left, width, depth, ldc, flags)
+
+
+@shared(types.void(_FLOATS, _FLOATS, _FLOATS, _FLOATS, _FLOATS, _INTS, _INT, _INT, _INT, _INT, _INT))
+def multiply_asking(a, b, c, bias, source, offsets, rows, width, depth, ldc, flags):
+    """As `multiply`, and meanwhile asks for source[offsets[k] : offsets[k] + width], k < depth; width > 2 * LANES."""
+    panels, lines, asked = (rows + ROWS - 1) // ROWS, (width + 15) // 16, 0
+    for i in range(0, rows, ROWS):
+        left = min(ROWS, rows - i)
+        if i // ROWS * lines // panels >= asked:  # one line of each, spread over the rows
+            at = 16 * asked
+            asked += 1
+            if width == WIDER:
+                _asking_wider(
+                    a, i * depth, b, c, i * ldc, bias, i, left, COLUMNS, depth, ldc, flags, source, at, offsets
+                )
+            else:
+                _asking3(a, i * depth, b, c, i * ldc, bias, i, left, width, depth, ldc, flags, source, at, offsets)
+        elif width == WIDER:
+            _tile_wider(a, i * depth, b, c, i * ldc, bias, i, left, COLUMNS, depth, ldc, flags)
+        else:
+            _tile3(a, i * depth, b, c, i * ldc, bias, i, left, width, depth, ldc, flags)
