@@ -44,16 +44,17 @@ def _totals(e: Emit, sums: list) -> Any:
 
 
 @intrinsic
-def _tile(typingctx, d, i, x, j, pitch, depth, rows, columns, out, k, out_pitch, add):
+def _tile(typingctx, d, i, x, j, pitch, depth, rows, columns, out, k, out_pitch, add, next_d, next_x):
     """out[r, c] (+)= sum over pixels p < depth of d[r, p] * x[c, p]; r < rows <= _ROWS, c < columns <= _COLUMNS.
 
-    Channels of d and x are `pitch` apart.
+    Channels of d and x are `pitch` apart. Meanwhile it asks for `depth` numbers from d[next_d] and x[next_x] on.
     """
 
     def codegen(context, builder, given, values):
         b, e = builder, Emit(builder)
         d, x, out = (e.array(context, given.args[m], *values[m : m + 2]) for m in (0, 2, 8))
-        pitch, depth, rows, columns, out_pitch, add = *values[4:8], *values[10:]
+        pitch, depth, rows, columns, out_pitch, add = *values[4:8], *values[10:12]
+        asked = [e.array(context, given.args[m], values[m], at) for m, at in ((0, values[12]), (2, values[13]))]
 
         def lines(start: Any, count: int, there: Any) -> list:
             """Those beyond the last repeat the first, and their sums are not written."""
@@ -65,6 +66,8 @@ def _tile(typingctx, d, i, x, j, pitch, depth, rows, columns, out, k, out_pitch,
         def step(at: Any, sums: list, load: Any) -> list:
             result, few, many = list(sums), *sorted((above, below), key=len)
             held = [load(e.at(line, at)) for line in few]
+            for line in asked:
+                e.prefetch(e.at(line, at), level=2)
             for m, line in enumerate(many):
                 value = load(e.at(line, at))
                 for h, other in enumerate(held):
@@ -84,12 +87,16 @@ def _tile(typingctx, d, i, x, j, pitch, depth, rows, columns, out, k, out_pitch,
         return context.get_dummy_value()
 
     n = types.intp
-    return types.void(d, n, x, n, n, n, n, n, out, n, n, types.boolean), codegen
+    return types.void(d, n, x, n, n, n, n, n, out, n, n, types.boolean, n, n), codegen
 
 
 @task
 def _products(worker, lo, hi, d, x, out, sizes, parts, chunk, add):
-    """Items (group, part of the rows, part of the channels) of out[g*rows + r, c], chunks of pixels one by one."""
+    """Items (group, part of the rows, part of the channels) of out[g*rows + r, c], chunks of pixels one by one.
+
+    What comes next is asked for meanwhile: a row of d in each of a row's first tiles, and the next chunk of x in four
+    rounds over its channels, spread over the rows.
+    """
     n, groups, rows, channels, pixels = sizes
     for item in range(lo, hi):
         g, i, j = item // (parts[0] * parts[1]), item // parts[1] % parts[0], item % parts[1]
@@ -97,13 +104,26 @@ def _products(worker, lo, hi, d, x, out, sizes, parts, chunk, add):
         left, right = _share(channels, _COLUMNS, j, parts[1]), _share(channels, _COLUMNS, j + 1, parts[1])
         for m in range(g, n * groups, groups):
             for p in range(0, pixels, chunk):
+                after, start = m, p + chunk  # the next chunk; behind the last, this one again
+                if start >= pixels:
+                    after, start = (m + groups, 0) if m + groups < n * groups else (m, p)
+                coming = (after * channels + left) * pixels + start
+                asked = 0  # of x: of each tile's channels so many
                 for r in range(top, bottom, _ROWS):
+                    below = (m * rows + r + _ROWS) * pixels + p
+                    if r + _ROWS >= bottom:
+                        below = (after * rows + top) * pixels + start
+                    asking = (r - top) * _COLUMNS // (bottom - top) >= asked
                     for c in range(left, right, _COLUMNS):
+                        at_d, at_x = (m * rows + r) * pixels + p, (m * channels + c) * pixels + p
+                        number = (c - left) // _COLUMNS
                         _tile(
-                            d, (m * rows + r) * pixels + p, x, (m * channels + c) * pixels + p, pixels,
-                            min(chunk, pixels - p), min(_ROWS, bottom - r), min(_COLUMNS, right - c),
-                            out, (g * rows + r) * channels + c, channels, add or m - g + p > 0,
+                            d, at_d, x, at_x, pixels, min(chunk, pixels - p), min(_ROWS, bottom - r),
+                            min(_COLUMNS, right - c), out, (g * rows + r) * channels + c, channels,
+                            add or m - g + p > 0, below + number * pixels if number < _ROWS else at_d,
+                            coming + (c - left + asked) * pixels if asking else at_x,
                         )  # fmt: skip
+                    asked += asking
 
 
 @kernel
@@ -121,7 +141,9 @@ def weight_gradient(maps: np.ndarray, d: np.ndarray, out: np.ndarray, groups: in
     channels, rows = maps.shape[1] // groups, d.shape[1] // groups
     chunks = -(-pixels // _CHUNK)
     chunk = -(-pixels // (chunks * LANES)) * LANES
-    across = -(-channels // (_CHANNELS * threads)) * threads
+    across = -(-channels // _CHANNELS)
+    if across >= threads or channels >= rows:  # or each thread has rows of its own and all read the smaller map
+        across = -(-across // threads) * threads
     across = max(1, min(across, channels // (4 * _COLUMNS)))
     down = max(1, min(-(-threads // (groups * across)), rows // _ROWS))
     _products(
