@@ -54,6 +54,33 @@ def caching() -> Iterator[bool]:
         numba.config.CACHE_DIR = before
 
 
+def let_go(loaded: Any) -> None:
+    """Free the LLVM code of a library that comes from the cache; Numba keeps it for functions that will call this one.
+
+    It takes ten times the memory of the machine code, and nobody needs that of a function called by its address only.
+    """
+    code = getattr(loaded, "_shared_module", None)
+    if code is not None:
+        code.close()
+
+
+class LettingGo:
+    """Numba's cache of a function that no other will be compiled with: see `let_go`."""
+
+    def __init__(self, cache: Any):
+        self._cache = cache
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._cache, name)
+
+    def load_overload(self, signature: Any, context: Any) -> Any:
+        """What was compiled for this signature, or None."""
+        found = self._cache.load_overload(signature, context)
+        if found is not None:
+            let_go(found.library)
+        return found
+
+
 def kernel(function: Callable | None = None, *, fastmath: frozenset[str] = frozenset(), inner: bool = False) -> Any:
     """Compile a function on its first call: no GIL, division by zero gives infinity, kept on disk.
 
@@ -131,7 +158,9 @@ def at_address(signature: Any) -> Any:
 def _compile_shared(signature: Any, function: Callable) -> Any:
     """The compiled function of void `signature`; keep it as long as its `address` is in use."""
     with caching() as cached, turns.turn(function.__qualname__):
-        return numba.cfunc(signature, nopython=True, error_model="numpy", cache=cached)(function)
+        compiled = numba.cfunc(signature, nopython=True, error_model="numpy", cache=cached)(function)
+    let_go(compiled._library)
+    return compiled
 
 
 _addressed: list[Any] = []  # compiled functions whose addresses are in use

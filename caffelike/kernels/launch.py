@@ -27,7 +27,7 @@ from numba.core.typing import signature as make_signature
 from numba.extending import intrinsic
 
 from caffelike.kernels import turns
-from caffelike.kernels.jit import caching, publish, with_globals
+from caffelike.kernels.jit import LettingGo, caching, publish, with_globals
 
 if "NUMBA_THREADING_LAYER" not in os.environ and "NUMBA_THREADING_LAYER_PRIORITY" not in os.environ:
     # A launch costs about 1 us with omp, 10 with tbb, 80 with workqueue; but tbb may be an old system library.
@@ -321,6 +321,7 @@ class Task:
         self._ready = False
         with caching() as cached:
             self.run = numba.njit(nogil=True, error_model="numpy", cache=cached, no_cfunc_wrapper=True)(driver)
+        self.run._cache = LettingGo(self.run._cache)
 
     def __call__(self, n: int, grain: int, *args: Any) -> None:
         """Do items 0..n in chunks of `grain`; args: C-contiguous arrays, ints, floats (no None, no keywords)."""
