@@ -22,7 +22,7 @@ CASES = [
     (1, 1, 1, (5, 5), 5, (0, 0), 1),
     (2, 3, 9, (33, 15), 3, (1, 1), 1),  # M rows of tiles fill a vector
     (1, 4, 8, (21, 16), 5, (2, 2), 1),
-    (1, 8, 76, (8, 7), 3, (1, 1), 2),  # few tiles for their weights
+    (1, 100, 70, (8, 7), 3, (1, 1), 2),  # few tiles for so many weights
 ]
 
 

@@ -3,7 +3,8 @@
 dW = AT [sum over tiles of (G d GT) * (BT x B)] A. A block of tiles goes through two passes that leave it in the cache:
 both maps are transformed with a channel in each lane, so that what comes out already has the order in which the
 products read it; then each of the n*n points adds a product of matrices over the block's tiles to its sums. At the end
-the sums are transformed into the gradient.
+the sums are transformed into the gradient. Where one block has all the tiles, and the sums are more than what they are
+made of, they are made and transformed some at a time.
 """
 
 from functools import lru_cache
@@ -22,6 +23,7 @@ from caffelike.kernels.launch import get_num_threads, scratch, task
 from caffelike.kernels.vector import LANES, Emit
 
 _BLOCK = 4_000_000  # floats of transformed tiles in a block: they stay in the L3 cache
+_ROWS = 32  # output channels of sums that stay in the L2 cache: with a panel of channels, at all points
 _TILES = 256  # most tiles in a block: a panel of the products then stays in the first-level cache
 
 
@@ -111,14 +113,33 @@ def _sum_passes(m: int, r: int) -> dict[str, Any]:
                 lines = [e.load(e.at(source, b.mul(pitch, e.int(n * y + x)))) for y in range(n)]
                 half.append(combine(e, at, lines))
             taps = [value for y in range(r) for value in combine(e, at, [half[x][y] for x in range(n)])]
-            for first in range(0, r * r, LANES):
-                some = taps[first : first + LANES]
-                width = len(some)
-                for lane, value in enumerate(e.transpose(some + [e.const(0)] * (LANES - width))):
-                    here = b.select(b.icmp_signed(">", count, e.int(lane)), e.int(width), e.int(0))
-                    place, mask = e.at(target, lane * r * r + first), e.first(here)
-                    before = e.masked_load(place, b.and_(mask, e.splat(add)))
-                    e.masked_store(b.fadd(value, before), place, mask)
+            places, values, widths = [], [], []  # of parts of the windows, one after the other
+            starts = range(0, r * r, LANES)
+            parts = [e.transpose((taps + [e.const(0)] * LANES)[first : first + LANES]) for first in starts]
+            for lane in range(LANES):
+                for first, part in zip(starts, parts, strict=True):
+                    places.append(e.at(target, lane * r * r + first))
+                    values.append(part[lane])
+                    widths.append(min(LANES, r * r - first))
+            last = e.first(e.int(widths[-1]))
+
+            def added() -> list:
+                old = [e.masked_load(*place) for place in zip(places, masks, strict=True)]  # a store would delay it
+                return [b.fadd(*pair) for pair in zip(values, old, strict=True)]
+
+            whole = b.and_(b.icmp_signed(">=", count, e.int(LANES)), b.not_(add))
+            with b.if_else(whole) as (plain, careful):
+                with plain:
+                    for value, place in zip(values[:-1], places, strict=False):
+                        e.store(value, place)  # what is too much the next one overwrites
+                    e.masked_store(values[-1], places[-1], last)
+                with careful:
+                    lanes = [lane for lane in range(LANES) for _ in starts]
+                    here = [b.select(b.icmp_signed(">", count, e.int(lane)), e.int(width), e.int(0))
+                            for lane, width in zip(lanes, widths, strict=True)]  # fmt: skip
+                    masks = [e.first(n) for n in here]
+                    for value, place, mask in zip(e.choose(add, added, lambda: values), places, masks, strict=True):
+                        e.masked_store(value, place, mask)
             return context.get_dummy_value()
 
         return types.void(sums, intp, intp, to, intp, intp, types.boolean), codegen
@@ -230,6 +251,22 @@ def _products(worker, lo, hi, d, x, sums, rows, channels, tiles, panel, add):
 
 
 @task
+def _finished(worker, lo, hi, address, d, x, out, start, shape, tiles, panel, points, window, add, sums, slot):
+    """Blocks lo..hi of the gradient, from all tiles: products at all points, transformed while the cache has them."""
+    rows, channels = shape
+    down, pitch = (rows + _ROWS - 1) // _ROWS, _ROWS * panel + LANES
+    for item in range(lo, hi):
+        c, r, here = item // down * panel, item % down * _ROWS, worker * slot
+        w, n = min(panel, channels - c), min(_ROWS, rows - r)
+        for point in range(points):
+            a, b = point * (_whole(rows) * tiles + LANES), point * (_whole(channels) * tiles + LANES)
+            multiply(d, a + r * tiles, x, b + c * tiles, sums, here + point * pitch, d, 0, n, w, tiles, panel, 0)
+        for k in range(n):
+            at = start + ((r + k) * channels + c) * window
+            _transform_gradient(address, sums, here + k * panel, out, at, w, pitch, int(add))
+
+
+@task
 def _output(worker, lo, hi, address, sums, out, start, channels, window, pitch, add):
     """Rows lo..hi of the gradient."""
     for r in range(lo, hi):
@@ -255,12 +292,13 @@ def weight_gradient(
     tiles = together * high * across
     x = scratch("right", points * (_whole(channels) * tiles + LANES) + SLACK)
     t = scratch("products", points * (_whole(rows) * tiles + LANES) + SLACK)
-    sums = scratch("left", points * (rows * channels + LANES) + SLACK)  # as large as the weights packed for forward
+    alone = n <= together and down <= high and rows * channels > tiles * (rows + channels)
+    s_slot = points * (_ROWS * panel + LANES if alone else rows * channels + LANES) + SLACK
+    sums = scratch("left", s_slot * (threads if alone else 1))
     wide = max(m * across + r - 1, maps.shape[3] + max(0, pad[1]), d.shape[3]) + LANES
     slot = (wide + (m + r - 1) ** 2 * across) * LANES + SLACK
     buffer = scratch("planes", threads * slot)
     of_x, of_d = lines(channels, maps[0, 0].size), lines(rows, d[0, 0].size)
-    share = 2 * threads
     for g in range(groups):
         begun = False
         for first in range(0, n, together):
@@ -276,9 +314,16 @@ def weight_gradient(
                     count * -(-rows // LANES), 1, kind.top, d.reshape(-1), first, g, top, (0, 0), where, of_d, t,
                     tiles, ROWS, buffer, slot,
                 )  # fmt: skip
+                if alone:
+                    _finished(
+                        -(-rows // _ROWS) * -(-channels // panel), 1, kind.sums, t, x, out.reshape(-1),
+                        g * rows * channels * r * r, (rows, channels), tiles, panel, points, r * r, add, sums, s_slot,
+                    )  # fmt: skip
+                    continue
                 _products(points, 1, t, x, sums, rows, channels, tiles, panel, begun)
                 begun = True
-        _output(
-            rows, -(-rows // share), kind.sums, sums, out.reshape(-1), g * rows * channels * r * r, channels, r * r,
-            rows * channels + LANES, add,
-        )  # fmt: skip
+        if not alone:
+            _output(
+                rows, -(-rows // (2 * threads)), kind.sums, sums, out.reshape(-1), g * rows * channels * r * r,
+                channels, r * r, rows * channels + LANES, add,
+            )  # fmt: skip
