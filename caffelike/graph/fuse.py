@@ -146,8 +146,7 @@ class Learned(NamedTuple):
 
     def bind(self, function: Callable, values: list[dict[str, Any]], kept: np.ndarray) -> Step:
         """The step: values by name of each of the nodes."""
-        absent = [way + n.strip("*?") for node in self.nodes for n in node.layer.params for way in ("", "d")]
-        named: dict[str, Any] = dict.fromkeys(absent) | {"relu": False, "negative_slope": 0.0}
+        named: dict[str, Any] = {"relu": False, "negative_slope": 0.0}
         named |= _together(self.nodes, values) | {node.layer.stem(): True for node in self.nodes[2:]} | {"kept": kept}
         return function, tuple(named[name] for name in parameters(function))
 
@@ -181,6 +180,74 @@ def learned(nodes: list[Node], i: int, copies: Callable[[int], bool]) -> Learned
     return Learned([first, *behind[: 1 + third]], forward, backward)
 
 
+class Summed(NamedTuple):
+    """Two layers that learn, the sum behind them, ReLU in place on it, and perhaps Split, as one step each way.
+
+    first: index of the first. kept: top of the first two; their values are never made, in their place lies what the
+    second layer multiplies, until backward. other: the sum's other bottom.
+    """
+
+    first: int
+    nodes: list[Node]
+    kept: Blob
+    other: Blob
+    forward: Callable
+    backward: Callable
+
+    @property
+    def last(self) -> int:
+        """Index of the last layer: backward begins there."""
+        return self.first + len(self.nodes) - 1
+
+    @property
+    def arriving(self) -> list[Blob]:
+        """One or two blobs whose gradients add up to the sum's."""
+        return self.nodes[4].top if len(self.nodes) == 5 else self.nodes[3].top
+
+    def bind(self, function: Callable, values: list[dict[str, Any]]) -> Step:
+        """The step; values by name of each of the nodes."""
+        first, second, third, fourth = self.nodes[:4]
+        own = fourth.layer.options | _together([first, second], values[:2]) | {fourth.layer.stem(): True}
+        own |= {"kept": self.kept.raw_data, "other": self.other.raw_data, "total": third.top[0].raw_data}
+        own |= {"dys": tuple(blob.raw_diff for blob in self.arriving)}
+        if "dxs" in values[2]:
+            own["dother"] = values[2]["dxs"][[blob is self.other for blob in third.bottom].index(True)]
+        return function, tuple(own[name] for name in parameters(function))
+
+
+def summed(nodes: list[Node], i: int) -> Summed | None:
+    """Layer i and those behind it as a `Summed`, for nets whose blobs share memory."""
+    chain = learned(nodes, i, lambda at: at == i + 1)
+    if chain is None or len(chain.nodes) != 2 or i + 4 > len(nodes):
+        return None
+    (first, second), (third, fourth) = chain.nodes, nodes[i + 2 : i + 4]
+    kept, top = first.top[0], third.top[0]
+    others = [blob for blob in third.bottom if blob is not kept]
+    readers = [n for n in nodes if any(b is kept for b in n.bottom) and not n.in_place(0)]
+    makers = [n for n in nodes if any(t is top for t in n.top)]
+    names = (f"{way}_{second.layer.stem()}_{third.layer.stem()}" for way in ("forward", "backward"))
+    forward, backward = (_kernel(first, name) for name in names)
+    if (
+        forward is None
+        or backward is None
+        or not _is(third, "adds")
+        or len(third.bottom) != 2
+        or len(others) != 1
+        or readers != [third]
+        or makers != [third, fourth]
+        or not fourth.in_place(0)
+        or not _does(forward, fourth, flag=True)
+        or not first.bottom_backward[0]
+        or any(any(node.loss_weights) or not node.needs_backward for node in (third, fourth))
+    ):
+        return None
+    found = [first, second, third, fourth]
+    behind = nodes[i + 4] if i + 4 < len(nodes) else None
+    if behind is not None and behind.layer.stem() == "split" and behind.bottom[0] is top and len(behind.top) == 2:
+        found.append(behind)
+    return Summed(i, found, kept, others[0], forward, backward)
+
+
 def handed_on(nodes: Sequence[Node], i: int, copies: Callable[[int], bool]) -> Callable | None:
     """The kernel that does the backward passes of layer i, which adds, and the two behind it in one; None: none.
 
@@ -208,8 +275,9 @@ def bind_handed_on(function: Callable, nodes: list[Node], values: list[dict[str,
 
 
 def _together(nodes: list[Node], values: list[dict[str, Any]]) -> dict[str, Any]:
-    """The nodes' values and options by name; where they share a name, the earliest layer's."""
-    named: dict[str, Any] = {}
+    """The nodes' values and options by name; where they share a name, the earliest layer's. Absent parameters: None."""
+    params = [n.strip("*?") for node in nodes for n in node.layer.params]
+    named: dict[str, Any] = dict.fromkeys(way + n for n in params for way in ("", "d"))
     for node, its in zip(reversed(nodes), reversed(values), strict=True):
         named |= its | node.layer.options
     return named

@@ -15,8 +15,8 @@ from typing import NamedTuple
 import numpy as np
 
 from caffelike.blob import Blob, Storage, aligned_zeros
-from caffelike.graph.fuse import Merge, handed_on, merges
-from caffelike.graph.node import Node
+from caffelike.graph.fuse import Merge, Summed, handed_on, merges, summed
+from caffelike.graph.node import COPY_OF_TOP, Node
 from caffelike.layer import HostLayer
 
 _ALIGN = 16  # float32 elements: every lease starts on a cache line
@@ -39,8 +39,8 @@ class Lease:
 class Shared:
     """One arena for the data and gradients of a net's inner blobs, and for what layers keep for backward.
 
-    arena: its memory. wanted: the bytes that all in it would take each by itself. merged: by their first layer, the
-    merges that this memory allows for.
+    arena: its memory. wanted: the bytes that all in it would take each by itself. merged, summed: by their first layer,
+    the merges and sums that this memory allows for.
     """
 
     def __init__(self, nodes: Sequence[Node]):
@@ -48,6 +48,7 @@ class Shared:
         self._parts = _joined(nodes)
         found, kept = _used(nodes, self._parts)
         _hand_on(nodes, found)
+        self.summed = dict(_sum_up(nodes, found, kept, self._parts))
         self.merged = dict(_merge(nodes, found, kept, self._parts))
         self._leases = _sorted(nodes, found, kept)[0] + [lease for lease, _, _ in self._kept]
         self.arena = aligned_zeros(place(self._leases))
@@ -78,6 +79,8 @@ class Shared:
         """Give every blob memory of its own, with what is in its place now."""
         for _, node, name in self._kept:
             node.arrays[name] = node.arrays[name].copy()
+        for chain in self.summed.values():  # what backward looks for, should it come next
+            chain.nodes[0].arrays[COPY_OF_TOP] = chain.kept.raw_data.copy()
         pieces = [(part.storage, part.size) for part in self._parts.values()]
         pieces += [(storage, lease.count) for lease in self._leases for storage in lease.storages]
         for storage, size in pieces:
@@ -216,6 +219,40 @@ def _hand_on(nodes: Sequence[Node], found: dict[int, Lease]) -> None:
                 if wanted:
                     lease = found[id(blob.diff_storage)]
                     lease.first = min(lease.first, 2 * len(nodes) - 1 - (i + 2))
+
+
+def _sum_up(
+    nodes: Sequence[Node], found: dict[int, Lease], kept: set[int], parts: Mapping[int, Part]
+) -> Iterator[tuple[int, Summed]]:
+    """The chains with a sum behind them that can be one step, by their first layer; their leases are as that needs.
+
+    A gradient that arrives there is used for the last time: what goes on to the chain's bottom takes its place.
+    """
+    for i in range(len(nodes)):
+        chain = summed(list(nodes), i)
+        if chain is None:
+            continue
+        back, sum_, (bottom,) = 2 * len(nodes) - 1 - chain.last, chain.nodes[2], chain.nodes[0].bottom
+        values = [b.data_storage for b in (chain.kept, chain.other, sum_.top[0])]
+        given = [bottom.diff_storage, *(b.diff_storage for b in sum_.bottom)]
+        arriving = [b.diff_storage for b in chain.arriving]
+        ids = {id(storage) for storage in (*values, *given, *arriving)}
+        if ids & (kept | parts.keys()) or found[id(chain.other.data_storage)].first >= i:
+            continue
+        held, _, total = (found[id(storage)] for storage in values)
+        held.last, total.first = max(held.last, back), i
+        for storage in given:
+            if id(storage) in found:
+                found[id(storage)].first = min(found[id(storage)].first, back)
+        below = found[id(bottom.diff_storage)]
+        for storage in arriving:
+            above = found[id(storage)]
+            if above is not below and above.last == back == below.first and above.count == below.count:
+                above.last = below.last
+                above.storages += below.storages
+                found[id(bottom.diff_storage)] = above
+                break
+        yield i, chain
 
 
 def _place(storage: Storage, parts: Mapping[int, Part]) -> int:

@@ -477,6 +477,8 @@ class Net:
         """Run layers start..end by index; returns the weighted loss."""
         last = len(self._nodes) - 1 if end is None else end
         with self._running() as plan:
+            if last - start + 1 < len(self._nodes):
+                self._own_memory()  # what is shared fits whole passes
             if not self._callbacks:
                 return plan.forward(start, last, self.device)
             loss = 0.0
@@ -493,6 +495,8 @@ class Net:
         """
         first = len(self._nodes) - 1 if start is None else start
         with self._running() as plan:
+            if first - end + 1 < len(self._nodes):
+                self._own_memory()
             if not self._callbacks:
                 plan.backward(first, end, beta, self.device)
                 return

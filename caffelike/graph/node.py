@@ -12,6 +12,9 @@ from caffelike.layer import Layer
 
 Step = tuple[Callable, tuple]  # a function and its arguments
 
+COPY_OF_BOTTOM, COPY_OF_TOP = "(bottom)", "(top)"
+"""Names among a node's arrays: copies for backward of what other layers overwrite."""
+
 
 @dataclass
 class Node:

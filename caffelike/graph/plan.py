@@ -18,7 +18,7 @@ from caffelike.graph import fuse
 from caffelike.graph.build import Learnable, fill_loss_diffs
 from caffelike.graph.definition import at
 from caffelike.graph.memory import Shared
-from caffelike.graph.node import Node, Step
+from caffelike.graph.node import COPY_OF_BOTTOM, COPY_OF_TOP, Node, Step
 from caffelike.graph.place import GPU, HOST, after_gpu, before_cpu, before_gpu, place_of, storages
 from caffelike.layer import HostLayer
 from caffelike.schema import TEST
@@ -126,12 +126,17 @@ class Plan:
     def _fuse_from(self, start: int) -> None:
         done = start
         merged = self._shared.merged if self._shared else {}
+        summed = self._shared.summed if self._shared else {}
         for i in range(start, len(self._nodes)):
             if i < done:  # the kernel of an earlier layer does this one, too
                 self._whole[i] = []
             elif i in merged:
                 step, length = fuse.merged(self._nodes, merged[i], self.values, self._keeps_copy)
                 self._whole[i], done = [step], i + length
+            elif i in summed:
+                chain = summed[i]
+                done = i + len(chain.nodes)
+                self._whole[i] = [chain.bind(chain.forward, [self.values(n) for n in chain.nodes])]
             elif (learned := self._learned_from(i)) is not None:
                 done = i + len(learned.nodes)
                 self._learned[done - 1] = learned
@@ -226,7 +231,7 @@ class Plan:
             return None
         if (kept := self._producers_copy(i)) is not None:
             return kept
-        return self._array(node, self._places[i], "(bottom)", node.bottom[0].shape)
+        return self._array(node, self._places[i], COPY_OF_BOTTOM, node.bottom[0].shape)
 
     def _producers_copy(self, i: int) -> np.ndarray | None:
         """The copy that the layer before keeps of what is layer i's bottom, if it keeps one."""
@@ -251,7 +256,7 @@ class Plan:
         if not (reads and node.needs_backward and node.top):
             return None
         overwritten = any(node.top[0] is b for later in self._nodes[i + 1 :] for b in later.top)
-        return self._array(node, self._places[i], "(top)", node.top[0].shape) if overwritten else None
+        return self._array(node, self._places[i], COPY_OF_TOP, node.top[0].shape) if overwritten else None
 
     @staticmethod
     def _array(node: Node, place: Any, name: str, shape: tuple[int, ...], dtype: Any = np.float32) -> Any:
@@ -313,8 +318,15 @@ class Plan:
             values = [values_of[i] for i in range(first, last + 1)]
             whole[first : last + 1] = [[] for _ in values]
             whole[last] = [chain.bind(chain.backward, values, self._kept(first))]
+        for sum_ in self._shared.summed.values() if self._shared else ():
+            values = [values_of[i] for i in range(sum_.first, sum_.last + 1)]
+            whole[sum_.first : sum_.last + 1] = [*([] for _ in values[1:]), [sum_.bind(sum_.backward, values)]]
         for i in range(len(whole) if self._shared else 0):
-            if i in values_of and (function := fuse.handed_on(self._nodes, i, self._keeps_copy)) is not None:
+            if (
+                i in values_of
+                and whole[i]
+                and (function := fuse.handed_on(self._nodes, i, self._keeps_copy)) is not None
+            ):
                 values = [values_of[k] for k in range(i, i + 3)]
                 whole[i : i + 3] = [], [], [fuse.bind_handed_on(function, self._nodes[i : i + 3], values)]
         return whole

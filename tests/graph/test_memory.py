@@ -281,3 +281,60 @@ def test_sums_hand_their_gradient_on_in_one_step(build, case, monkeypatch):
         results.append(passes(net))
         assert len(calls) == (2 * count if share else 0)
     same(*results)
+
+
+NORMAL = layer("BatchNorm", "n", "b", "b") + layer("Scale", "n2", "b", "b", more="scale_param { bias_term: true }")
+SUM = NORMAL + layer("Eltwise", "s", "s", "a", "b")
+CHAINS = {  # how many chains go through normalisation, sum, ReLU and Split in one step each way
+    "two readers": (SUM + layer("ReLU", "rs", "s", "s") + layer("Eltwise", "e", "e", "s", "s"), 1),
+    "three readers": (SUM + layer("ReLU", "rs", "s", "s", more=SLOPED) + layer("Eltwise", "e", "e", "s", "s", "s"), 1),
+    "one reader": (SUM + layer("ReLU", "rs", "s", "s", more=SLOPED) + layer("Power", "e", "e", "s"), 1),
+    "not in place": (
+        layer("BatchNorm", "n", "m", "b") + layer("Scale", "n2", "m", "m") + layer("Eltwise", "s", "s", "m", "a")
+        + layer("ReLU", "rs", "s", "s") + layer("Eltwise", "e", "e", "s", "s"), 1,
+    ),
+    "with itself": (NORMAL + layer("Eltwise", "s", "s", "b", "b") + layer("ReLU", "rs", "s", "s")
+                    + layer("Eltwise", "e", "e", "s", "a"), 0),
+    "normalised is clipped": (NORMAL + layer("ReLU", "rb", "b", "b") + layer("Eltwise", "s", "s", "a", "b")
+                              + layer("ReLU", "rs", "s", "s") + layer("Power", "e", "e", "s"), 0),
+    "no ReLU": (SUM + layer("Eltwise", "e", "e", "s", "s"), 0),
+    "difference": (NORMAL + layer("Eltwise", "s", "s", "a", "b", more="eltwise_param { coeff: 1 coeff: -1 }")
+                   + layer("ReLU", "rs", "s", "s") + layer("Power", "e", "e", "s"), 0),
+    "changed once more": (SUM + layer("ReLU", "rs", "s", "s") + layer("Power", "p", "s", "s")
+                          + layer("Power", "e", "e", "s"), 0),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("case", CHAINS)
+def test_normalisation_goes_on_through_the_sum_behind_it(build, case):
+    behind, count = CHAINS[case]
+    label = layer("Input", "label", "label", more="input_param { shape { dim: 2 } }")
+    end = layer("Pooling", "out", "out", "e", more=MEAN) + layer("SoftmaxWithLoss", "loss", "loss", "out", "label")
+    nets = []
+    for share in (False, True):
+        caffelike.set_random_seed(5)
+        net = build(START + behind + label + end, caffelike.TRAIN)
+        net.blobs["x"].data[...] = np.random.default_rng(2).standard_normal((2, 32, 16, 16))
+        net.share_memory(share)
+        nets.append(net)
+    own, shared = nets
+    (losses, gradients, _), (wanted_losses, wanted, _) = passes(shared), passes(own)
+    close = {"rtol": 1e-6, "atol": 1e-7} if case == "not in place" else {"rtol": 0}  # there only who shares fuses
+    np.testing.assert_allclose(losses, wanted_losses, **close)
+    np.testing.assert_allclose(gradients, wanted, **close)
+    assert len(shared._plan.shared.summed) == count
+    for net in nets:  # a backward pass by itself finds what it reads, though nobody shares any more
+        net.clear_param_diffs()
+        net.forward()
+        net.backward()
+    assert not shared.shares_memory
+    np.testing.assert_allclose(shared.arena_diff, own.arena_diff, **close)
+
+
+def test_a_part_of_a_pass_ends_sharing(build):
+    net = build(START + layer("Pooling", "out", "out", "b", more=MEAN), caffelike.TEST)
+    net.share_memory()
+    net.run_forward()
+    assert net.shares_memory
+    net.run_forward(1)
+    assert not net.shares_memory

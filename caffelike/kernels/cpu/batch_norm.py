@@ -3,8 +3,10 @@
 import numpy as np
 
 from caffelike.kernels.cpu.channel import (
+    plane_arriving,
     plane_backward,
     plane_forward,
+    plane_forward_sum,
     plane_squares,
     plane_sum,
     plane_sums_back,
@@ -64,8 +66,32 @@ def forward_scale(
     _forward(x, y, kept, *statistics, scale, bias, use_global_stats, fraction, eps, slope)
 
 
-def _forward(x, y, kept, mean, variance, factor, deviation, scale, bias, use_global_stats, fraction, eps, slope):
-    """slope: ReLU's behind it all; 1 for none."""
+@replayable
+def forward_scale_eltwise(
+    x: np.ndarray,
+    mean: np.ndarray,
+    variance: np.ndarray,
+    factor: np.ndarray,
+    deviation: np.ndarray,
+    scale: np.ndarray,
+    bias: np.ndarray | None,
+    kept: np.ndarray,
+    other: np.ndarray,
+    total: np.ndarray,
+    use_global_stats: bool,
+    fraction: float,
+    eps: float,
+    relu: bool,
+    negative_slope: float,
+) -> None:
+    """`forward_scale` without its result, but total = other + that, and then ReLU's if asked for. kept may be x."""
+    statistics, slope = (mean, variance, factor, deviation), negative_slope if relu else 1.0
+    _forward(x, total, kept, *statistics, scale, bias, use_global_stats, fraction, eps, slope, other)
+
+
+def _forward(x, y, kept, mean, variance, factor, deviation, scale, bias, use_global_stats, fraction, eps, slope,
+             other=_NONE):  # fmt: skip
+    """slope: ReLU's behind it all; 1 for none. other: added in front of that."""
     if x.size == 0:
         return
     channels, images = mean.size, x.shape[0]
@@ -76,7 +102,7 @@ def _forward(x, y, kept, mean, variance, factor, deviation, scale, bias, use_glo
     else:
         share = -1.0
     deviation, scale, bias = (_NONE if a is None else a for a in (deviation, scale, bias))
-    arrays = (x.reshape(-1), kept.reshape(-1), y.reshape(-1), mean, variance, factor, deviation, scale, bias)
+    arrays = (*(a.reshape(-1) for a in (x, kept, other, y)), mean, variance, factor, deviation, scale, bias)
     grain = max(1, _GRAIN // (images * inner))
     _channels(channels, grain, *arrays, images, inner, share, fraction, eps, slope)
 
@@ -122,6 +148,34 @@ def backward_scale(
     _backward(dy, kept, deviation, scale, bias, dx, dscale, dbias, use_global_stats, beta, slope)
 
 
+@replayable
+def backward_scale_eltwise(
+    dys: tuple[np.ndarray, ...],
+    total: np.ndarray,
+    kept: np.ndarray,
+    deviation: np.ndarray,
+    scale: np.ndarray,
+    dx: np.ndarray,
+    dother: np.ndarray | None,
+    dscale: np.ndarray | None,
+    dbias: np.ndarray | None,
+    use_global_stats: bool,
+    beta: int,
+    relu: bool,
+    negative_slope: float,
+) -> None:
+    """All gradients of `forward_scale_eltwise`; dys: one or two that add up. dx may be one of them."""
+    if total.size == 0:
+        return
+    channels, images = deviation.size, total.shape[0]
+    inner = total.size // (images * channels)
+    other, dscale, dbias = (_NONE if a is None else a.reshape(-1) for a in (dother, dscale, dbias))
+    arrays = (*(a.reshape(-1) for a in (dys[0], dys[-1], total, kept)), deviation, scale, dx.reshape(-1), other, dscale)
+    grain = max(1, _GRAIN // (images * inner))
+    slope = negative_slope if relu else 1.0
+    _sums_back(channels, grain, *arrays, dbias, images, inner, use_global_stats, beta, slope, len(dys) == 2)
+
+
 def _backward(dy, kept, deviation, scale, bias, dx, dscale, dbias, use_global_stats, beta, slope):
     if dy.size == 0:
         return
@@ -136,8 +190,8 @@ def _backward(dy, kept, deviation, scale, bias, dx, dscale, dbias, use_global_st
 
 @task
 def _channels(
-    worker, lo, hi, x, kept, y, mean, variance, factor, deviation, scale, bias, images, inner, share, fraction, eps,
-    slope,
+    worker, lo, hi, x, kept, other, y, mean, variance, factor, deviation, scale, bias, images, inner, share, fraction,
+    eps, slope,
 ):  # fmt: skip
     """The channels lo..hi; share: of the running sums, negative: with the batch's own, which move `factor`, too."""
     slope = np.float32(slope)
@@ -154,7 +208,10 @@ def _channels(
         b = bias[c] if bias.size else np.float32(0)
         for n in range(images):
             at = (n * mean.size + c) * inner
-            plane_forward(x, kept, y, at, inner, centre, np.float32(1) / root, a, b, slope)
+            if other.size:
+                plane_forward_sum(x, kept, other, y, at, inner, centre, np.float32(1) / root, a, b, slope)
+            else:
+                plane_forward(x, kept, y, at, inner, centre, np.float32(1) / root, a, b, slope)
     fence()
 
 
@@ -204,3 +261,31 @@ def _channels_back(
                 plane_forward(dy, dx, dx, at, inner, np.float32(0), factor, np.float32(1), np.float32(0), slope)
             else:
                 plane_backward(dy, kept, dx, at, inner, a, b, slope, level, slant, factor)
+
+
+@task
+def _sums_back(
+    worker, lo, hi, first, second, total, kept, deviation, scale, dx, other, dscale, dbias, images, inner,
+    use_global_stats, beta, slope, both,
+):  # fmt: skip
+    """The channels lo..hi: what arrives is added up in dx, which stays in the cache."""
+    channels, one, zero = deviation.size, np.float32(1), np.float32(0)
+    for c in range(lo, hi):
+        plain, products = 0.0, 0.0
+        for n in range(images):
+            at = (n * channels + c) * inner
+            sums = plane_arriving(
+                first, second, both, total, kept, dx, other, other.size > 0, at, inner, np.float32(slope)
+            )
+            plain += sums[0]
+            products += sums[1]
+        if dscale.size:
+            dscale[c] = (dscale[c] + products) if beta else products
+        if dbias.size:
+            dbias[c] = (dbias[c] + plain) if beta else plain
+        count = 0.0 if use_global_stats else 1.0 / (images * inner)
+        level, slant, factor = np.float32(plain * count), np.float32(products * count), scale[c] / deviation[c]
+        for n in range(images):
+            at = (n * channels + c) * inner
+            plane_backward(dx, kept, dx, at, inner, scale[c], zero, one, level, slant, factor)
+    fence()
