@@ -81,22 +81,24 @@ def _pack_weights(worker, lo, hi, weight, groups, rows, row_pitch, outer, outer_
     into [group][k block][panel][k][ROWS]; an item is one panel of a group. block: a multiple of taps if outer > 1.
     """
     depth, panels = outer * taps, (rows + ROWS - 1) // ROWS
-    for item in range(lo, hi):
+    item = lo
+    while item < hi:  # those of one group at a time
         g, r = item // panels, item % panels * ROWS
-        n = min(ROWS, rows - r)
+        n = min((hi - item) * ROWS, rows - r)
+        item += (n + ROWS - 1) // ROWS
         # a group owns either a block of the weight's rows or, mirrored, of its outer index: the same size
         source = g * rows * depth + r * row_pitch
         for k in range(0, depth, block):
             kc = min(block, depth - k)
-            to = g * panels * ROWS * depth + k * panels * ROWS + r * kc
+            to, pitch = g * panels * ROWS * depth + k * panels * ROWS + r * kc, ROWS * kc
             if outer == 1:
-                pack_left(packed, to, 0, weight, source + k, n, row_pitch, kc, 1)
+                pack_left(packed, to, pitch, weight, source + k, n, row_pitch, kc, 1)
             elif taps == 1:
-                pack_left(packed, to, 0, weight, source + k * outer_pitch, n, row_pitch, kc, outer_pitch)
+                pack_left(packed, to, pitch, weight, source + k * outer_pitch, n, row_pitch, kc, outer_pitch)
             else:
                 for o in range(k // taps, (k + kc) // taps):
                     at = to + (o * taps - k) * ROWS
-                    pack_left(packed, at, 0, weight, source + o * outer_pitch, n, row_pitch, taps, 1)
+                    pack_left(packed, at, pitch, weight, source + o * outer_pitch, n, row_pitch, taps, 1)
 
 
 @kernel
@@ -235,7 +237,7 @@ def pack_weights(weight: np.ndarray, groups: int, mirrored: bool, to: np.ndarray
     rows, channels, taps = _left(weight, groups, mirrored)
     depth, panels = channels * taps, -(-rows // ROWS)
     order = (taps, channels, rows * taps, taps) if mirrored else (depth, 1, 0, depth)
-    grain, block = max(1, 32768 // (ROWS * depth)), depth_of_block(depth, taps if mirrored else 1)
+    grain, block = max(2, 32768 // (ROWS * depth)), depth_of_block(depth, taps if mirrored else 1)
     _pack_weights(groups * panels, grain, weight.reshape(-1), groups, rows, *order, block, to)
     return to
 

@@ -13,10 +13,12 @@ from numba.extending import intrinsic
 
 from caffelike.kernels.cpu.tile import ROWS
 from caffelike.kernels.jit import shared
-from caffelike.kernels.vector import LANES, Emit, ask, copy_first, copy_vector
+from caffelike.kernels.vector import LANES, Emit, ask, copy_first, copy_vector, prefetch
 
 SLACK = 64 * LANES
 _AHEAD = 8  # lines of a matrix in memory to ask for in advance: each is on another page
+
+_LINE = 16  # floats in a cache line
 
 _FLOATS = types.CPointer(types.float32)
 _INTS = types.CPointer(types.int64)
@@ -47,6 +49,20 @@ def _transpose_rows(typingctx, to, i, source, j, pitch, rows, n):
 
     intp = types.intp
     return types.void(to, intp, source, intp, intp, intp, intp), codegen
+
+
+@intrinsic
+def _copy_rows(typingctx, to, i, source, j, n):
+    """to[i + r] = source[j + r] for r < n, else 0; r < ROWS."""
+
+    def codegen(context, builder, given, values):
+        e = Emit(builder, ROWS)
+        value = e.masked_load(e.array(context, given.args[2], *values[2:4]), e.first(values[4]))
+        e.store(value, e.array(context, given.args[0], *values[0:2]))
+        return context.get_dummy_value()
+
+    intp = types.intp
+    return types.void(to, intp, source, intp, intp), codegen
 
 
 @intrinsic
@@ -144,6 +160,14 @@ def _append_line(typingctx, to, i, pitch, source, place, offsets, depth, cut):
 @shared(types.void(_FLOATS, _INT, _FLOATS, _INT, _INT, _INT, _INT))
 def pack_left(to, panel_pitch, source, rows, row_pitch, depth, k_pitch):
     """A[r, k] = source[r*row_pitch + k*k_pitch], r < rows, k < depth, into panels panel_pitch floats apart."""
+    if row_pitch == 1:
+        for first in range(0, rows, _LINE):  # each line once, though several panels want a part of it
+            last = min(rows, first + _LINE)
+            for k in range(depth):
+                prefetch(source, first + min(k + 4 * _AHEAD, depth - 1) * k_pitch)
+                for r in range(first, last, ROWS):
+                    _copy_rows(to, r // ROWS * panel_pitch + k * ROWS, source, r + k * k_pitch, min(ROWS, rows - r))
+        return
     for first in range(0, rows, ROWS):
         n = min(ROWS, rows - first)
         d, s = first // ROWS * panel_pitch, first * row_pitch
