@@ -105,6 +105,9 @@ def test_choice():
     assert choice.best_form(three, (1, 3, 224, 224), (1, 64, 224, 224), 1) == 0
     assert choice.best_form(three, (1, 512, 7, 7), (1, 512, 7, 7), 1) == 2
     assert choice.best_form(three, (1, 16, 14, 14), (1, 32, 14, 14), 1) == 0
+    assert choice.best_form_of_weights(three, (4, 512, 7, 7), (4, 512, 7, 7), 1) == 4
+    assert choice.best_form_of_weights(three, (1, 512, 7, 7), (1, 512, 7, 7), 1) == 2
+    assert choice.best_form_of_weights(three, (1, 16, 14, 14), (1, 32, 14, 14), 1) == 0
     strided = three._replace(stride=(2, 2))
     assert choice.best_form(strided, (1, 64, 224, 224), (1, 64, *conv_out((224, 224), *strided)), 1) == 0
     assert choice.best_form(three, (0, 64, 28, 28), (0, 64, 28, 28), 1) == 0

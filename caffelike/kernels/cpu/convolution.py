@@ -8,7 +8,7 @@ from math import prod
 import numpy as np
 
 from caffelike.kernels.cpu import depthwise, lanes, winograd, winograd_weights
-from caffelike.kernels.cpu.choice import best_form
+from caffelike.kernels.cpu.choice import best_form, best_form_of_weights
 from caffelike.kernels.cpu.columns import from_columns, to_columns
 from caffelike.kernels.cpu.correlate import (
     Window,
@@ -234,10 +234,10 @@ def weight_gradient(x, dy, dweight, kernel, stride, pad, dilation, group, beta):
     window = plane_window(kernel, stride, pad, dilation)
     if window is not None:
         maps, d, to = as_planes(x), as_planes(dy), as_planes(dweight)
-        m = _form(window, maps.shape, d.shape, group)
-        if m == _DEPTHWISE:
+        m = best_form_of_weights(window, maps.shape, d.shape, group)
+        if _depthwise(maps.shape, d.shape, group):
             depthwise.weight_gradient(maps, d, to, window, beta != 0)
-        elif m <= 0:
+        elif not m:
             correlate_weights(maps, d, to, window, group, beta != 0)
         else:
             winograd_weights.weight_gradient(maps, d, to, m, window.pad, group, beta != 0)

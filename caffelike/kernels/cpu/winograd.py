@@ -20,7 +20,7 @@ from caffelike.kernels.cpu.tile import ADD, BIAS, COLUMNS, HALVE, RELU, ROWS, WI
 from caffelike.kernels.cpu.transforms import kind, transform_input, transform_output, transform_weights
 from caffelike.kernels.jit import kernel
 from caffelike.kernels.launch import get_num_threads, scratch, task
-from caffelike.kernels.vector import LANES
+from caffelike.kernels.vector import LANES, ask
 
 _BLOCK = 112  # tiles that a block of whole maps may have
 _FAR = 300  # tiles of a block of whole maps that would take twice as long, for their products leave the caches
@@ -139,17 +139,25 @@ def _fresh(worker, lo, hi, addresses, w, v, bias, y, g, sizes, pitches, mirrored
     down, across, each, panel = where
     line, area = _whole(maps * each), out_height * out_width // (4 if flags & HALVE else 1)
     here = worker * (points * (high * channels + LANES) + SLACK)
+    weights = g * rows * channels * min(row_pitch, channel_pitch)
     for item in range(lo, hi):
         first = item * high
         count = min(high, rows - first)
         lines = (count + ROWS - 1) // ROWS * ROWS
         for r in range(0, count, ROWS):
             transform_weights(
-                addresses[0], w, g * rows * channels * min(row_pitch, channel_pitch) + (first + r) * row_pitch, u,
-                here + r * channels, min(ROWS, count - r), row_pitch, channels, channel_pitch, mirrored,
-                lines * channels + LANES,
+                addresses[0], w, weights + (first + r) * row_pitch, u, here + r * channels, min(ROWS, count - r),
+                row_pitch, channels, channel_pitch, mirrored, lines * channels + LANES,
             )  # fmt: skip
-        _products(u, here, v, 0, m, worker * m_slot, channels, count, maps * each, panel, 0, points)
+        following = weights + (first + high) * row_pitch
+        for point in range(points):  # each asks for its share of the next block's weights
+            c, end = channels * point // points, channels * (point + 1) // points
+            if mirrored:
+                for k in range(c, end):
+                    ask(w, following + k * channel_pitch, high * row_pitch)
+            else:
+                ask(w, following + high * c * channel_pitch, high * (end - c) * channel_pitch)
+            _products(u, here, v, 0, m, worker * m_slot, channels, count, maps * each, panel, point, point + 1)
         for i in range(maps):
             transform_output(
                 addresses[1], m, worker * m_slot, y, ((i * groups + g) * rows + first) * area, bias,
