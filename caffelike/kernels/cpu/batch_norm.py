@@ -104,7 +104,7 @@ def _forward(x, y, kept, mean, variance, factor, deviation, scale, bias, use_glo
     deviation, scale, bias = (_NONE if a is None else a for a in (deviation, scale, bias))
     arrays = (*(a.reshape(-1) for a in (x, kept, other, y)), mean, variance, factor, deviation, scale, bias)
     grain = max(1, _GRAIN // (images * inner))
-    _channels(channels, grain, *arrays, images, inner, share, fraction, eps, slope)
+    _channels(channels, grain, *arrays, images, inner, share, fraction, eps, slope, np.empty((2, channels)))
 
 
 @replayable
@@ -173,7 +173,8 @@ def backward_scale_eltwise(
     arrays = (*(a.reshape(-1) for a in (dys[0], dys[-1], total, kept)), deviation, scale, dx.reshape(-1), other, dscale)
     grain = max(1, _GRAIN // (images * inner))
     slope = negative_slope if relu else 1.0
-    _sums_back(channels, grain, *arrays, dbias, images, inner, use_global_stats, beta, slope, len(dys) == 2)
+    numbers = (images, inner, use_global_stats, beta, slope, len(dys) == 2)
+    _sums_back(channels, grain, *arrays, dbias, *numbers, np.empty((2, channels)))
 
 
 def _backward(dy, kept, deviation, scale, bias, dx, dscale, dbias, use_global_stats, beta, slope):
@@ -185,107 +186,140 @@ def _backward(dy, kept, deviation, scale, bias, dx, dscale, dbias, use_global_st
     scale, bias, dscale, dbias = (_NONE if a is None else a for a in (scale, bias, dscale, dbias))
     arrays = (dy.reshape(-1), kept.reshape(-1), deviation, scale, bias, down, dscale, dbias)
     grain = max(1, _GRAIN // (images * inner))
-    _channels_back(channels, grain, *arrays, images, inner, use_global_stats, beta, slope)
+    room = np.empty((2, channels))
+    _channels_back(channels, grain, *arrays, images, inner, use_global_stats, beta, slope, room)
+
+
+# A chunk of channels goes image by image, for its planes lie one behind the other there: processors see where small
+# ones go on. What a chunk touches stays in the second-level cache from loop to loop. `room`: (2, channels) of numbers
+# for a channel each.
 
 
 @task
 def _channels(
     worker, lo, hi, x, kept, other, y, mean, variance, factor, deviation, scale, bias, images, inner, share, fraction,
-    eps, slope,
+    eps, slope, room,
 ):  # fmt: skip
     """The channels lo..hi; share: of the running sums, negative: with the batch's own, which move `factor`, too."""
-    slope = np.float32(slope)
-    if share < 0 and lo == 0:
-        factor[0] = factor[0] * np.float32(fraction) + np.float32(1)
-    for c in range(lo, hi):
-        if share < 0:
-            centre, root = _own(c, x, mean, variance, images, inner, np.float32(fraction), eps)
-        else:
-            centre, root = mean[c] * np.float32(share), np.sqrt(variance[c] * np.float32(share) + np.float32(eps))
-        if deviation.size:
-            deviation[c] = root
-        a = scale[c] if scale.size else np.float32(1)
-        b = bias[c] if bias.size else np.float32(0)
-        for n in range(images):
-            at = (n * mean.size + c) * inner
+    slope, channels, (centres, roots) = np.float32(slope), mean.size, (room[0], room[1])
+    if share < 0:
+        if lo == 0:
+            factor[0] = factor[0] * np.float32(fraction) + np.float32(1)
+        _own(lo, hi, x, mean, variance, images, inner, np.float32(fraction), eps, centres, roots)
+    else:
+        for c in range(lo, hi):
+            centres[c] = mean[c] * np.float32(share)
+            roots[c] = np.sqrt(variance[c] * np.float32(share) + np.float32(eps))
+    if deviation.size:
+        for c in range(lo, hi):
+            deviation[c] = roots[c]
+    for n in range(images):
+        for c in range(lo, hi):
+            a = scale[c] if scale.size else np.float32(1)
+            b = bias[c] if bias.size else np.float32(0)
+            at, centre, turned = (
+                (n * channels + c) * inner,
+                np.float32(centres[c]),
+                np.float32(1) / np.float32(roots[c]),
+            )
             if other.size:
-                plane_forward_sum(x, kept, other, y, at, inner, centre, np.float32(1) / root, a, b, slope)
+                plane_forward_sum(x, kept, other, y, at, inner, centre, turned, a, b, slope)
             else:
-                plane_forward(x, kept, y, at, inner, centre, np.float32(1) / root, a, b, slope)
+                plane_forward(x, kept, y, at, inner, centre, turned, a, b, slope)
     fence()
 
 
 @kernel
-def _own(c, x, mean, variance, images, inner, fraction, eps):
-    """Mean and square root of the variance of channel c, which move the running sums."""
+def _own(lo, hi, x, mean, variance, images, inner, fraction, eps, centres, roots):
+    """Mean and square root of the variance of the channels lo..hi, which move the running sums."""
     channels, count = mean.size, images * inner
-    result = 0.0
+    centres[lo:hi] = 0
+    roots[lo:hi] = 0
     for n in range(images):
-        result += plane_sum(x, (n * channels + c) * inner, inner)
-    centre = result / count
-    result = 0.0
+        for c in range(lo, hi):
+            centres[c] += plane_sum(x, (n * channels + c) * inner, inner)
+    for c in range(lo, hi):
+        centres[c] /= count
     for n in range(images):
-        result += plane_squares(x, (n * channels + c) * inner, inner, np.float32(centre))
-    spread = result / count
-    mean[c] = mean[c] * fraction + centre
-    variance[c] = variance[c] * fraction + spread * (count / (count - 1) if count > 1 else 1.0)
-    return np.float32(centre), np.float32(np.sqrt(spread + eps))
+        for c in range(lo, hi):
+            roots[c] += plane_squares(x, (n * channels + c) * inner, inner, np.float32(centres[c]))
+    for c in range(lo, hi):
+        spread = roots[c] / count
+        mean[c] = mean[c] * fraction + centres[c]
+        variance[c] = variance[c] * fraction + spread * (count / (count - 1) if count > 1 else 1.0)
+        roots[c] = np.sqrt(spread + eps)
 
 
 @task
 def _channels_back(
-    worker, lo, hi, dy, kept, deviation, scale, bias, dx, dscale, dbias, images, inner, use_global_stats, beta, slope
-):
+    worker, lo, hi, dy, kept, deviation, scale, bias, dx, dscale, dbias, images, inner, use_global_stats, beta, slope,
+    room,
+):  # fmt: skip
     """The channels lo..hi. The second loop reads what the first has left in the cache."""
     channels, slope = deviation.size, np.float32(slope)
-    for c in range(lo, hi):
-        a = scale[c] if scale.size else np.float32(1)
-        b = bias[c] if bias.size else np.float32(0)
-        plain, products = 0.0, 0.0
-        if dscale.size or dbias.size or not use_global_stats:
-            for n in range(images):
-                one, other = plane_sums_back(dy, kept, (n * channels + c) * inner, inner, a, b, slope)
-                plain += one
-                products += other
-        if dscale.size:
-            dscale[c] = (dscale[c] + products) if beta else products
-        if dbias.size:
-            dbias[c] = (dbias[c] + plain) if beta else plain
-        if dx.size == 0:
-            continue
-        count = 0.0 if use_global_stats else 1.0 / (images * inner)
-        level, slant, factor = np.float32(plain * count), np.float32(products * count), a / deviation[c]
+    if dscale.size or dbias.size or not use_global_stats:
+        room[:, lo:hi] = 0
         for n in range(images):
-            at = (n * channels + c) * inner
+            for c in range(lo, hi):
+                a = scale[c] if scale.size else np.float32(1)
+                b = bias[c] if bias.size else np.float32(0)
+                sums = plane_sums_back(dy, kept, (n * channels + c) * inner, inner, a, b, slope)
+                room[0, c] += sums[0]
+                room[1, c] += sums[1]
+    _to_parameters(lo, hi, room, dscale, dbias, beta)
+    if dx.size == 0:
+        return
+    count = 0.0 if use_global_stats else 1.0 / (images * inner)
+    for n in range(images):
+        for c in range(lo, hi):
+            a = scale[c] if scale.size else np.float32(1)
+            b = bias[c] if bias.size else np.float32(0)
+            at, factor = (n * channels + c) * inner, a / deviation[c]
             if use_global_stats and slope == 1:  # nothing of `kept` is needed
                 plane_forward(dy, dx, dx, at, inner, np.float32(0), factor, np.float32(1), np.float32(0), slope)
             else:
+                level, slant = _means(room, c, count)
                 plane_backward(dy, kept, dx, at, inner, a, b, slope, level, slant, factor)
+
+
+@kernel
+def _to_parameters(lo, hi, room, dscale, dbias, beta):
+    """The sums of a gradient, and of it times what is scaled, to bias and scale."""
+    for c in range(lo, hi):
+        if dscale.size:
+            dscale[c] = (dscale[c] + room[1, c]) if beta else room[1, c]
+        if dbias.size:
+            dbias[c] = (dbias[c] + room[0, c]) if beta else room[0, c]
+
+
+@kernel
+def _means(room, c, count):
+    """Those sums times count; zeros for 0, whatever they are."""
+    if count == 0:
+        return np.float32(0), np.float32(0)
+    return np.float32(room[0, c] * count), np.float32(room[1, c] * count)
 
 
 @task
 def _sums_back(
     worker, lo, hi, first, second, total, kept, deviation, scale, dx, other, dscale, dbias, images, inner,
-    use_global_stats, beta, slope, both,
+    use_global_stats, beta, slope, both, room,
 ):  # fmt: skip
     """The channels lo..hi: what arrives is added up in dx, which stays in the cache."""
     channels, one, zero = deviation.size, np.float32(1), np.float32(0)
-    for c in range(lo, hi):
-        plain, products = 0.0, 0.0
-        for n in range(images):
+    room[:, lo:hi] = 0
+    for n in range(images):
+        for c in range(lo, hi):
             at = (n * channels + c) * inner
             sums = plane_arriving(
                 first, second, both, total, kept, dx, other, other.size > 0, at, inner, np.float32(slope)
             )
-            plain += sums[0]
-            products += sums[1]
-        if dscale.size:
-            dscale[c] = (dscale[c] + products) if beta else products
-        if dbias.size:
-            dbias[c] = (dbias[c] + plain) if beta else plain
-        count = 0.0 if use_global_stats else 1.0 / (images * inner)
-        level, slant, factor = np.float32(plain * count), np.float32(products * count), scale[c] / deviation[c]
-        for n in range(images):
-            at = (n * channels + c) * inner
-            plane_backward(dx, kept, dx, at, inner, scale[c], zero, one, level, slant, factor)
+            room[0, c] += sums[0]
+            room[1, c] += sums[1]
+    _to_parameters(lo, hi, room, dscale, dbias, beta)
+    count = 0.0 if use_global_stats else 1.0 / (images * inner)
+    for n in range(images):
+        for c in range(lo, hi):
+            at, (level, slant) = (n * channels + c) * inner, _means(room, c, count)
+            plane_backward(dx, kept, dx, at, inner, scale[c], zero, one, level, slant, scale[c] / deviation[c])
     fence()
