@@ -582,6 +582,103 @@ def _taps(worker, lo, hi, maps, d, out, offsets, sizes, stride, pad, phases, pla
 
 
 @task
+def _blocks(worker, lo, hi, maps, d, out, offsets, spans, sizes, runs, parts, together, held, high, wide, add,
+            left, left_slot, right, right_slot):  # fmt: skip
+    """Items (run of maps, group, part of the rows, part of the channels) of out[run, g*rows + r, c] (+)= sum over maps.
+
+    As _taps, for windows of 1 x 1 where all pixels of `together` maps make one block of the sum. Either all rows of
+    `held` maps stay packed and channels pass by, `wide` = COLUMNS at a time, or all channels stay and `high` rows at a
+    time pass by: those are asked for meanwhile. spans: where the pieces of COLUMNS floats begin that make up COLUMNS
+    channels of a block, in maps, and behind them as many in d.
+    """
+    n, groups, channels, rows, pixels = sizes
+    panels, strips = (rows + ROWS - 1) // ROWS, (channels + COLUMNS - 1) // COLUMNS
+    mine, buffer, deep = worker * left_slot, worker * right_slot, together * pixels
+    for item in range(lo, hi):
+        i, j, g = item // parts[1] % parts[0], item % parts[1], item // (parts[0] * parts[1]) % groups
+        run = item // (parts[0] * parts[1] * groups)
+        top, bottom = panels * i // parts[0] * ROWS, min(rows, panels * (i + 1) // parts[0] * ROWS)
+        first, last = strips * j // parts[1] * COLUMNS, min(channels, strips * (j + 1) // parts[1] * COLUMNS)
+        start, end = n * run // runs, n * (run + 1) // runs
+        passing = high < rows  # rows
+        left_pitch = 0 if passing else (bottom - top + ROWS) * deep
+        right_pitch = (last - first + COLUMNS) * deep if passing else 0
+        for m0 in range(start, end, held):
+            for r in range(top, bottom, high):
+                for c in range(first, last, wide):
+                    for m in range(m0, min(m0 + held, end), together):
+                        several, number = min(together, end - m), (m - m0) // together
+                        kc, h = several * pixels, min(high, bottom - r)
+                        a = mine + number * left_pitch
+                        if c == first:
+                            for k in range(several):
+                                at = (((m + k) * groups + g) * rows + r) * pixels
+                                pack_left(left, a + k * ROWS * pixels, ROWS * kc, d, at, h, pixels, pixels, 1)
+                        after, next_r, next_c = m + together, r, c
+                        if after >= min(m0 + held, end):
+                            after, next_r, next_c = m0, r + high, c + wide
+                            if (next_r >= bottom) if passing else (next_c >= last):
+                                after, next_r, next_c = m0 + held, top, first
+                        for k in range(c, min(c + wide, last), COLUMNS):
+                            w, b = min(COLUMNS, last - k), buffer + number * right_pitch
+                            if passing:
+                                b += (k - first) * deep
+                            if r == top:
+                                pack_right_transposed(
+                                    right, b, maps, (m * groups + g) * channels * pixels, offsets, k, w, 0, kc, pixels,
+                                    1, 0, groups * channels * pixels,
+                                )  # fmt: skip
+                            to = (run * groups + g) * rows * channels + r * channels + k
+                            todo = ADD if add or m > start else 0
+                            if w <= 2 * LANES or k - first >= high or after >= end:
+                                multiply(left, a, right, b, out, to, left, 0, h, w, kc, channels, todo)
+                            elif passing:
+                                at = ((after * groups + g) * rows + next_r + k - first) * pixels
+                                multiply_asking(
+                                    left, a, right, b, out, to, left, 0, d, at, spans, deep, h, w, kc, channels, todo
+                                )
+                            else:
+                                at = ((after * groups + g) * channels + next_c) * pixels
+                                multiply_asking(
+                                    left, a, right, b, out, to, left, 0, maps, at, spans, 0, h, w, kc, channels, todo
+                                )
+
+
+@lru_cache(maxsize=128)
+def _spans(together: int, pixels: int, *pitches: int) -> np.ndarray:
+    """Where COLUMNS lines of `together` maps lie, whose maps are `pitch` apart: pieces of COLUMNS."""
+    m, k = np.arange(together)[:, None], np.arange(pixels)
+    return np.concatenate([(m * pitch + k * COLUMNS).reshape(-1) for pitch in pitches]).astype(np.int64)
+
+
+def _block_gradient(maps, d, out, offsets, groups, runs, together, add):
+    """Launch _blocks; out has room for all runs."""
+    n, pixels, threads = len(d), d.shape[2] * d.shape[3], get_num_threads()
+    channels, rows, deep = maps.shape[1] // groups, d.shape[1] // groups, together * pixels
+    panels, strips = -(-rows // ROWS), -(-channels // COLUMNS)
+    share = -(-threads // (groups * runs))
+    passing = rows > max(channels, 2 * COLUMNS)  # rows pass by; the larger matrix is cut
+    down, across = 1, min(share, strips)
+    if passing:
+        across = -(-channels * deep // _HELD)
+        down = min(-(-share // across), panels)
+    own_rows, own_channels = (-(-panels // down) + 1) * ROWS, (-(-strips // across) + 1) * COLUMNS
+    high, wide = (2 * COLUMNS, channels) if passing else (rows, COLUMNS)
+    held = max(1, min(-(-n // runs // together), _HELD // ((own_channels if passing else own_rows) * deep)))
+    left_slot = (high if passing else held * own_rows) * deep + SLACK
+    right_slot = (held * own_channels if passing else COLUMNS) * deep + 3 * SLACK
+    _blocks(
+        runs * groups * down * across, 1, maps.reshape(-1), d.reshape(-1), out, offsets,
+        _spans(together, pixels, groups * channels * pixels, groups * rows * pixels),
+        (n, groups, channels, rows, pixels), runs, (down, across), together, held * together, high, wide, add,
+        scratch("left", threads * left_slot), left_slot, scratch("right", threads * right_slot), right_slot,
+    )  # fmt: skip
+
+
+_HELD = 120_000  # floats: they stay in the second-level cache
+
+
+@task
 def _add_parts(worker, lo, hi, parts, n, size, out, add):
     """out[i] = (out[i] +) parts[0, i] + parts[1, i] + ..., in this order."""
     to = out[lo:hi]
@@ -618,16 +715,18 @@ def correlate_weights(maps: np.ndarray, d: np.ndarray, out: np.ndarray, window: 
     ranges = max(1, min(strips, -(-threads // (groups * runs))))  # each packs d for itself: no more than needed
     block = depth_of_block(height * width)
     together = max(1, min(n // runs, DEPTH // (height * width)))
-    deep = together * block
-    left_slot, right_slot = panels * ROWS * deep + SLACK, COLUMNS * deep + SLACK * 3
     to = out.reshape(-1) if runs == 1 else scratch("parts", runs * out.size)
-    slot = 0 if planes.image else planes.size * together
-    _taps(
-        runs * groups * ranges, 1, maps.reshape(-1), d.reshape(-1), to, planes.offsets,
-        (n, groups, channels, *size, rows, height, width, taps), window.stride, window.pad, planes.phases,
-        planes.shape, ranges, runs, together, block, add and runs == 1,
-        scratch("planes", threads * slot), slot, scratch("left", threads * left_slot), left_slot,
-        scratch("right", threads * right_slot), right_slot, planes.image,
-    )  # fmt: skip
+    if planes.image and block == height * width:
+        _block_gradient(maps, d, to, planes.offsets, groups, runs, together, add and runs == 1)
+    else:
+        deep, slot = together * block, 0 if planes.image else planes.size * together
+        left_slot, right_slot = panels * ROWS * deep + SLACK, COLUMNS * deep + SLACK * 3
+        _taps(
+            runs * groups * ranges, 1, maps.reshape(-1), d.reshape(-1), to, planes.offsets,
+            (n, groups, channels, *size, rows, height, width, taps), window.stride, window.pad, planes.phases,
+            planes.shape, ranges, runs, together, block, add and runs == 1,
+            scratch("planes", threads * slot), slot, scratch("left", threads * left_slot), left_slot,
+            scratch("right", threads * right_slot), right_slot, planes.image,
+        )  # fmt: skip
     if runs > 1:
         _add_parts(out.size, 16384, to, runs, out.size, out.reshape(-1), add)
