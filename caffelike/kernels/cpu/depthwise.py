@@ -129,8 +129,8 @@ _plane_5_1, _plane_5_2 = _make_plane(5, 1), _make_plane(5, 2)
 @task
 def _slide_3(worker, lo, hi, x, weight, bias, y, channels, size, out, stride, pad, mirrored, biased, relu, zeros, slot):
     """Planes lo..hi = (n, channel) by windows of 3x3 with steps of 1 or 2 pixels."""
-    zero = worker * slot
-    zeros[zero : zero + slot] = 0
+    zeros[worker * slot : (worker + 1) * slot] = 0
+    zero = worker * slot + LANES
     for q in range(lo, hi):
         c = q % channels
         start = bias[c] if biased else np.float32(0)
@@ -145,8 +145,8 @@ def _slide_3(worker, lo, hi, x, weight, bias, y, channels, size, out, stride, pa
 @task
 def _slide_5(worker, lo, hi, x, weight, bias, y, channels, size, out, stride, pad, mirrored, biased, relu, zeros, slot):
     """As _slide_3 by windows of 5x5."""
-    zero = worker * slot
-    zeros[zero : zero + slot] = 0
+    zeros[worker * slot : (worker + 1) * slot] = 0
+    zero = worker * slot + LANES
     for q in range(lo, hi):
         c = q % channels
         start = bias[c] if biased else np.float32(0)
@@ -203,7 +203,8 @@ def slide(
     """y (N, C, OH, OW) = each map of x (N, C, H, W) with its own window of weight (C, 1, kh, kw), plus bias."""
     side = window.kernel[0]
     if window.kernel in ((3, 3), (5, 5)) and window.dilation == (1, 1) and window.stride in ((1, 1), (2, 2)):
-        size, out, slot = x.shape[2:], y.shape[2:], x.shape[3] + 4 * LANES
+        # zeros on either side, too: a masked load that touches a page that is not there takes hundreds of cycles
+        size, out, slot = x.shape[2:], y.shape[2:], x.shape[3] + 5 * LANES
         grain = max(1, 50_000 // (side * side * out[0] * out[1] + 1))
         (_slide_3 if side == 3 else _slide_5)(
             x.shape[0] * x.shape[1], grain, x.reshape(-1), weight.reshape(-1), NOTHING if bias is None else bias,
