@@ -305,25 +305,28 @@ def _input(x, to, planes, first, last, channels, height, width, pad_y, pad_x, ro
 
     to: [n*n][panel of `panels` tiles][channel][tiles of the panel], LANES more between the n*n, this map's tiles from
     `tile` on; in panels of WIDER tiles (which the map must fill) the last one lies behind the others, [channel].
-    Every row of the map is transformed once, horizontally (into planes), then each tile vertically.
+    Every row of the map is transformed once, horizontally (into planes), then each tile vertically. Vectors that lie
+    below each other follow one another, for they have the same masks. The next map is asked for: processors do not see
+    where it goes on.
     """
     size, pitch = (rows + (SUPPORT - 1) // M) * across + 2 * LANES, channels * tiles + LANES
     square = across * M == LANES  # M rows of tiles fill the vectors: take them at once
     for c in range(first, last):
-        if not square:
+        if square:
+            ask(x, (c + 1) * height * width, height * width)
+        for t in range(-1 if square else (across - 1) // LANES * LANES, -1, -LANES):  # what is too much goes first
             for r in range(M * rows + SUPPORT - M):
-                y = M * row + r - pad_y
+                y, p = M * row + r - pad_y, M * t
                 d = r % M * size + r // M * across
                 if 0 <= y < height:
                     s = (c * height + y) * width - pad_x
-                    ask(x, s + height * width, width)  # of the next map: processors do not see where it goes on
-                    for t in range(0, across, LANES):
-                        p = M * t
-                        rows_in(x, s + p, LANES, LANES, 0, M, planes, d + t, M * size, pad_x - p, width + pad_x - p)
-                else:
+                    if t == 0:
+                        ask(x, s + height * width, width)
+                    rows_in(x, s + p, LANES, LANES, 0, M, planes, d + t, M * size, pad_x - p, width + pad_x - p)
+                elif t == 0:
                     for k in range(N):
-                        for t in range(across):
-                            planes[d + k * M * size + t] = 0
+                        for i in range(across):
+                            planes[d + k * M * size + i] = 0
         if panels == WIDER:
             for g in range(0, rows * across, WIDER):
                 d = (tile + g) * channels
@@ -357,6 +360,8 @@ def _output(products, y, bias, planes, first, last, height, width, row, rows, ac
     square, step = across * M == LANES and not halve, 2 if halve else 1
     for k in range(first, last):
         start = bias[k] if flags & BIAS else np.float32(0)
+        if square:
+            ask(y, (k + 1) * height * width, height * width)
         for g in range(0, rows * across, LANES):
             if square:
                 columns_out(products, k * tiles + tile + g, planes, 0, pitch, size)
@@ -369,13 +374,15 @@ def _output(products, y, bias, planes, first, last, height, width, row, rows, ac
                 columns_out(products, k * tiles + tile + g, planes, g, pitch, size)
         if square:
             continue
-        for r in range(rows):
-            line = M * (row + r)
-            for i in range(0, min(M, height - line), step):
-                at = (k * (height // step) + (line + i) // step) * (width // step)
-                ask(y, at + height // step * (width // step), width // step)
-                for t in range(0, across, LANES):
-                    place, left = i * N * size + r * across + t, width - M * t
+        for t in range(0, across, LANES):
+            left = width - M * t
+            for r in range(rows):
+                line = M * (row + r)
+                for i in range(0, min(M, height - line), step):
+                    at = (k * (height // step) + (line + i) // step) * (width // step)
+                    if t == 0:
+                        ask(y, at + height // step * (width // step), width // step)
+                    place = i * N * size + r * across + t
                     if halve:
                         rows_halved(planes, place, N * size, y, at + M // 2 * t, size, left // 2, start, relu)
                     else:
