@@ -6,7 +6,7 @@ import importlib.util
 import os
 import pkgutil
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import cache
 from pathlib import Path
 from types import ModuleType
@@ -73,11 +73,14 @@ def named(name: str) -> str:
     return CUDA
 
 
-def quick(function: Callable, arguments: tuple) -> tuple[Callable, tuple]:
-    """A step that does the same with less Python, for the CPU's kernels that allow it; else the step itself."""
+def quick(function: Callable, arguments: tuple, spare: Callable[[], Sequence] = tuple) -> tuple[Callable, tuple]:
+    """A step that does the same with less Python, for the CPU's kernels that allow it; else the step itself.
+
+    spare: gives arrays that a kernel may use for itself meanwhile.
+    """
     if not getattr(function, "replayable", False):
         return function, arguments
-    return importlib.import_module("caffelike.kernels.replay").Replay(function, arguments), ()
+    return importlib.import_module("caffelike.kernels.replay").Replay(function, arguments, spare), ()
 
 
 def door() -> ModuleType:

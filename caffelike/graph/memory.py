@@ -66,6 +66,16 @@ class Shared:
     def _part(self, lease: Lease) -> np.ndarray:
         return self.arena[lease.offset : lease.offset + lease.count]
 
+    def spare(self, first: int, last: int) -> list[np.ndarray]:
+        """The parts of the arena that are in use at none of the moments first..last, both included."""
+        used = [(one.offset, one.offset + one.count) for one in self._leases if one.first <= last and first <= one.last]
+        found, begin = [], 0
+        for start, end in [*sorted(used), (self.arena.size, 0)]:
+            if begin < start:
+                found.append(self.arena[begin:start])
+            begin = max(begin, end)
+        return found
+
     def joined(self, node: Node) -> bool:
         """Whether the layer's bottoms lie in its top where it would copy them to."""
         parts = [self._parts.get(id(blob.data_storage)) for blob in node.bottom]

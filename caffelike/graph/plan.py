@@ -6,6 +6,7 @@ plan is stale, and the next pass fits all layers and binds anew.
 
 import warnings
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -108,7 +109,7 @@ class Plan:
         self._stale = False
         if self._device == device.CPU:
             self._fuse_from(start)
-            self._whole[start:] = [[device.quick(*step) for step in steps] for steps in self._whole[start:]]
+            self._whole[start:] = [self._quick(self._whole, i) for i in range(start, len(self._nodes))]
         else:
             self._fuse_on_gpu_from(start)
 
@@ -144,6 +145,20 @@ class Plan:
             elif (found := fuse.chain(self._nodes, i, self.values, self._keeps_copy)) is not None:
                 step, length = found
                 self._whole[i], done = [step], i + length
+
+    def _quick(self, whole: list[list[Step]], i: int, back: bool = False) -> list[Step]:
+        """The steps of layer i with less Python; what no blob uses meanwhile is spare.
+
+        They may do the layers after it, too (backward: before it), which then have no steps.
+        """
+        if not (whole[i] and self._shared):
+            return [device.quick(*step) for step in whole[i]]
+        end = i - 1 if back else i + 1
+        while 0 <= end < len(whole) and not whole[end]:
+            end += -1 if back else 1
+        moments = (2 * len(whole) - 1 - i, 2 * len(whole) - 2 - end) if back else (i, end - 1)
+        spare = partial(self._shared.spare, *moments)
+        return [device.quick(*step, spare) for step in whole[i]]
 
     def _fuse_on_gpu_from(self, start: int) -> None:
         for i in range(start, len(self._nodes) - 1):
@@ -307,7 +322,7 @@ class Plan:
         self._backward[first_beta] = all_steps
         whole = self._fuse_backward(all_steps, values_of)
         if self._device == device.CPU:
-            whole = [[device.quick(*step) for step in steps] for steps in whole]
+            whole = [self._quick(whole, i, back=True) for i in range(len(whole))]
         self._whole_backward[first_beta] = whole
 
     def _fuse_backward(self, steps: list[list[Step]], values_of: dict[int, dict[str, Any]]) -> list[list[Step]]:

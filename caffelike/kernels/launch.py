@@ -9,7 +9,7 @@ on how many threads there are, so results have the same bits for any number of t
 import mmap
 import os
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext, suppress
 from typing import Any
 
@@ -367,14 +367,59 @@ _HUGE = 2**22  # bytes from which on an array is worth huge pages
 def scratch(role: str, size: int) -> np.ndarray:
     """`size` float32 on a 64-byte boundary, contents undefined; one array per role and calling thread.
 
-    All layers share them, so they stay in the cache: nothing may be left in one from call to call.
+    All layers share them, so they stay in the cache: nothing may be left in one from call to call. Where a larger one
+    would be needed, and there is memory lent, it lies there.
     """
     have = _local.__dict__.get(role)
     if have is None or have.size < size:
+        lender = _local.__dict__.get("_lender")
+        if lender is not None and 4 * size >= _HUGE and (piece := lender.take(role, size)) is not None:
+            return piece
         changed()
         have = _local.__dict__[role] = None  # first, or both would be there at once
         have = _local.__dict__[role] = _pages(size)
     return have
+
+
+@contextmanager
+def lent(find: Callable[[], Iterable[np.ndarray]]) -> Iterator[None]:
+    """Within it, this thread may have large scratch memory in arrays that nobody else uses meanwhile.
+
+    find: gives them, 1-D float32; called when such memory is wanted. It must give the same whenever the same is done
+    within: launches are noted with its addresses (replay.py). Within another lender these arrays come first.
+    """
+    mine = _local.__dict__
+    outer = mine.get("_lender")
+    mine["_lender"] = _Lender(find, outer)
+    try:
+        yield
+    finally:
+        mine["_lender"] = outer
+
+
+class _Lender:
+    def __init__(self, find: Callable[[], Iterable[np.ndarray]], outer: "_Lender | None"):
+        self._find, self._outer = find, outer
+        self._free: list[np.ndarray] | None = None
+        self._taken: dict[str, np.ndarray] = {}
+
+    def free(self) -> list[np.ndarray]:
+        """What is left, with what the outer one has left."""
+        if self._free is None:
+            self._free = [array[-array.ctypes.data % 64 // 4 :] for array in self._find()]
+            self._free += self._outer.free() if self._outer else []
+        return self._free
+
+    def take(self, role: str, size: int) -> np.ndarray | None:
+        """`size` float32 from the first array that has so many; None where none has."""
+        have, free = self._taken.get(role), self.free()
+        if have is None or have.size < size:
+            at = next((i for i, array in enumerate(free) if array.size >= size), None)
+            if at is None:
+                return None
+            have = self._taken[role] = free[at][:size]
+            free[at] = free[at][-(-size // 16) * 16 :]
+        return have
 
 
 def _pages(size: int) -> np.ndarray:

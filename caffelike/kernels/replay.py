@@ -7,7 +7,7 @@ but the arguments' shapes and addresses and by `launch.state()`: a `Replay` note
 
 import threading
 import weakref
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple, TypeVar
 
 import numpy as np
@@ -54,10 +54,13 @@ class _Notes(NamedTuple):
 
 
 class Replay:
-    """A call of a replayable function with these arguments. The second of its kind is noted, later ones repeat that."""
+    """A call of a replayable function with these arguments. The second of its kind is noted, later ones repeat that.
 
-    def __init__(self, function: Callable, arguments: tuple):
-        self._function, self._arguments = function, arguments
+    spare: gives memory that the call may use for itself, see `launch.lent`.
+    """
+
+    def __init__(self, function: Callable, arguments: tuple, spare: Callable[[], Sequence[np.ndarray]] = tuple):
+        self._function, self._arguments, self._spare = function, arguments, spare
         self._notes: _Notes | None = None
         self._before: Any = None  # what the last call was under: it has compiled all, and scratch memory has its size
         self._impossible: Any = None  # what a call was under that did something by hand
@@ -71,10 +74,14 @@ class Replay:
             with launch.team():
                 _all_again(launch.fork_address(), notes.blocks)
         elif state != self._before or state == self._impossible:
-            self._function(*self._arguments)
+            self._call()
             self._before = launch.state()
         else:
             self._note(state)
+
+    def _call(self) -> None:
+        with launch.lent(self._spare):
+            self._function(*self._arguments)
 
     def _note(self, state: object) -> None:
         addresses: list[int] = []
@@ -90,7 +97,7 @@ class Replay:
             return address
 
         with launch.keeping(keep) as whole:
-            self._function(*self._arguments)
+            self._call()
         if not whole():
             self._impossible = state
         elif launch.state() == state:

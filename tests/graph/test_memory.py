@@ -1,9 +1,12 @@
+import threading
+
 import numpy as np
 import pytest
 
 import caffelike
 from caffelike.blob import Storage
 from caffelike.graph.memory import Lease, place
+from caffelike.kernels import launch
 from caffelike.kernels.cpu import eltwise
 from caffelike.solvers import guard
 
@@ -147,6 +150,39 @@ def test_leases_that_overlap_in_time_do_not_overlap_in_place():
             if a.first <= b.last and b.first <= a.last:
                 assert a.offset + a.count <= b.offset or b.offset + b.count <= a.offset
     assert size < 0.6 * sum(lease.count for lease in wanted)
+
+
+def test_scratch_memory_lies_where_no_blob_does(build, monkeypatch):
+    monkeypatch.setattr(launch, "_HUGE", 1)
+    nets, results, own = [], [], []
+
+    def work():
+        for share in (True, False):
+            nets.append(make(build))
+            fill(nets[-1], 40)
+            if share:
+                nets[-1].share_memory()
+            results.append([passes(nets[-1]) for _ in range(3)])
+            own.append({role for role, value in vars(launch._local).items() if isinstance(value, np.ndarray)})
+
+    thread = threading.Thread(target=work)  # it has no scratch memory yet
+    thread.start()
+    thread.join()
+    assert own[0] < own[1]
+    for shared, apart in zip(*results, strict=True):
+        same(shared, apart)
+    shared = nets[0]._plan.shared
+    for first in range(2 * len(nets[0]._nodes)):
+        for last in (first, first + 2):
+            free = np.ones(shared.arena.size, bool)
+            for lease in shared._leases:
+                if lease.first <= last and lease.last >= first:
+                    free[lease.offset : lease.offset + lease.count] = False
+            spare = shared.spare(first, last)
+            assert sum(array.size for array in spare) == free.sum()
+            for array in spare:
+                begin = (array.ctypes.data - shared.arena.ctypes.data) // 4
+                assert free[begin : begin + array.size].all()
 
 
 FIRE = """

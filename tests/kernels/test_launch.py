@@ -72,6 +72,28 @@ def test_scratch_is_shared_by_role_and_kept_apart_by_thread():
     assert not np.shares_memory(other[0], launch.scratch("test", 10))
 
 
+def test_large_scratch_lies_in_memory_that_is_lent(monkeypatch):
+    monkeypatch.setattr(launch, "_HUGE", 4 * 100)  # bytes
+    outer, inner = np.empty(1100, np.float32), np.empty(300, np.float32)
+    with launch.lent(lambda: (outer[1:],)):
+        a, b = launch.scratch("lent a", 400), launch.scratch("lent b", 500)
+        assert np.shares_memory(a, outer)
+        assert np.shares_memory(b, outer)
+        assert not np.shares_memory(a, b)
+        assert a.ctypes.data % 64 == b.ctypes.data % 64 == 0
+        assert launch.scratch("lent a", 300) is a
+        assert not np.shares_memory(launch.scratch("small", 99), outer)
+        with launch.lent(lambda: (inner,)):
+            assert np.shares_memory(launch.scratch("lent c", 200), inner)
+            assert np.shares_memory(launch.scratch("lent d", 130), outer)
+            own = launch.scratch("lent e", 150)
+            assert not np.shares_memory(own, inner)
+            assert not np.shares_memory(own, outer)
+        assert np.shares_memory(launch.scratch("lent f", 130), outer)  # given back by "lent d"
+        assert launch.scratch("lent e", 150) is own  # there is one as large
+    assert not np.shares_memory(launch.scratch("lent a", 400), outer)
+
+
 PRELUDE = """
 import os, threading
 import numpy as np, numba

@@ -20,7 +20,7 @@ from caffelike.kernels.cpu.correlate import (
 )
 from caffelike.kernels.cpu.gemm import gemm
 from caffelike.kernels.jit import SUMS
-from caffelike.kernels.launch import aligned, by_hand, scratch, task
+from caffelike.kernels.launch import aligned, by_hand, lent, scratch, task
 from caffelike.kernels.replay import replayable
 
 Ints = tuple[int, ...]
@@ -224,7 +224,8 @@ def backward(
         lanes.gradients(d, maps, as_planes(weight), to, into, window, beta != 0)
         return
     if dweight is not None:
-        weight_gradient(x, dy, dweight, kernel, stride, pad, dilation, group, beta)
+        with lent(lambda: () if dx is None else (dx.reshape(-1),)):  # it is written only after that
+            weight_gradient(x, dy, dweight, kernel, stride, pad, dilation, group, beta)
     if dx is not None:
         map_gradient(dy, weight, None, dx, kernel, stride, pad, dilation, group)
 
