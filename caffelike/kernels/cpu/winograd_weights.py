@@ -20,10 +20,11 @@ from caffelike.kernels.cpu.tile import ADD, COLUMNS, ROWS, multiply
 from caffelike.kernels.cpu.transforms import Matrix, combine, matrices
 from caffelike.kernels.jit import address_of, at_address, kernel
 from caffelike.kernels.launch import get_num_threads, scratch, task
-from caffelike.kernels.vector import LANES, Emit
+from caffelike.kernels.vector import LANES, Emit, prefetch
 
 _BLOCK = 4_000_000  # floats of transformed tiles in a block: they stay in the L3 cache
 _ROWS = 32  # output channels of sums that stay in the L2 cache: with a panel of channels, at all points
+_AHEAD = 4  # lines of pixels to ask for in advance: LANES maps at a time are more than processors can follow
 _TILES = 256  # most tiles in a block: a panel of the products then stays in the first-level cache
 
 
@@ -169,7 +170,12 @@ def _tiles(x, offsets, to, buffer, height, width, pad_y, pad_x, row, rows, acros
         for r in range(done, M * t + SUPPORT):
             y, place = M * row + r - pad_y, planes + r % SUPPORT * size
             if 0 <= y < height:
+                later = (y + _AHEAD) * width
+                if y + _AHEAD >= height:
+                    later += (LANES - 1) * height * width  # of the next vector of channels
                 for k in range(skipped, width, LANES):
+                    for lane in range(LANES):
+                        prefetch(x, later + offsets[lane] + k)
                     at = (left + k - skipped) * LANES
                     transpose_lines(buffer, at, LANES, x, y * width + k, offsets, 0, min(LANES, width - k))
                 across_in(buffer, 0, buffer, place, across)
