@@ -242,17 +242,45 @@ def pack_weights(weight: np.ndarray, groups: int, mirrored: bool, to: np.ndarray
     return to
 
 
+@intrinsic
+def _every_second(typingctx, to, i, source, j, n):
+    """to[i + l] = source[j + 2*l] for l < min(n, LANES); nothing behind the last of them is read."""
+
+    def codegen(context, builder, given, values):
+        e, b = Emit(builder), builder
+        target, origin = e.array(context, given.args[0], *values[:2]), e.array(context, given.args[2], *values[2:4])
+        n, even = values[4], list(range(0, LANES, 2))
+        with b.if_else(b.icmp_signed(">=", n, e.int(LANES))) as (whole, part):
+            with whole:
+                second = e.load(e.at(origin, LANES - 1))  # a number earlier, or it would end behind the last
+                e.store(e.shuffle(e.load(origin), second, even + [LANES + 1 + k for k in even]), target)
+            with part:
+                last = b.sub(b.mul(n, e.int(2)), e.int(1))
+                halves = [e.masked_load(e.at(origin, at), e.first(last, at)) for at in (0, LANES)]
+                e.masked_store(e.shuffle(*halves, even + [LANES + k for k in even]), target, e.first(n))
+        return context.get_dummy_value()
+
+    n = types.intp
+    return types.void(to, n, source, n, n), codegen
+
+
+_LINES_AHEAD = 32  # enough are then under way; processors do not see by themselves where lines that are seen go on
+
+
 @task
 def _sample(worker, lo, hi, maps, to, size, stride, out):
     """The planes lo..hi of every stride-th pixel."""
     for plane in range(lo, hi):
-        at = plane * size[0] * size[1]
-        for y in range(0, size[0], stride[0]):  # of the next plane: processors do not see where it goes on
-            ask(maps, at + (size[0] + y) * size[1], size[1])
-        pack_planes(
-            to, plane * out[0] * out[1], maps, at, 1, size[0], size[1], stride[0], stride[1], 0, 0, 1, 1, out[0],
-            out[1], 0, out[0],
-        )  # fmt: skip
+        for y in range(out[0]):
+            later = y + _LINES_AHEAD
+            ask(maps, ((plane + later // out[0]) * size[0] + later % out[0] * stride[0]) * size[1], size[1])
+            source, target = (plane * size[0] + y * stride[0]) * size[1], (plane * out[0] + y) * out[1]
+            if stride[1] == 2:
+                for x in range(0, out[1], LANES):
+                    _every_second(to, target + x, maps, source + 2 * x, out[1] - x)
+                continue
+            for x in range(out[1]):
+                to[target + x] = maps[source + x * stride[1]]
 
 
 def _seen_only(maps: np.ndarray, window: Window) -> tuple[np.ndarray, Window]:
