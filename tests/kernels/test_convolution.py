@@ -3,7 +3,7 @@ import pytest
 from reference import conv_backward, conv_forward, conv_out
 
 from caffelike.kernels import launch
-from caffelike.kernels.cpu import convolution, deconvolution
+from caffelike.kernels.cpu import convolution, deconvolution, unpacked
 from caffelike.kernels.cpu.correlate import Window, correlate
 from caffelike.layers import convolution as convolution_layer
 from caffelike.layers import pooling
@@ -185,3 +185,30 @@ def test_panels_of_a_column_more_than_three_vectors(size, stride, side, bias, re
     y = np.full_like(want, np.nan)
     correlate(x, weight, b, y, Window((side,) * 2, (stride,) * 2, (pad,) * 2, (1, 1)), 1, relu=relu)
     np.testing.assert_allclose(y, np.maximum(want, 0) if relu else want, atol=2e-6 * np.abs(want).max())
+
+
+@pytest.mark.parametrize(
+    "shape",  # channels, size, outputs, kernel, stride, pad, dilation
+    [
+        (3, (20, 93), 32, (3, 3), (2, 2), (1, 1), (1, 1)),
+        (3, (11, 64), 9, (3, 5), (1, 1), (1, 2), (1, 1)),
+        (1, (17, 197), 10, (7, 7), (2, 2), (3, 3), (1, 1)),
+        (16, (9, 52), 8, (5, 5), (1, 1), (0, 0), (1, 1)),  # more steps of k than a block has
+        (2, (40, 146), 5, (3, 2), (3, 1), (2, 0), (2, 2)),
+    ],
+)
+def test_lines_of_planes_give_what_panels_give(shape, threads, rng, monkeypatch):
+    channels, size, rows, *pairs = shape
+    window = Window(*pairs)
+    shapes = (3, channels, *size), (rows, channels, *pairs[0]), rows
+    x, w, b = (rng.standard_normal(s).astype(np.float32) for s in shapes)
+    results = []
+    assert unpacked.fits(rows, window.out(size)[1], channels)
+    for fits in (True, False):
+        monkeypatch.setattr(unpacked, "fits", lambda *_, fits=fits: fits)
+        for bias, relu, add in ((b, True, False), (None, False, True)):
+            y = np.ones((3, rows, *window.out(size)), np.float32)
+            correlate(x, w, bias, y, window, 1, relu=relu, add=add)
+            results.append(y)
+    np.testing.assert_array_equal(results[0], results[2])
+    np.testing.assert_array_equal(results[1], results[3])

@@ -16,7 +16,7 @@ from llvmlite import ir
 from numba import types
 from numba.extending import intrinsic
 
-from caffelike.kernels.cpu import dots
+from caffelike.kernels.cpu import dots, unpacked
 from caffelike.kernels.cpu.gemm import depth_of_block, lines
 from caffelike.kernels.cpu.pack import SLACK, pack_left, pack_planes, pack_right, pack_right_transposed
 from caffelike.kernels.cpu.tile import ADD, BIAS, COLUMNS, DEPTH, RELU, ROWS, WIDER, multiply, multiply_asking
@@ -323,6 +323,10 @@ def correlate(
     threads = get_num_threads()
     if out.size == 0:
         return
+    flags = (0 if bias is None else BIAS) | (RELU if relu else 0) | (ADD if add else 0)
+    if groups == 1 and window.kernel != (1, 1) and unpacked.fits(rows, out.shape[3], channels):
+        _by_rows(maps, weight, bias, out, window, mirrored, flags, packed)
+        return
     plan = plan_of(n, groups, channels, size, rows, window, mirrored, threads)
     planes = plan.planes
     if packed is None:
@@ -331,8 +335,26 @@ def correlate(
     _correlate(
         plan.items, 1, maps.reshape(-1), packed, NOTHING if bias is None else bias, out.reshape(-1), planes.offsets,
         plan.sizes, window.stride, window.pad, planes.phases, planes.shape, planes.more, plan.parts, plan.block,
-        plan.panel, (0 if bias is None else BIAS) | (RELU if relu else 0) | (ADD if add else 0), planes.image,
+        plan.panel, flags, planes.image,
         scratch("planes", threads * slot), slot, scratch("right", threads * buffer_slot), buffer_slot,
+    )  # fmt: skip
+
+
+def _by_rows(maps, weight, bias, out, window, mirrored, flags, packed):
+    n, channels, size = len(maps), maps.shape[1], maps.shape[2:]
+    (rows, height, width), threads, taps = out.shape[1:], get_num_threads(), window.kernel[0] * window.kernel[1]
+    if packed is None:
+        packed = pack_weights(weight, 1, mirrored, scratch("left", packed_size(weight, 1, mirrored)))
+    line = maps[0].size // size[0] * window.stride[0]  # of the planes, for a row of the output
+    bands = -(-height // max(8, 24_000 // line))
+    high = -(-height // (bands if n % threads == 0 else -(-bands // threads) * threads))  # the same for each thread
+    planes = planes_of(channels, size, window, mirrored, high)
+    depth = channels * taps
+    unpacked.rows_of_output(
+        n * -(-height // high), 1, maps.reshape(-1), packed, NOTHING if bias is None else bias, out.reshape(-1),
+        planes.offsets, (channels, *size, rows, height, width, depth), window.stride, window.pad, planes.phases,
+        planes.shape, planes.more, high, depth_of_block(depth, taps if mirrored else 1), flags,
+        scratch("planes", threads * planes.size), planes.size,
     )  # fmt: skip
 
 

@@ -34,6 +34,7 @@ def emit_tile(
     flags: Any,
     extra: Any = None,
     ahead: tuple | None = None,
+    places: Any = None,
 ) -> None:
     """C[rows, w] of one tile; operands: pointers A, B, C, bias; sizes: intp rows, w, kc, ldc.
 
@@ -42,6 +43,7 @@ def emit_tile(
     ties of max pooling then fall as in Caffe (LeNet's loss follows Caffe's to 1e-7 for hundreds of iterations).
     extra: pointer to one column of B more, `depth` numbers, whose sums lie in one vector, a lane a row; w must be full.
     ahead: pointers to a place in memory and to `depth` offsets from it; all of those cache lines are asked for.
+    places: pointer to `depth` offsets from B: a line of it is there, and not behind the one before.
     """
     down = Emit(e.b, machine.rows)  # vectors that hold a column of A
     b, lanes = e.b, machine.lanes
@@ -60,7 +62,7 @@ def emit_tile(
 
     def step(k: Any, sums: list) -> list:
         a = e.at(a_pointer, b.mul(k, e.int(machine.rows)))
-        row = e.at(b_pointer, b.mul(k, e.int(vectors * lanes)))
+        row = e.at(b_pointer, b.mul(k, e.int(vectors * lanes)) if places is None else b.load(e.at(places, k)))
         e.prefetch(e.at(a, _AHEAD))
         if ahead is not None:
             e.prefetch(e.at(ahead[0], b.load(e.at(ahead[1], k))), level=2)
@@ -205,8 +207,25 @@ def _make_asking(vectors: int, wider: bool = False) -> Any:
     return tile
 
 
+def _make_placed(vectors: int) -> Any:
+    @intrinsic
+    def tile(typingctx, a, ai, b, bi, places, c, ci, bias, row, rows, width, depth, ldc, flags):
+        n = types.intp
+
+        def codegen(context, builder, given, values):
+            e = Emit(builder)
+            operands = tuple(e.at(values[i], values[i + 1]) for i in (0, 2, 5, 7))
+            emit_tile(e, MACHINE, vectors, operands, tuple(values[9:13]), values[13], places=values[4])
+            return context.get_dummy_value()
+
+        return types.void(a, n, b, n, places, c, n, bias, n, n, n, n, n, n), codegen
+
+    return tile
+
+
 _tile1, _tile2, _tile3 = _make_tile(1), _make_tile(2), _make_tile(3)
 _tile_wider = _make_tile(MACHINE.vectors, wider=True)
+_placed1, _placed2, _placed3 = _make_placed(1), _make_placed(2), _make_placed(3)
 _asking3, _asking_wider = _make_asking(3), _make_asking(MACHINE.vectors, wider=True)
 
 WIDER = COLUMNS + 1
@@ -255,3 +274,23 @@ def multiply_asking(a, b, c, bias, source, offsets, rows, width, depth, ldc, fla
             _tile_wider(a, i * depth, b, c, i * ldc, bias, i, left, COLUMNS, depth, ldc, flags)
         else:
             _tile3(a, i * depth, b, c, i * ldc, bias, i, left, width, depth, ldc, flags)
+
+
+@shared(types.void(_FLOATS, _FLOATS, _INTS, _FLOATS, _FLOATS, _INT, _INT, _INT, _INT, _INT))
+def multiply_lines(a, b, places, c, bias, rows, width, depth, ldc, flags):
+    """As `multiply` for any width, but line k of B is b[places[k] : places[k] + width]; what is behind it is read, too.
+
+    Pieces of two vectors where three would leave less than one.
+    """
+    for i in range(0, rows, ROWS):
+        n, done = min(ROWS, rows - i), 0
+        while done < width:
+            left, to = width - done, i * ldc + done
+            w = left if left <= 3 * LANES else (2 * LANES if left <= 4 * LANES else 3 * LANES)
+            if w > 2 * LANES:
+                _placed3(a, i * depth, b, done, places, c, to, bias, i, n, w, depth, ldc, flags)
+            elif w > LANES:
+                _placed2(a, i * depth, b, done, places, c, to, bias, i, n, w, depth, ldc, flags)
+            else:
+                _placed1(a, i * depth, b, done, places, c, to, bias, i, n, w, depth, ldc, flags)
+            done += w
