@@ -16,7 +16,7 @@ from numba.extending import intrinsic
 
 from caffelike.kernels.cpu.tile import ADD, BIAS, COLUMNS, HALVE, RELU, ROWS, WIDER
 from caffelike.kernels.jit import address_of, at_address
-from caffelike.kernels.vector import LANES, Emit, ask, prefetch
+from caffelike.kernels.vector import LANES, Emit, ask
 
 Matrix = list[list[Fraction]]
 
@@ -239,40 +239,51 @@ def _output_passes(m: int, r: int) -> dict[str, Any]:
     return {"columns_out": columns_out, "rows_out": rows_out, "rows_halved": rows_halved, "M": m, "N": n}
 
 
+_SEVERAL = max(1, LANES // ROWS)  # channels whose windows fill vectors
+
+
 def _weight_passes(m: int, r: int) -> dict[str, Any]:
     """Windows into the form of F(m, r)."""
     n, intp = m + r - 1, types.intp
     _, g, _ = matrices(m, r)
 
-    @intrinsic
-    def weights_in(typingctx, w, i, row_pitch, rows, mirrored, to, j, pitch):
-        """G g GT for ROWS windows, row_pitch apart, into n*n places of ROWS numbers; zero for windows from `rows`."""
+    def windows_in(channels: int) -> Any:
+        @intrinsic
+        def weights_in(typingctx, w, i, row_pitch, rows, channel_pitch, mirrored, to, j, pitch):
+            """G g GT for windows of ROWS outputs, row_pitch apart, of so many channels, channel_pitch apart.
 
-        def codegen(context, builder, given, values):
-            e, b = Emit(builder), builder
-            source, target = e.at(values[0], values[1]), e.at(values[5], values[6])
-            row_pitch, rows, mirrored, pitch = values[2], values[3], values[4], values[7]
-            taps = r * r
-            numbers: list[Any] = []  # vectors of LANES in the order [tap][ROWS]
-            for first in range(0, taps, LANES):
-                lines = []
-                for row in range(ROWS):
-                    here = b.select(b.icmp_signed(">", rows, e.int(row)), e.int(taps - first), e.int(0))
-                    line = e.at(e.at(source, b.mul(row_pitch, e.int(row))), first)
-                    lines.append(e.masked_load(line, e.first(here)))
-                numbers += e.transpose(lines)
-            wide = Emit(builder, ROWS)
-            window = [_pick(e, numbers, tap * ROWS, ROWS) for tap in range(taps)]
-            window = [b.select(mirrored, window[taps - 1 - tap], window[tap]) for tap in range(taps)]
-            half = [combine(wide, g, [window[y * r + x] for y in range(r)]) for x in range(r)]
-            for y in range(n):
-                for x, value in enumerate(combine(wide, g, [half[k][y] for k in range(r)])):
-                    wide.store(value, wide.at(target, b.mul(pitch, e.int(n * y + x))))
-            return context.get_dummy_value()
+            Into n*n places [channel][ROWS] `pitch` apart; zero for outputs from `rows`.
+            """
 
-        return types.void(w, intp, intp, intp, types.boolean, to, intp, intp), codegen
+            def codegen(context, builder, given, values):
+                e, b = Emit(builder), builder
+                source, target = e.at(values[0], values[1]), e.at(values[6], values[7])
+                row_pitch, rows, channel_pitch, mirrored, pitch = *values[2:6], values[8]
+                taps, count = r * r, channels * ROWS
+                numbers: list[Any] = []  # vectors of LANES in the order [tap][channel][ROWS]
+                for first in range(0, taps, LANES):
+                    here = [b.select(b.icmp_signed(">", rows, e.int(row)), e.int(taps - first), e.int(0))
+                            for row in range(ROWS)]  # fmt: skip
+                    masks, lines = [e.first(n) for n in here], []
+                    for channel in range(channels):
+                        window = e.at(e.at(source, b.mul(channel_pitch, e.int(channel))), first)
+                        lines += [e.masked_load(e.at(window, b.mul(row_pitch, e.int(row))), masks[row])
+                                  for row in range(ROWS)]  # fmt: skip
+                    numbers += e.transpose(lines)
+                wide = Emit(builder, count)
+                window = [_pick(e, numbers, tap * count, count) for tap in range(taps)]
+                window = [b.select(mirrored, window[taps - 1 - tap], window[tap]) for tap in range(taps)]
+                half = [combine(wide, g, [window[y * r + x] for y in range(r)]) for x in range(r)]
+                for y in range(n):
+                    for x, value in enumerate(combine(wide, g, [half[k][y] for k in range(r)])):
+                        wide.store(value, wide.at(target, b.mul(pitch, e.int(n * y + x))))
+                return context.get_dummy_value()
 
-    return {"weights_in": weights_in}
+            return types.void(w, intp, intp, intp, intp, types.boolean, to, intp, intp), codegen
+
+        return weights_in
+
+    return {"several_weights_in": windows_in(_SEVERAL), "weights_in": windows_in(1)}
 
 
 def _pick(e: Emit, vectors: list, first: int, count: int) -> Any:
@@ -297,6 +308,7 @@ column_in: Any = None
 columns_out: Any = None
 rows_out: Any = None
 rows_halved: Any = None
+several_weights_in: Any = None
 weights_in: Any = None
 
 
@@ -391,11 +403,16 @@ def _output(products, y, bias, planes, first, last, height, width, row, rows, ac
 
 def _weights(w, to, rows, row_pitch, channels, channel_pitch, mirrored, pitch):
     """One panel of `rows` <= ROWS outputs: to[n*n, pitch][channel][ROWS] from w[row, channel, window]."""
-    for c in range(channels):
+    whole = channels // _SEVERAL * _SEVERAL
+    for c in range(0, whole, _SEVERAL):
         if channel_pitch > row_pitch:  # each channel is on another page
-            for i in range(0, rows * row_pitch, 16):
-                prefetch(w, (c + _AHEAD) * channel_pitch + i)
-        weights_in(w, c * channel_pitch, row_pitch, rows, mirrored != 0, to, c * ROWS, pitch)
+            for k in range(c + _AHEAD, c + _AHEAD + _SEVERAL):
+                ask(w, k * channel_pitch, rows * row_pitch)
+        several_weights_in(
+            w, c * channel_pitch, row_pitch, rows, channel_pitch, mirrored != 0, to, c * ROWS, pitch
+        )  # fmt: skip
+    for c in range(whole, channels):
+        weights_in(w, c * channel_pitch, row_pitch, rows, channel_pitch, mirrored != 0, to, c * ROWS, pitch)
 
 
 _FLOATS, _INT = types.CPointer(types.float32), types.intp
