@@ -11,7 +11,7 @@ from typing import Any
 from numba import types
 from numba.extending import intrinsic
 
-from caffelike.kernels.cpu.tile import ROWS
+from caffelike.kernels.cpu.tile import COLUMNS, ROWS
 from caffelike.kernels.jit import shared
 from caffelike.kernels.vector import LANES, Emit, ask, copy_first, copy_vector, prefetch
 
@@ -116,6 +116,27 @@ def _transpose_pieces(typingctx, to, i, pitch, source, one, two, three, offsets,
 
 
 @intrinsic
+def _copy_lines(typingctx, to, source, place, offsets, depth):
+    """For all k < depth: to[k*COLUMNS + c] = source[offsets[k] + place + c], c < COLUMNS."""
+
+    def codegen(context, builder, given, values):
+        e = Emit(builder)
+        target, origin, offsets = values[0], e.at(values[1], values[2]), values[3]
+
+        def line(k: Any, _: list) -> list:
+            start, end = e.at(origin, builder.load(e.at(offsets, k))), e.at(target, builder.mul(k, e.int(COLUMNS)))
+            vectors = [e.load(e.at(start, v)) for v in range(0, COLUMNS, LANES)]
+            for v, value in enumerate(vectors):
+                e.store(value, e.at(end, v * LANES))
+            return []
+
+        e.loop(values[4], [], line)
+        return context.get_dummy_value()
+
+    return types.void(to, source, types.intp, offsets, types.intp), codegen
+
+
+@intrinsic
 def _join_lines(typingctx, to, i, pitch, source, one, two, offsets, depth, cut):
     """For all k < depth: to[i + k*pitch + l] = source[offsets[k] + (one if l < cut else two) + l], l < LANES."""
 
@@ -192,6 +213,9 @@ def pack_right(to, source, offsets, depth, first, width, run, rows, pitch, image
     y, x = first // run, first % run
     if x + width <= run:  # one line, perhaps of a matrix that ends where it ends
         place = y // rows * image + y % rows * pitch + x
+        if width == COLUMNS and depth > 0:
+            _copy_lines(to, source, place, offsets, depth)
+            return
         for k in range(depth):
             ask(source, offsets[min(k + _AHEAD, depth - 1)] + place, width)
             d, s = k * padded, offsets[k] + place
