@@ -23,6 +23,7 @@ CASES = [
     (2, 3, 9, (33, 15), 3, (1, 1), 1),  # M rows of tiles fill a vector
     (1, 4, 8, (21, 16), 5, (2, 2), 1),
     (1, 100, 70, (8, 7), 3, (1, 1), 2),  # few tiles for so many weights
+    (30, 3, 9, (7, 8), 3, (1, 1), 1),  # several maps in a vector
 ]
 
 
@@ -104,6 +105,7 @@ def test_choice():
     assert choice.best_form(five, (10, 96, 27, 27), (10, 256, 27, 27), 2) == 2
     assert choice.best_form(three, (1, 3, 224, 224), (1, 64, 224, 224), 1) == 0
     assert choice.best_form(three, (1, 512, 7, 7), (1, 512, 7, 7), 1) == 2
+    assert choice.best_form(three, (4, 512, 7, 7), (4, 512, 7, 7), 1) == 4  # four maps fill a vector
     assert choice.best_form(three, (1, 16, 14, 14), (1, 32, 14, 14), 1) == 0
     assert choice.best_form_of_weights(three, (4, 512, 7, 7), (4, 512, 7, 7), 1) == 4
     assert choice.best_form_of_weights(three, (1, 512, 7, 7), (1, 512, 7, 7), 1) == 2

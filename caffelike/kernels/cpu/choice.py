@@ -61,7 +61,8 @@ def _cheapest(maps: int, groups: int, channels: int, rows: int, height: int, wid
     for m in _FORMS[r]:
         points = (m + r - 1) ** 2
         tiles = -(-height // m) * -(-width // m)
-        tiles = maps * -(-tiles // LANES) * LANES
+        tiles = maps * (tiles if LANES % tiles == 0 else -(-tiles // LANES) * LANES)
+        tiles = -(-tiles // LANES) * LANES
         weights = points * channels * rows
         products = weights * tiles / (0.8 * products_a_cycle)
         passes = (tiles * (channels + rows) * points * 0.8 + weights * 0.3) * 16 / LANES

@@ -124,25 +124,37 @@ def _input_passes(m: int, matrix: Matrix) -> dict[str, Any]:
 
     def columns(lanes: int) -> Any:
         @intrinsic
-        def columns_in(typingctx, planes, i, to, j, plane, across, pitch):
-            """`lanes` tiles from n planes of m row phases each into n*n places `pitch` apart."""
+        def columns_in(typingctx, planes, i, to, j, plane, across, pitch, few):
+            """`lanes` tiles from n planes of m row phases each into n*n places `pitch` apart.
+
+            few: as many of them only, unless 0.
+            """
 
             def codegen(context, builder, given, values):
                 e, b = Emit(builder, lanes), builder
                 source, target = e.at(values[0], values[1]), e.at(values[2], values[3])
-                plane, across, pitch = values[4:]
-                for k in range(n):
-                    lines = []
-                    for row in range(support):
-                        at_plane = e.at(source, b.mul(plane, e.int(m * k + row % m)))
-                        lines.append(e.load(e.at(at_plane, b.mul(across, e.int(row // m)))))
-                    for row, value in enumerate(combine(e, matrix, lines)):
-                        place = e.at(target, b.mul(pitch, e.int(n * row + k)))
-                        e.store(value, place)
-                        e.prefetch(e.at(place, COLUMNS), write=True)  # the next channel: so many streams are not seen
+                plane, across, pitch, few = values[4:]
+
+                def transformed(store: Any) -> None:
+                    for k in range(n):
+                        lines = []
+                        for row in range(support):
+                            at_plane = e.at(source, b.mul(plane, e.int(m * k + row % m)))
+                            lines.append(e.load(e.at(at_plane, b.mul(across, e.int(row // m)))))
+                        for row, value in enumerate(combine(e, matrix, lines)):
+                            place = e.at(target, b.mul(pitch, e.int(n * row + k)))
+                            store(value, place)
+                            e.prefetch(e.at(place, COLUMNS), write=True)  # of the next channel: too many streams
+
+                mask = e.first(few)
+                with b.if_else(b.icmp_signed("==", few, e.int(0))) as (all_of_them, some):
+                    with all_of_them:
+                        transformed(e.store)
+                    with some:
+                        transformed(lambda value, place: e.masked_store(value, place, mask))
                 return context.get_dummy_value()
 
-            return types.void(planes, intp, to, intp, intp, intp, intp), codegen
+            return types.void(planes, intp, to, intp, intp, intp, intp, intp), codegen
 
         return columns_in
 
@@ -316,7 +328,8 @@ def _input(x, to, planes, first, last, channels, height, width, pad_y, pad_x, ro
     """Channels first..last of the tile rows row..row + rows of a map into panels for the products.
 
     to: [n*n][panel of `panels` tiles][channel][tiles of the panel], LANES more between the n*n, this map's tiles from
-    `tile` on; in panels of WIDER tiles (which the map must fill) the last one lies behind the others, [channel].
+    `tile` on, and what else is in their vectors, unless whole maps fill one. In panels of WIDER tiles (which the map
+    must fill) the last one lies behind the others, [channel].
     Every row of the map is transformed once, horizontally (into planes), then each tile vertically. Vectors that lie
     below each other follow one another, for they have the same masks. The next map is asked for: processors do not see
     where it goes on.
@@ -339,12 +352,14 @@ def _input(x, to, planes, first, last, channels, height, width, pad_y, pad_x, ro
                     for k in range(N):
                         for i in range(across):
                             planes[d + k * M * size + i] = 0
+        own = rows * across
+        few = own if own < LANES and LANES % own == 0 else 0  # the next map's tiles lie in the same vector
         if panels == WIDER:
             for g in range(0, rows * across, WIDER):
                 d = (tile + g) * channels
                 for t in range(0, COLUMNS, LANES):
-                    columns_in(planes, g + t, to, d + c * COLUMNS + t, size, across, pitch)
-                column_in(planes, g + COLUMNS, to, d + COLUMNS * channels + c, size, across, pitch)
+                    columns_in(planes, g + t, to, d + c * COLUMNS + t, size, across, pitch, 0)
+                column_in(planes, g + COLUMNS, to, d + COLUMNS * channels + c, size, across, pitch, 0)
             continue
         for g in range(0, rows * across, LANES):
             panel = (tile + g) // panels * panels
@@ -358,9 +373,9 @@ def _input(x, to, planes, first, last, channels, height, width, pad_y, pad_x, ro
                         x, s, M * width, 0, above, inside, planes, r % M * size + r // M * LANES, M * size, pad_x,
                         width + pad_x,
                     )  # fmt: skip
-                columns_in(planes, 0, to, d, size, LANES, pitch)
+                columns_in(planes, 0, to, d, size, LANES, pitch, few)
             else:
-                columns_in(planes, g, to, d, size, across, pitch)
+                columns_in(planes, g, to, d, size, across, pitch, few)
 
 
 def _output(products, y, bias, planes, first, last, height, width, row, rows, across, tile, tiles, pitch, flags):

@@ -49,6 +49,18 @@ def _whole(numbers):
     return (numbers + LANES - 1) // LANES * LANES
 
 
+@kernel
+def _apart(own, panel):
+    """From map to map, of `own` tiles each: without a gap where a vector then has whole maps, or the panel is WIDER."""
+    return own if panel == WIDER or LANES % own == 0 else _whole(own)
+
+
+@kernel
+def _filled(tiles, panel):
+    """Tiles of a block with those behind the last one that fill its vectors."""
+    return tiles if panel == WIDER else _whole(tiles)
+
+
 @kernel(inner=True)
 def _products(u, start, v, v_start, m, m_start, channels, rows, tiles, panel, first, last):
     """m[point][row][tile] = sum over c of u[point][row][c] * v[point][c][tile] for points first..last."""
@@ -77,8 +89,8 @@ def _blocks(worker, lo, hi, addresses, x, u, bias, y, sizes, pad, counts, flags,
     for item in range(lo, hi):
         g, first_map, row = item // runs, item % runs // per_map * block_maps, item % per_map * block_rows
         n, high = min(block_maps, maps - first_map), min(block_rows, down - row)
-        each = high * across if panel == WIDER else _whole(high * across)
-        tiles = n * each
+        each = _apart(high * across, panel)
+        tiles = _filled(n * each, panel)
         for i in range(n):
             source = ((first_map + i) * groups + g) * channels * height * width
             transform_input(
@@ -137,7 +149,11 @@ def _fresh(worker, lo, hi, addresses, w, v, bias, y, g, sizes, pitches, mirrored
     maps, groups, channels, _, _, rows, out_height, out_width, points = sizes
     row_pitch, channel_pitch = pitches
     down, across, each, panel = where
-    line, area = _whole(maps * each), out_height * out_width // (4 if flags & HALVE else 1)
+    tiles, line, area = (
+        _filled(maps * each, panel),
+        _whole(maps * each),
+        out_height * out_width // (4 if flags & HALVE else 1),
+    )
     here = worker * (points * (high * channels + LANES) + SLACK)
     weights = g * rows * channels * min(row_pitch, channel_pitch)
     for item in range(lo, hi):
@@ -157,7 +173,7 @@ def _fresh(worker, lo, hi, addresses, w, v, bias, y, g, sizes, pitches, mirrored
                     ask(w, following + k * channel_pitch, high * row_pitch)
             else:
                 ask(w, following + high * c * channel_pitch, high * (end - c) * channel_pitch)
-            _products(u, here, v, 0, m, worker * m_slot, channels, count, maps * each, panel, point, point + 1)
+            _products(u, here, v, 0, m, worker * m_slot, channels, count, tiles, panel, point, point + 1)
         for i in range(maps):
             transform_output(
                 addresses[1], m, worker * m_slot, y, ((i * groups + g) * rows + first) * area, bias,
@@ -215,7 +231,7 @@ def plan_of(maps: int, groups: int, out: tuple[int, int], m: int, threads: int, 
     """
     down, across = -(-out[0] // m), -(-out[1] // m)
     own = down * across
-    each = own if _fits_wider(own) else -(-own // LANES) * LANES
+    each = int(_apart(own, WIDER if _fits_wider(own) else COLUMNS))
     if own > _LARGEST:
         block_rows, block_maps = _in_block(maps * groups, down, across, threads, _LARGEST), 1
         per_map = -(-down // block_rows)
@@ -229,8 +245,11 @@ def plan_of(maps: int, groups: int, out: tuple[int, int], m: int, threads: int, 
         block_rows = down
         block_maps = maps if fresh else max(1, min(maps, 2 * _BLOCK // each))
         blocks = -(-maps // block_maps) * groups
-    tiles = block_maps * (each if block_rows == down else -(-block_rows * across // LANES) * LANES)
     panel = WIDER if down % block_rows == 0 and _fits_wider(block_rows * across) else COLUMNS
+    tiles = int(_filled(block_maps * each if block_rows == down else block_rows * across, panel))
+    if panel == COLUMNS:
+        vectors = -(-tiles // LANES)
+        panel = -(-vectors // -(-tiles // COLUMNS)) * LANES  # equal panels: 32 + 32 tiles, not 48 + 16
     return Plan(down, across, block_rows, block_maps, blocks, shared or fresh, fresh, each, tiles, panel)
 
 
@@ -324,26 +343,26 @@ def convolve(
             v, v_slot, products, m_slot, s, s_slot,
         )  # fmt: skip
         return
-    each = plan.each
+    each, panel = plan.each, plan.panel
     small, large = (groups, channels, height, width), (groups, rows, out_height, out_width)
     for g in range(groups):
         for first in range(0, n, plan.block_maps):
             count = min(plan.block_maps, n - first)
+            tiles = int(_filled(count * each, panel))
             grain = -(-channels // (2 * threads))
             _shared_input(
                 channels, grain, form.input, x, first, g, count, small, pad, 0, plan.down, plan.across, each,
-                count * each, plan.panel, v, s, s_slot,
+                tiles, panel, v, s, s_slot,
             )  # fmt: skip
             if plan.fresh:
                 _fresh(
                     -(-rows // lines), 1, (form.weights, form.output), weight.reshape(-1), v, b, y, g, sizes,
                     _pitches(rows, channels, form.r, mirrored), mirrored, lines,
-                    (plan.down, plan.across, each, plan.panel), flags, packed, products, m_slot, s, s_slot,
+                    (plan.down, plan.across, each, panel), flags, packed, products, m_slot, s, s_slot,
                 )  # fmt: skip
                 continue
             _shared_products(
-                points, 1, packed, g * points * (lines * channels + LANES), v, products, channels, rows, count * each,
-                plan.panel,
+                points, 1, packed, g * points * (lines * channels + LANES), v, products, channels, rows, tiles, panel,
             )  # fmt: skip
             _shared_output(
                 rows, -(-rows // (2 * threads)), form.output, products, b, y, first, g, count, large, plan.down,
