@@ -223,7 +223,7 @@ def summed(nodes: list[Node], i: int) -> Summed | None:
     (first, second), (third, fourth) = chain.nodes, nodes[i + 2 : i + 4]
     kept, top = first.top[0], third.top[0]
     others = [blob for blob in third.bottom if blob is not kept]
-    readers = [n for n in nodes if any(b is kept for b in n.bottom) and not n.in_place(0)]
+    readers = [n for n in nodes[i + 2 :] if any(b.data_storage is kept.data_storage for b in n.bottom)]
     makers = [n for n in nodes if any(t is top for t in n.top)]
     names = (f"{way}_{second.layer.stem()}_{third.layer.stem()}" for way in ("forward", "backward"))
     forward, backward = (_kernel(first, name) for name in names)
@@ -237,6 +237,7 @@ def summed(nodes: list[Node], i: int) -> Summed | None:
         or makers != [third, fourth]
         or not fourth.in_place(0)
         or not _does(forward, fourth, flag=True)
+        or fourth.layer.bottoms[0] in fourth.layer.backward_reads
         or not first.bottom_backward[0]
         or any(any(node.loss_weights) or not node.needs_backward for node in (third, fourth))
     ):

@@ -334,6 +334,8 @@ CHAINS = {  # how many chains go through normalisation, sum, ReLU and Split in o
     "normalised is clipped": (NORMAL + layer("ReLU", "rb", "b", "b") + layer("Eltwise", "s", "s", "a", "b")
                               + layer("ReLU", "rs", "s", "s") + layer("Power", "e", "e", "s"), 0),
     "no ReLU": (SUM + layer("Eltwise", "e", "e", "s", "s"), 0),
+    "slope below 0": (SUM + layer("ReLU", "rs", "s", "s", more=SLOPED.replace(".1", "-1"))
+                      + layer("Power", "e", "e", "s"), 0),
     "difference": (NORMAL + layer("Eltwise", "s", "s", "a", "b", more="eltwise_param { coeff: 1 coeff: -1 }")
                    + layer("ReLU", "rs", "s", "s") + layer("Power", "e", "e", "s"), 0),
     "changed once more": (SUM + layer("ReLU", "rs", "s", "s") + layer("Power", "p", "s", "s")
