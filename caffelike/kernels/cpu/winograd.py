@@ -284,7 +284,7 @@ def pack_weights(weight: np.ndarray, groups: int, mirrored: bool, m: int, to: np
     form, (rows, channels) = kind(m, weight.shape[3]), _rows_and_channels(weight, groups, mirrored)
     panels, points = -(-rows // ROWS), form.n * form.n
     row_pitch, channel_pitch = _pitches(rows, channels, form.r, mirrored)
-    grain = max(1, 2048 // channels)
+    grain = max(1, 256 // channels)
     _weights(
         groups * panels, grain, form.weights, weight.reshape(-1), to, groups, rows, row_pitch, channels, channel_pitch,
         mirrored, points,
