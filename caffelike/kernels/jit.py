@@ -31,7 +31,10 @@ def _leave_scipy() -> None:
         if importlib.util.find_spec("scipy") is None:
             raise ImportError("SciPy is not installed.")
 
-    before, linalg.ensure_blas = linalg.ensure_blas, look
+    before = getattr(linalg, "ensure_blas", None)
+    if before is None:  # a Numba that looks in another way
+        return
+    linalg.ensure_blas = look
     try:
         importlib.import_module("numba.np.arraymath")
     finally:
