@@ -22,6 +22,7 @@ another blob (`merges`) is for those where blobs share memory: the blob between 
 
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from inspect import signature
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -333,7 +334,8 @@ def _packed(
     layer = node.layer
     named = dict.fromkeys(n.strip("*?") for n in (*layer.bottoms, *layer.tops, *layer.params))
     named |= values(node) | layer.options
-    named |= {"packed": None, "add": False, "halved": None} | dict(more or {})
+    own = {p.name: p.default for p in signature(function).parameters.values() if p.default is not p.empty}
+    named |= {"packed": None} | own | dict(more or {})
     for name in parameters(function):
         named.setdefault(name, name == flag)
     pack = device.kernel(layer.stem(), "pack")

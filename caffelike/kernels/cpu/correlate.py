@@ -341,6 +341,7 @@ def correlate(
 
 
 def _by_rows(maps, weight, bias, out, window, mirrored, flags, packed):
+    """`correlate` with nothing packed but the weights: bands of rows, as even as threads want them."""
     n, channels, size = len(maps), maps.shape[1], maps.shape[2:]
     (rows, height, width), threads, taps = out.shape[1:], get_num_threads(), window.kernel[0] * window.kernel[1]
     if packed is None:
