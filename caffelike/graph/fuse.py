@@ -277,11 +277,16 @@ def bind_handed_on(function: Callable, nodes: list[Node], values: list[dict[str,
 
 
 def _together(nodes: list[Node], values: list[dict[str, Any]]) -> dict[str, Any]:
-    """The nodes' values and options by name; where they share a name, the earliest layer's. Absent parameters: None."""
+    """The nodes' values and options by name; where they share a name, the earliest layer's. Absent parameters: None.
+
+    beta is 1 if it is for any of them: a parameter that another layer has, too, is added to.
+    """
     params = [n.strip("*?") for node in nodes for n in node.layer.params]
     named: dict[str, Any] = dict.fromkeys(way + n for n in params for way in ("", "d"))
     for node, its in zip(reversed(nodes), reversed(values), strict=True):
         named |= its | node.layer.options
+    if betas := [its["beta"] for its in values if "beta" in its]:
+        named["beta"] = max(betas)
     return named
 
 

@@ -376,3 +376,28 @@ def test_a_part_of_a_pass_ends_sharing(build):
     assert net.shares_memory
     net.run_forward(1)
     assert not net.shares_memory
+
+
+@pytest.mark.parametrize("share", [False, True])
+@pytest.mark.parametrize("adds", [False, True])
+def test_chains_add_up_the_gradients_of_parameters_that_they_share(build, share, adds):
+    gradients = []
+    for named in ('param { name: "w" } param { name: "b" }', ""):
+        text, x = START, "b"
+        for k in "12":
+            text += conv(f"c{k}", x) + layer("BatchNorm", f"n{k}", f"c{k}", f"c{k}")
+            text += layer("Scale", f"s{k}", f"c{k}", f"c{k}", more="scale_param { bias_term: true }" + named)
+            if adds:
+                text += layer("Eltwise", f"e{k}", f"e{k}", x, f"c{k}")
+            x = f"e{k}" if adds else f"c{k}"
+            text += layer("ReLU", f"r{k}", x, x)
+        label = layer("Input", "label", "label", more="input_param { shape { dim: 2 } }")
+        end = layer("Pooling", "out", "out", x, more=MEAN) + layer("SoftmaxWithLoss", "loss", "loss", "out", "label")
+        caffelike.set_random_seed(5)
+        net = build(text + label + end, caffelike.TRAIN)
+        net.input_blobs[0].data[...] = np.random.default_rng(2).standard_normal((2, 32, 16, 16))
+        net.share_memory(share)
+        net.forward_backward(beta=0)
+        gradients.append([sum(net.params[s][i].diff for s in (("s1",) if named else ("s1", "s2"))) for i in (0, 1)])
+    for together, apart in zip(*gradients, strict=True):
+        np.testing.assert_allclose(together, apart, rtol=1e-5, atol=1e-6)
