@@ -254,13 +254,8 @@ def _sum_up(
         for storage in given:
             if id(storage) in found:
                 found[id(storage)].first = min(found[id(storage)].first, back)
-        below = found[id(bottom.diff_storage)]
         for storage in arriving:
-            above = found[id(storage)]
-            if above is not below and above.last == back == below.first and above.count == below.count:
-                above.last = below.last
-                above.storages += below.storages
-                found[id(bottom.diff_storage)] = above
+            if _goes_on(found, id(storage), id(bottom.diff_storage), back):
                 break
         yield i, chain
 
@@ -288,12 +283,7 @@ def _merge(
         read = {_place(blob.data_storage, parts) for blob in nodes[merge.first].bottom}
         if {id(other), id(top)} & (kept | parts.keys()) or id(other) in read:
             continue
-        above, below = found[id(other)], found[id(top)]
-        apart = above is not below and above.count == below.count
-        if apart and above.first < merge.first and above.last == below.first == merge.last:
-            above.last = below.last
-            above.storages += below.storages
-            found[id(top)] = above
+        if found[id(other)].first < merge.first and _goes_on(found, id(other), id(top), merge.last):
             yield merge.first, merge
 
 
@@ -305,11 +295,18 @@ def _join_gradients(nodes: Sequence[Node], found: dict[int, Lease], kept: set[in
         (bottom,), (top,) = ([id(b.diff_storage) for b in blobs] for blobs in (node.bottom, node.top))
         if bottom == top or kept & {bottom, top} or not {bottom, top} <= found.keys():
             continue
-        above, below, back = found[top], found[bottom], 2 * len(nodes) - 1 - i
-        if above.last == back == below.first and above.count == below.count:
-            above.last = below.last
-            above.storages += below.storages
-            found[bottom] = above
+        _goes_on(found, top, bottom, 2 * len(nodes) - 1 - i)
+
+
+def _goes_on(found: dict[int, Lease], key: int, following: int, moment: int) -> bool:
+    """Make one lease of two of a size where the second begins as the first ends, at this moment; whether it is so."""
+    above, below = found[key], found[following]
+    if above is below or not above.last == moment == below.first or above.count != below.count:
+        return False
+    above.last = below.last
+    above.storages += below.storages
+    found[following] = above
+    return True
 
 
 def _address(blob: Blob) -> int:

@@ -331,11 +331,10 @@ class Plan:
         for last, chain in self._learned.items():
             first = last + 1 - len(chain.nodes)
             values = [values_of[i] for i in range(first, last + 1)]
-            whole[first : last + 1] = [[] for _ in values]
-            whole[last] = [chain.bind(chain.backward, values, self._kept(first))]
+            whole[first : last + 1] = _at_last(chain.bind(chain.backward, values, self._kept(first)), len(values))
         for sum_ in self._shared.summed.values() if self._shared else ():
             values = [values_of[i] for i in range(sum_.first, sum_.last + 1)]
-            whole[sum_.first : sum_.last + 1] = [*([] for _ in values[1:]), [sum_.bind(sum_.backward, values)]]
+            whole[sum_.first : sum_.last + 1] = _at_last(sum_.bind(sum_.backward, values), len(values))
         for i in range(len(whole) if self._shared else 0):
             if (
                 i in values_of
@@ -343,7 +342,7 @@ class Plan:
                 and (function := fuse.handed_on(self._nodes, i, self._keeps_copy)) is not None
             ):
                 values = [values_of[k] for k in range(i, i + 3)]
-                whole[i : i + 3] = [], [], [fuse.bind_handed_on(function, self._nodes[i : i + 3], values)]
+                whole[i : i + 3] = _at_last(fuse.bind_handed_on(function, self._nodes[i : i + 3], values), 3)
         return whole
 
     def _gradients(self, node: Node, i: int) -> list[dict[str, Any]]:
@@ -517,6 +516,11 @@ class Plan:
                     break
         error.args = (text, *error.args[1:])
         return at(node.place, error)
+
+
+def _at_last(step: Step, count: int) -> list[list[Step]]:
+    """The steps of `count` layers that one step does, at the last of them."""
+    return [*([] for _ in range(count - 1)), [step]]
 
 
 def _is_input(node: Node) -> bool:

@@ -89,13 +89,20 @@ def forward_scale_eltwise(
     _forward(x, total, kept, *statistics, scale, bias, use_global_stats, fraction, eps, slope, other)
 
 
+def _cut(x: np.ndarray, channels: int) -> tuple[int, int, int]:
+    """Images, values in a plane, and channels in a chunk."""
+    images = len(x)
+    inner = x.size // (images * channels)
+    return images, inner, max(1, _GRAIN // (images * inner))
+
+
 def _forward(x, y, kept, mean, variance, factor, deviation, scale, bias, use_global_stats, fraction, eps, slope,
              other=_NONE):  # fmt: skip
     """slope: ReLU's behind it all; 1 for none. other: added in front of that."""
     if x.size == 0:
         return
-    channels, images = mean.size, x.shape[0]
-    inner = x.size // (images * channels)
+    channels = mean.size
+    images, inner, grain = _cut(x, channels)
     if use_global_stats:
         by_hand()
         share = 0.0 if factor[0] == 0 else 1 / factor[0]
@@ -103,7 +110,6 @@ def _forward(x, y, kept, mean, variance, factor, deviation, scale, bias, use_glo
         share = -1.0
     deviation, scale, bias = (_NONE if a is None else a for a in (deviation, scale, bias))
     arrays = (*(a.reshape(-1) for a in (x, kept, other, y)), mean, variance, factor, deviation, scale, bias)
-    grain = max(1, _GRAIN // (images * inner))
     _channels(channels, grain, *arrays, images, inner, share, fraction, eps, slope, np.empty((2, channels)))
 
 
@@ -167,11 +173,10 @@ def backward_scale_eltwise(
     """All gradients of `forward_scale_eltwise`; dys: one or two that add up. dx may be one of them."""
     if total.size == 0:
         return
-    channels, images = deviation.size, total.shape[0]
-    inner = total.size // (images * channels)
+    channels = deviation.size
+    images, inner, grain = _cut(total, channels)
     other, dscale, dbias = (_NONE if a is None else a.reshape(-1) for a in (dother, dscale, dbias))
     arrays = (*(a.reshape(-1) for a in (dys[0], dys[-1], total, kept)), deviation, scale, dx.reshape(-1), other, dscale)
-    grain = max(1, _GRAIN // (images * inner))
     slope = negative_slope if relu else 1.0
     numbers = (images, inner, use_global_stats, beta, slope, len(dys) == 2)
     _sums_back(channels, grain, *arrays, dbias, *numbers, np.empty((2, channels)))
@@ -180,12 +185,11 @@ def backward_scale_eltwise(
 def _backward(dy, kept, deviation, scale, bias, dx, dscale, dbias, use_global_stats, beta, slope):
     if dy.size == 0:
         return
-    channels, images = deviation.size, dy.shape[0]
-    inner = dy.size // (images * channels)
+    channels = deviation.size
+    images, inner, grain = _cut(dy, channels)
     down = _NONE if dx is None else dx.reshape(-1)
     scale, bias, dscale, dbias = (_NONE if a is None else a for a in (scale, bias, dscale, dbias))
     arrays = (dy.reshape(-1), kept.reshape(-1), deviation, scale, bias, down, dscale, dbias)
-    grain = max(1, _GRAIN // (images * inner))
     room = np.empty((2, channels))
     _channels_back(channels, grain, *arrays, images, inner, use_global_stats, beta, slope, room)
 
@@ -215,18 +219,20 @@ def _channels(
             deviation[c] = roots[c]
     for n in range(images):
         for c in range(lo, hi):
-            a = scale[c] if scale.size else np.float32(1)
-            b = bias[c] if bias.size else np.float32(0)
-            at, centre, turned = (
-                (n * channels + c) * inner,
-                np.float32(centres[c]),
-                np.float32(1) / np.float32(roots[c]),
-            )
+            a, b = _factors(scale, bias, c)
+            at, centre = (n * channels + c) * inner, np.float32(centres[c])
+            turned = np.float32(1) / np.float32(roots[c])
             if other.size:
                 plane_forward_sum(x, kept, other, y, at, inner, centre, turned, a, b, slope)
             else:
                 plane_forward(x, kept, y, at, inner, centre, turned, a, b, slope)
     fence()
+
+
+@kernel
+def _factors(scale, bias, c):
+    """What channel c is multiplied by, and what is added; 1 and 0 where there are none."""
+    return scale[c] if scale.size else np.float32(1), bias[c] if bias.size else np.float32(0)
 
 
 @kernel
@@ -261,8 +267,7 @@ def _channels_back(
         room[:, lo:hi] = 0
         for n in range(images):
             for c in range(lo, hi):
-                a = scale[c] if scale.size else np.float32(1)
-                b = bias[c] if bias.size else np.float32(0)
+                a, b = _factors(scale, bias, c)
                 sums = plane_sums_back(dy, kept, (n * channels + c) * inner, inner, a, b, slope)
                 room[0, c] += sums[0]
                 room[1, c] += sums[1]
@@ -272,8 +277,7 @@ def _channels_back(
     count = 0.0 if use_global_stats else 1.0 / (images * inner)
     for n in range(images):
         for c in range(lo, hi):
-            a = scale[c] if scale.size else np.float32(1)
-            b = bias[c] if bias.size else np.float32(0)
+            a, b = _factors(scale, bias, c)
             at, factor = (n * channels + c) * inner, a / deviation[c]
             if use_global_stats and slope == 1:  # nothing of `kept` is needed
                 plane_forward(dy, dx, dx, at, inner, np.float32(0), factor, np.float32(1), np.float32(0), slope)

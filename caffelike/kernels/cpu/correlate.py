@@ -19,7 +19,18 @@ from numba.extending import intrinsic
 from caffelike.kernels.cpu import dots, unpacked
 from caffelike.kernels.cpu.gemm import depth_of_block, lines
 from caffelike.kernels.cpu.pack import SLACK, pack_left, pack_planes, pack_right, pack_right_transposed
-from caffelike.kernels.cpu.tile import ADD, BIAS, COLUMNS, DEPTH, RELU, ROWS, WIDER, multiply, multiply_asking
+from caffelike.kernels.cpu.tile import (
+    ADD,
+    BIAS,
+    COLUMNS,
+    DEPTH,
+    RELU,
+    ROWS,
+    WIDER,
+    flags_of_block,
+    multiply,
+    multiply_asking,
+)
 from caffelike.kernels.jit import kernel
 from caffelike.kernels.launch import by_hand, get_num_threads, scratch, task
 from caffelike.kernels.vector import LANES, Emit, ask
@@ -131,9 +142,7 @@ def _correlate(worker, lo, hi, maps, packed, bias, out, offsets, sizes, stride, 
             )  # fmt: skip
         for k in range(0, depth, block):
             kc = min(block, depth - k)
-            todo = ADD if k else flags & (ADD | BIAS)
-            if k + kc == depth:
-                todo |= flags & RELU
+            todo = flags_of_block(flags, k == 0, k + kc == depth)
             a = g * panels * ROWS * depth + k * panels * ROWS + top * kc
             for p in range(left, right, panel):
                 w = min(panel, right - p)
@@ -324,13 +333,13 @@ def correlate(
     if out.size == 0:
         return
     flags = (0 if bias is None else BIAS) | (RELU if relu else 0) | (ADD if add else 0)
+    if packed is None:
+        packed = pack_weights(weight, groups, mirrored, scratch("left", packed_size(weight, groups, mirrored)))
     if groups == 1 and window.kernel != (1, 1) and unpacked.fits(rows, out.shape[3], channels):
-        _by_rows(maps, weight, bias, out, window, mirrored, flags, packed)
+        _by_rows(maps, packed, bias, out, window, mirrored, flags)
         return
     plan = plan_of(n, groups, channels, size, rows, window, mirrored, threads)
     planes = plan.planes
-    if packed is None:
-        packed = pack_weights(weight, groups, mirrored, scratch("left", packed_size(weight, groups, mirrored)))
     slot, buffer_slot = 0 if planes.image else planes.size, WIDER * plan.block + SLACK
     _correlate(
         plan.items, 1, maps.reshape(-1), packed, NOTHING if bias is None else bias, out.reshape(-1), planes.offsets,
@@ -340,12 +349,10 @@ def correlate(
     )  # fmt: skip
 
 
-def _by_rows(maps, weight, bias, out, window, mirrored, flags, packed):
+def _by_rows(maps, packed, bias, out, window, mirrored, flags):
     """`correlate` with nothing packed but the weights: bands of rows, as even as threads want them."""
     n, channels, size = len(maps), maps.shape[1], maps.shape[2:]
     (rows, height, width), threads, taps = out.shape[1:], get_num_threads(), window.kernel[0] * window.kernel[1]
-    if packed is None:
-        packed = pack_weights(weight, 1, mirrored, scratch("left", packed_size(weight, 1, mirrored)))
     line = maps[0].size // size[0] * window.stride[0]  # of the planes, for a row of the output
     bands = -(-height // max(8, 24_000 // line))
     high = -(-height // (bands if n % threads == 0 else -(-bands // threads) * threads))  # the same for each thread

@@ -9,7 +9,7 @@ from llvmlite import ir
 from numba import types
 from numba.extending import intrinsic
 
-from caffelike.kernels.jit import shared
+from caffelike.kernels.jit import kernel, shared
 from caffelike.kernels.vector import LANES, MACHINE, Emit, Machine
 
 ROWS: int = MACHINE.rows
@@ -205,6 +205,12 @@ def _make_asking(vectors: int, wider: bool = False) -> Any:
         return types.void(a, n, b, c, n, bias, n, n, n, n, n, n, source, n, offsets), codegen
 
     return tile
+
+
+@kernel
+def flags_of_block(flags, first, last):
+    """What of `flags` is for a block of k, which may be the first and the last: others add to those before them."""
+    return (flags & (ADD | BIAS) if first else ADD) | (flags & RELU if last else 0)
 
 
 def _make_placed(vectors: int) -> Any:

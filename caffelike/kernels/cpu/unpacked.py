@@ -5,7 +5,7 @@ tile reads lines of the padded planes (see pack_planes) where they are, one row 
 """
 
 from caffelike.kernels.cpu.pack import pack_planes
-from caffelike.kernels.cpu.tile import ADD, BIAS, RELU, ROWS, multiply_lines
+from caffelike.kernels.cpu.tile import ROWS, flags_of_block, multiply_lines
 from caffelike.kernels.launch import task
 from caffelike.kernels.vector import LANES
 
@@ -36,9 +36,7 @@ def rows_of_output(worker, lo, hi, maps, packed, bias, out, places, sizes, strid
         for y in range(first, last):
             for k in range(0, depth, block):
                 kc = min(block, depth - k)
-                todo = ADD if k else flags & (ADD | BIAS)
-                if k + kc == depth:
-                    todo |= flags & RELU
+                todo = flags_of_block(flags, k == 0, k + kc == depth)
                 multiply_lines(
                     packed, k * panels * ROWS, planes, own + (y - first) * plane[1], places, k, out,
                     (n * rows * out_height + y) * out_width, bias, 0, rows, out_width, kc, out_height * out_width, todo,

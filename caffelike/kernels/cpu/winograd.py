@@ -149,11 +149,8 @@ def _fresh(worker, lo, hi, addresses, w, v, bias, y, g, sizes, pitches, mirrored
     maps, groups, channels, _, _, rows, out_height, out_width, points = sizes
     row_pitch, channel_pitch = pitches
     down, across, each, panel = where
-    tiles, line, area = (
-        _filled(maps * each, panel),
-        _whole(maps * each),
-        out_height * out_width // (4 if flags & HALVE else 1),
-    )
+    tiles, line = _filled(maps * each, panel), _whole(maps * each)
+    area = out_height * out_width // (4 if flags & HALVE else 1)
     here = worker * (points * (high * channels + LANES) + SLACK)
     weights = g * rows * channels * min(row_pitch, channel_pitch)
     for item in range(lo, hi):
